@@ -1,0 +1,92 @@
+"""The entry point: the first word decides whether Typer or Hydra takes the rest."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from typer.core import TyperGroup
+
+from mnistexp import __version__
+from mnistexp.commands.groups import list_groups
+from mnistexp.commands.schema import schema
+from mnistexp.commands.ui import ui
+from mnistexp.errors import MnistexpError
+
+EXAMPLES = """\
+[bold]mnistexp[/bold]                                        the default: softmax, seconds
+[bold]mnistexp model=conv_big optim=adam_decay[/bold]        a network above 99 %
+[bold]mnistexp optim=sgd optim/decay=cosine train.epochs=3[/bold]
+[bold]mnistexp model=two_layers model.layers.hidden1.units=400[/bold]
+[bold]mnistexp -m optim=sgd,adam seed=0,1,2[/bold]           a run for each combination
+[bold]mnistexp model=conv --cfg job[/bold]                   show the settings, run nothing"""
+
+
+class Help(TyperGroup):
+    """Typer's page of the commands, led by how a run is started and what can be chosen."""
+
+    def format_help(self, ctx: typer.Context, formatter: object) -> None:  # type: ignore[override]
+        """Print the page."""
+        console = Console()
+        console.print("\n[bold]mnistexp[/bold] trains image classifiers from configs.\n")
+        console.print("[bold]Usage[/bold]  mnistexp [GROUP=OPTION …] [SETTING=VALUE …]")
+        console.print("       mnistexp COMMAND\n")
+        console.print(Padding(EXAMPLES, (0, 0, 1, 2)), highlight=False)
+        console.print("[bold]Groups and their options[/bold]")
+        console.print(_columns({group: "  ".join(o) for group, o in list_groups().items()}))
+        console.print("[bold]Commands[/bold]")
+        console.print(_columns({n: c.get_short_help_str(70) for n, c in self.commands.items()}))
+        console.print("[dim]--version prints the version, COMMAND --help explains a command.[/dim]")
+
+
+def _columns(rows: dict[str, str]) -> Padding:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column()
+    for name, text in rows.items():
+        table.add_row(name, text)
+    return Padding(table, (0, 0, 1, 2))
+
+
+app = typer.Typer(
+    cls=Help, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
+app.command()(ui)
+app.command()(schema)
+
+
+@app.callback(invoke_without_command=True)
+def _options(version: Annotated[bool, typer.Option("--version")] = False) -> None:
+    if version:
+        typer.echo(f"mnistexp {__version__}")
+
+
+def command_names() -> list[str]:
+    """What the first word may be for Typer to take it."""
+    return [command.callback.__name__ for command in app.registered_commands if command.callback]
+
+
+def main() -> None:
+    """The command `mnistexp`. A failure is one line and exit code 1; wrong input, exit code 2."""
+    try:
+        _dispatch(sys.argv[1:])
+    except MnistexpError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _dispatch(arguments: list[str]) -> None:
+    first = arguments[0] if arguments else ""
+    if first in {*command_names(), "--version"}:
+        app(arguments)
+    elif {"-h", "--help"} & set(arguments):
+        app(["--help"])
+    else:
+        from mnistexp.commands.run import run
+
+        run(arguments)

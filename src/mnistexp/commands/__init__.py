@@ -1,0 +1,1 @@
+"""The commands: each translates words into calls."""

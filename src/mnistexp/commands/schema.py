@@ -1,0 +1,10 @@
+"""`mnistexp schema`: the JSON schema of the config."""
+
+import json
+
+from mnistexp.config import Config
+
+
+def schema() -> None:
+    """Print the JSON schema of the whole config, for editors and for reference."""
+    print(json.dumps(Config.model_json_schema(), indent=2))

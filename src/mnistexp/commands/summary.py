@@ -1,0 +1,35 @@
+"""The end of a run, as a user reads it."""
+
+from rich.console import Console
+from rich.table import Table
+
+from mnistexp.experiment import RunResult
+
+
+def print_summary(result: RunResult, console: Console | None = None) -> None:
+    """A short table at the end of a run, and how to open it."""
+    console = console or Console()
+    console.print(_summary_table(result))
+    if result.page is not None:
+        console.print(f"Open the run: {result.page}", soft_wrap=True)
+    elif result.run_id is not None:
+        console.print("Browse the runs: mnistexp ui", highlight=False)
+
+
+def _summary_table(result: RunResult) -> Table:
+    metrics = result.metrics
+    accuracies = {
+        "train accuracy": result.history.last("train_accuracy"),
+        "validation accuracy": metrics.get("val_accuracy"),
+        "test accuracy": metrics.get("test_accuracy"),
+        "test accuracy, maximum": metrics.get("test_accuracy_max"),
+    }
+    rows = {name: f"{value:.4f}" for name, value in accuracies.items() if value is not None}
+    rows["seconds"] = f"{metrics['seconds']:.1f} ({metrics['train_seconds']:.1f} training)"
+    rows["images per second"] = f"{metrics['mean_images_per_second']:,.0f}"
+    rows["parameters"] = f"{result.learner.num_parameters:,}"
+    rows["run id"] = result.run_id or "not tracked"
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table

@@ -1,0 +1,45 @@
+"""`mnistexp ui`: MLflow's pages on the store that the runs used."""
+
+import os
+import socket
+import sys
+from typing import Annotated
+
+import typer
+
+from mnistexp.errors import TrackingError
+from mnistexp.tracking import tracking_uri
+
+HOST = "127.0.0.1"
+
+
+def ui(
+    uri: Annotated[
+        str | None,
+        typer.Option(help="The store. Default: MLFLOW_TRACKING_URI, else mlflow.db here."),
+    ] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000,
+) -> None:
+    """Browse the runs in MLflow's UI, on 127.0.0.1. Ctrl-C ends it."""
+    store = tracking_uri(uri)
+    if store.startswith("http"):
+        typer.echo(f"The runs lie on a server: open {store}")
+        return
+    _check_free(port)
+    typer.echo(f"MLflow UI of {store}: http://{HOST}:{port}  (Ctrl-C ends it)")
+    sys.stdout.flush()
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    arguments = ["--backend-store-uri", store, "--host", HOST, "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *arguments])
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise TrackingError(
+                f"--port: expected a free port. Received: {port} ({error.strerror}). "
+                f"Try --port {port + 1}"
+            ) from error

@@ -1,0 +1,133 @@
+"""The sections together: from Hydra's raw config to the typed one, once."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import Field, ValidationError, model_validator
+
+from mnistexp import __version__
+from mnistexp.data import DataConfig
+from mnistexp.device import DeviceConfig
+from mnistexp.errors import ConfigError
+from mnistexp.explain import explain
+from mnistexp.model import ModelConfig
+from mnistexp.optim import OptimConfig
+from mnistexp.schema import Section
+from mnistexp.tracking import TrackingConfig
+from mnistexp.train import TrainConfig
+
+SHARED_MODEL_SETTINGS = tuple(name for name in ModelConfig.model_fields if name != "layers")
+
+
+class Config(Section):
+    """All settings of a run."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Of the weights, the order of the images and dropout."""
+    model: ModelConfig
+    optim: OptimConfig
+    data: DataConfig
+    device: DeviceConfig
+    train: TrainConfig
+    tracking: TrackingConfig
+
+    @model_validator(mode="after")
+    def _validation_images_if_needed(self) -> "Config":
+        if self.train.needs_validation and self.data.validation_size == 0:
+            raise ConfigError(
+                f"data.validation_size: expected > 0, since {self.train.needs_validation} uses "
+                "validation images. Received: 0. Else set train.evaluate_on=[] or [test]"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a config comes from.
+
+    choices: the chosen option of each group, `{"model": "conv_big"}`.
+    overrides: as they were typed. folder: of the run, where it has one.
+    """
+
+    choices: Mapping[str, str] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
+    folder: Path | None = None
+
+    def run_name(self, seed: int) -> str:
+        """What was chosen and the seed: `conv_big-adam_decay-s0`."""
+        groups = ("model", "optim")
+        return "-".join(
+            [*(self.choices[name] for name in groups if name in self.choices), f"s{seed}"]
+        )
+
+
+def resolve_config(cfg: DictConfig) -> Config:
+    """The typed config of what Hydra composed.
+
+    Raises:
+        ConfigError: with one line for each setting that is wrong.
+    """
+    try:
+        _check_shared_settings(OmegaConf.to_container(cfg, resolve=False))
+        raw = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        where = f"{error.full_key}: " if error.full_key else ""
+        raise ConfigError(where + str(error).splitlines()[0]) from error
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(explain(error, raw, Config)) from error
+
+
+def config_hash(config: Config, data_digest: str) -> str:
+    """SHA-256 of all that bears on a result: the settings, the data and the package's version.
+
+    Left out: tracking, where the data files lie and which GPU is used.
+    """
+    settings = config.model_dump(
+        mode="json",
+        exclude={"tracking": True, "data": {"directory", "url"}, "device": {"index"}},
+    )
+    relevant = {"config": settings, "data": data_digest, "version": __version__}
+    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+
+
+def flatten(config: Config) -> dict[str, Any]:
+    """Every setting by its path, `{"train.batch_size": 100}`. A layer that is left out is None."""
+    flat: dict[str, Any] = {}
+
+    def visit(path: str, value: Any) -> None:
+        if isinstance(value, dict) and value:
+            for key, item in value.items():
+                visit(f"{path}.{key}" if path else key, item)
+        else:
+            flat[path] = value
+
+    visit("", config.model_dump(mode="json"))
+    return flat
+
+
+def to_yaml(config: Config) -> str:
+    """The resolved config as YAML."""
+    return OmegaConf.to_yaml(OmegaConf.create(config.model_dump(mode="json")))
+
+
+def _check_shared_settings(raw: Any) -> None:
+    """A setting of the model that none of its layers refers to would have no effect."""
+    model = raw.get("model")
+    if not isinstance(model, dict):
+        return
+    layers = json.dumps(model.get("layers"), default=str)
+    for name in SHARED_MODEL_SETTINGS:
+        if model.get(name) is not None and not re.search(rf"\${{(\.*|model\.){name}\b", layers):
+            raise ConfigError(
+                f"model.{name}: no layer of this model refers to ${{model.{name}}}, so it would "
+                f"have no effect. Set it for a layer: model.layers.NAME.…"
+            )

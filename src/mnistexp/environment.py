@@ -1,0 +1,57 @@
+"""Under what circumstances something was computed: versions, host, state of the code."""
+
+import os
+import platform
+import socket
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+
+PACKAGES = (
+    "mnistexp",
+    "tensorflow",
+    "keras",
+    "numpy",
+    "hydra-core",
+    "omegaconf",
+    "mlflow",
+    "pandas",
+    "pydantic",
+    "scikit-learn",
+)
+
+
+def describe_environment() -> dict[str, object]:
+    """Host, platform, Python and the versions of the packages that bear on a result."""
+    return {
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def git_state() -> dict[str, str]:
+    """`git_commit` and `git_clean` of the working folder; nothing outside a repository."""
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return {}
+    changes = _git("status", "--porcelain", "--untracked-files=no")
+    return {"git_commit": commit, "git_clean": str(changes == "").lower()}
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        result = subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,45 @@
+"""What can go wrong, in the user's words: one line each, and no traceback."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MnistexpError(Exception):
+    """A failure that its message explains completely.
+
+    `exit_code` is what the command line ends with: 1 for a run that failed, 2 for wrong input.
+    """
+
+    exit_code = 1
+
+
+class InputError(MnistexpError):
+    """The user's input cannot work. Found before anything is computed."""
+
+    exit_code = 2
+
+
+class ConfigError(InputError):
+    """A setting is unknown, of the wrong type, out of range or at odds with another one."""
+
+
+class DataError(InputError):
+    """A data file is missing, corrupt or of the wrong shape."""
+
+
+class DeviceError(InputError):
+    """The device that was asked for is not there or cannot be set up."""
+
+
+class TrackingError(InputError):
+    """The tracking store cannot be reached or written."""
+
+
+class TrainingDiverged(MnistexpError):
+    """The loss became NaN or infinite."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` Did you mean x or y?`, or nothing where no known name is near."""
+    nearest = get_close_matches(name, list(known), n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(nearest)}?" if nearest else ""

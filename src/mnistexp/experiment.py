@@ -1,0 +1,99 @@
+"""One run, from the config to what it is worth. The path of the data, on one screen."""
+
+import json
+import time
+from dataclasses import dataclass
+
+from mnistexp.config import Config, Origin, config_hash, flatten, to_yaml
+from mnistexp.data import Data, load_data
+from mnistexp.device import check_device, peak_memory_mb, reset_peak_memory, set_up_device
+from mnistexp.environment import describe_environment, git_state
+from mnistexp.evaluation import evaluate
+from mnistexp.learner import Learner, build_learner
+from mnistexp.tracking import Tracker, check_tracking, start_run
+from mnistexp.train import History
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run gave.
+
+    metrics: the final ones: `test_accuracy`, `val_loss`, `seconds`, …
+    run_id: None if it was not tracked. page: its address, if it lies on a server.
+    """
+
+    config: Config
+    history: History
+    metrics: dict[str, float]
+    learner: Learner
+    run_id: str | None
+    page: str | None
+
+
+def run_experiment(config: Config, origin: Origin | None = None) -> RunResult:
+    """Train, evaluate and track one configuration.
+
+    What can fail cheaply fails first: store, device and data are checked before TensorFlow is
+    imported, and the layers before there is a run.
+
+    Raises:
+        InputError: something that the user has given cannot work.
+        TrainingDiverged: the loss became NaN or infinite; the run is FAILED.
+    """
+    begin = time.perf_counter()
+    origin = origin or Origin()
+    check_tracking(config.tracking)
+    check_device(config.device)
+    data = load_data(config.data)
+    device = set_up_device(config.device, config.seed)
+    reset_peak_memory(device)
+    learner = build_learner(config, device, data)
+    with start_run(config.tracking, origin.run_name(config.seed)) as tracker:
+        _log_setup(tracker, config, origin, data, learner)
+        training = learner.fit(data, tracker)
+        metrics = {
+            **_final_metrics(learner, data, training.history),
+            "train_seconds": training.seconds,
+            "mean_images_per_second": training.images_per_second,
+            "num_parameters": float(learner.num_parameters),
+            **peak_memory_mb(device),
+        }
+        tracker.set_tags({"weights_sha256": learner.digest()})
+        tracker.log_model(learner.save)
+        metrics["seconds"] = time.perf_counter() - begin
+        tracker.log_metrics(metrics, training.num_steps)
+    return RunResult(config, training.history, metrics, learner, tracker.run_id, tracker.page())
+
+
+def _final_metrics(learner: Learner, data: Data, history: History) -> dict[str, float]:
+    """Loss and accuracy on validation and test, and the best test accuracy if it was watched."""
+    validation = evaluate(learner, data.validation)
+    test = evaluate(learner, data.test)
+    metrics = {f"val_{name}": value for name, value in validation.items()}
+    metrics |= {f"test_{name}": value for name, value in test.items()}
+    watched = history["test_accuracy"]
+    if watched:
+        metrics["test_accuracy_max"] = max(watched.values())
+    return metrics
+
+
+def _log_setup(
+    tracker: Tracker, config: Config, origin: Origin, data: Data, learner: Learner
+) -> None:
+    """All that is known before the training."""
+    environment = describe_environment()
+    tracker.log_params({**origin.choices, **flatten(config)})
+    tracker.set_tags(
+        {
+            "config_hash": config_hash(config, data.digest),
+            "host": environment["host"],
+            **git_state(),
+            **learner.tags(),
+        }
+    )
+    sizes = {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)}
+    tracker.log_dataset(data.name, data.digest, sizes)
+    tracker.log_text(to_yaml(config), "config.yaml")
+    tracker.log_text("".join(f"{override}\n" for override in origin.overrides), "overrides.txt")
+    tracker.log_text(json.dumps(environment, indent=2), "environment.json")
+    tracker.log_text(learner.summary, "model_summary.txt")

@@ -1,0 +1,267 @@
+"""The layers by name: their settings, and the Keras layer of each."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from mnistexp.errors import ConfigError, did_you_mean
+from mnistexp.model.initializer import (
+    Initializer,
+    Regularizer,
+    build_initializer,
+    build_regularizer,
+)
+from mnistexp.schema import Count, Fraction, Pair, Positive, Section
+
+if TYPE_CHECKING:
+    import keras
+
+ActivationName = Literal[
+    "celu",
+    "elu",
+    "exponential",
+    "gelu",
+    "glu",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "leaky_relu",
+    "linear",
+    "log_sigmoid",
+    "log_softmax",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "soft_shrink",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "sparsemax",
+    "squareplus",
+    "swish",
+    "tanh",
+    "tanh_shrink",
+    "threshold",
+]
+Padding = Literal["same", "valid"]
+Size = Count | Pair
+
+
+class LayerBase(Section):
+    """What every layer has. Fields have Keras' own names; the name in the mapping is the layer's."""
+
+    keras_class: ClassVar[str]
+
+    after: str | None = None
+    """The layer that this one stands behind. Default: the order of the mapping."""
+
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of the Keras class."""
+        return {
+            name: _keras_argument(name, getattr(self, name))
+            for name in type(self).model_fields
+            if name not in ("type", "after")
+        }
+
+
+class WeightedLayer(LayerBase):
+    """A layer with a kernel, a bias and an activation."""
+
+    activation: ActivationName = "linear"
+    use_bias: bool = True
+    kernel_initializer: Initializer = "glorot_uniform"
+    bias_initializer: Initializer = "zeros"
+    kernel_regularizer: Regularizer | None = None
+    bias_regularizer: Regularizer | None = None
+
+
+class Dense(WeightedLayer):
+    """Every output sees every input."""
+
+    keras_class = "Dense"
+    type: Literal["dense"]
+    units: Count
+    """Number of outputs."""
+
+
+class Conv2D(WeightedLayer):
+    """A convolution over height and width."""
+
+    keras_class = "Conv2D"
+    type: Literal["conv2d"]
+    filters: Count
+    """Number of output channels."""
+    kernel_size: Size
+    """Height and width of the filters in pixels: a number or two."""
+    strides: Size = 1
+    padding: Padding = "valid"
+    dilation_rate: Size = 1
+    groups: Count = 1
+
+
+class MaxPooling(LayerBase):
+    """The largest value of each window."""
+
+    keras_class = "MaxPooling2D"
+    type: Literal["max_pooling"]
+    pool_size: Size = 2
+    strides: Size | None = None
+    """Default: `pool_size`."""
+    padding: Padding = "valid"
+
+
+class AveragePooling(LayerBase):
+    """The mean of each window."""
+
+    keras_class = "AveragePooling2D"
+    type: Literal["average_pooling"]
+    pool_size: Size = 2
+    strides: Size | None = None
+    """Default: `pool_size`."""
+    padding: Padding = "valid"
+
+
+class GlobalAveragePooling(LayerBase):
+    """The mean of each channel over the whole image."""
+
+    keras_class = "GlobalAveragePooling2D"
+    type: Literal["global_average_pooling"]
+
+
+class BatchNormalization(LayerBase):
+    """Normalises each channel over the batch; in use, by moving averages."""
+
+    keras_class = "BatchNormalization"
+    type: Literal["batch_normalization"]
+    momentum: Fraction = 0.99
+    epsilon: Positive = 1e-3
+    center: bool = True
+    """Learn an offset (beta)."""
+    scale: bool = True
+    """Learn a scale (gamma)."""
+    beta_initializer: Initializer = "zeros"
+    gamma_initializer: Initializer = "ones"
+
+
+class Dropout(LayerBase):
+    """While training, sets a share of the values to 0 and scales up the others."""
+
+    keras_class = "Dropout"
+    type: Literal["dropout"]
+    rate: Fraction
+    """The share that is dropped (1 - keep probability)."""
+
+
+class SpatialDropout(LayerBase):
+    """Dropout of whole feature maps."""
+
+    keras_class = "SpatialDropout2D"
+    type: Literal["spatial_dropout"]
+    rate: Fraction
+    """The share of the feature maps that is dropped."""
+
+
+class Flatten(LayerBase):
+    """All values of an image in one row."""
+
+    keras_class = "Flatten"
+    type: Literal["flatten"]
+
+
+class Activation(LayerBase):
+    """An activation that stands alone, behind batch normalisation for example."""
+
+    keras_class = "Activation"
+    type: Literal["activation"]
+    activation: ActivationName
+
+
+class AnyKerasLayer(LayerBase):
+    """Any other layer of Keras, by the name of its class."""
+
+    type: Literal["keras"]
+    class_name: str
+    """A class of keras.layers, `SeparableConv2D` for example."""
+    config: dict[str, Any] = Field(default_factory=dict)
+    """Its keyword arguments."""
+
+
+Layer = Annotated[
+    Dense
+    | Conv2D
+    | MaxPooling
+    | AveragePooling
+    | GlobalAveragePooling
+    | BatchNormalization
+    | Dropout
+    | SpatialDropout
+    | Flatten
+    | Activation
+    | AnyKerasLayer,
+    Field(discriminator="type"),
+]
+
+
+def ordered_layers(layers: Mapping[str, Layer | None]) -> list[tuple[str, Layer]]:
+    """The layers in the order in which an image meets them, those set to null left out.
+
+    A layer with `after: NAME` stands directly behind NAME.
+
+    Raises:
+        ConfigError: `after` names a layer that is not there.
+    """
+    present = {name: layer for name, layer in layers.items() if layer is not None}
+    order = [name for name, layer in present.items() if layer.after is None]
+    moved = [(name, layer.after) for name, layer in present.items() if layer.after is not None]
+    while moved:
+        placeable = [(name, after) for name, after in moved if after in order]
+        if not placeable:
+            name, after = moved[0]
+            raise ConfigError(
+                f"model.layers.{name}.after: expected the name of another layer. "
+                f"Received: {after!r}.{did_you_mean(after, order)}"
+            )
+        for name, after in placeable:
+            order.insert(order.index(after) + 1, name)
+            moved.remove((name, after))
+    return [(name, present[name]) for name in order]
+
+
+def build_layer(name: str, config: Layer) -> "keras.layers.Layer":
+    """The Keras layer called `name`.
+
+    Raises:
+        ConfigError: Keras has no such layer class, or refuses its arguments.
+    """
+    import keras
+
+    if not isinstance(config, AnyKerasLayer):
+        layer_class = getattr(keras.layers, config.keras_class)
+        return layer_class(name=name, **config.arguments())
+    path = f"model.layers.{name}"
+    layer_class = getattr(keras.layers, config.class_name, None)
+    if not (isinstance(layer_class, type) and issubclass(layer_class, keras.layers.Layer)):
+        raise ConfigError(
+            f"{path}.class_name: expected a class of keras.layers. Received: "
+            f"{config.class_name!r}.{did_you_mean(config.class_name, dir(keras.layers))}"
+        )
+    try:
+        return layer_class(name=name, **config.config)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{path}.config: {config.class_name} refuses it: {error}") from error
+
+
+def _keras_argument(name: str, value: Any) -> Any:
+    if name.endswith("_initializer"):
+        return build_initializer(value)
+    if name.endswith("_regularizer"):
+        return build_regularizer(value)
+    return value

@@ -1,0 +1,6 @@
+"""How the weights are moved: the optimizer and the decay of its learning rate."""
+
+from mnistexp.optim.decay import DecayConfig, build_schedule
+from mnistexp.optim.optimizer import OptimConfig, build_optimizer
+
+__all__ = ["DecayConfig", "OptimConfig", "build_optimizer", "build_schedule"]

@@ -1,0 +1,165 @@
+"""How the learning rate moves from step to step."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from mnistexp.errors import ConfigError
+from mnistexp.schema import Count, NonNegative, Positive, Section
+
+if TYPE_CHECKING:
+    import keras
+
+
+class NoDecay(Section):
+    """The learning rate stays as it is."""
+
+    type: Literal["none"]
+
+
+class Exponential(Section):
+    """floor + (learning_rate - floor)·e^(-step / decay_steps)."""
+
+    type: Literal["exponential"]
+    floor: NonNegative = 0.0
+    decay_steps: Positive
+    """Steps until the distance to the floor has shrunk to 1/e."""
+
+
+class ExponentialPerEpoch(Section):
+    """learning_rate·rate^epoch, the same for all steps of an epoch."""
+
+    type: Literal["exponential_per_epoch"]
+    rate: Annotated[float, Field(gt=0, le=1)]
+
+
+class InverseTime(Section):
+    """learning_rate / (1 + rate·step)."""
+
+    type: Literal["inverse_time"]
+    rate: NonNegative
+
+
+class Cosine(Section):
+    """Up a straight line for `warmup_steps`, then down half a cosine to `floor`."""
+
+    type: Literal["cosine"]
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    floor: NonNegative = 0.0
+    decay_steps: Count | None = None
+    """Steps from the end of the warm-up to the floor. Default: all that remain."""
+
+
+class OneCycle(Section):
+    """Half a cosine up to the learning rate, half a cosine down to almost nothing.
+
+    From learning_rate / start_divisor, and down to that divided by end_divisor (Smith and Topin,
+    "Super-Convergence", 2018; the cosine form is fastai's).
+    """
+
+    type: Literal["one_cycle"]
+    warmup_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """The share of all steps on the way up."""
+    start_divisor: Annotated[float, Field(ge=1)] = 25.0
+    end_divisor: Annotated[float, Field(ge=1)] = 10_000.0
+
+
+class Piecewise(Section):
+    """Constant between boundaries: learning_rate·factors[i] from step boundaries[i] on."""
+
+    type: Literal["piecewise"]
+    boundaries: list[Count] = Field(min_length=1)
+    """Steps, rising."""
+    factors: list[Positive] = Field(min_length=1)
+    """One for each boundary, all of the initial learning rate."""
+
+    @model_validator(mode="after")
+    def _lists_fit(self) -> "Piecewise":
+        if len(self.factors) != len(self.boundaries):
+            raise ConfigError(
+                "optim.decay.factors: expected as many as there are boundaries "
+                f"({len(self.boundaries)}). Received: {len(self.factors)}"
+            )
+        if sorted(set(self.boundaries)) != self.boundaries:
+            raise ConfigError(
+                "optim.decay.boundaries: expected rising steps. "
+                f"Received: {', '.join(map(str, self.boundaries))}"
+            )
+        return self
+
+
+DecayConfig = Annotated[
+    NoDecay | Exponential | ExponentialPerEpoch | InverseTime | Cosine | OneCycle | Piecewise,
+    Field(discriminator="type"),
+]
+
+
+def build_schedule(
+    config: DecayConfig, learning_rate: float, num_steps: int, steps_per_epoch: float
+) -> "float | keras.optimizers.schedules.LearningRateSchedule":
+    """The learning rate as a function of the step, which counts from 0.
+
+    Args:
+        config: the decay.
+        learning_rate: the initial one; of a cycle or a warm-up, the highest.
+        num_steps: length of the whole training.
+        steps_per_epoch: steps that see every training image once, not always a whole number.
+
+    Returns:
+        A number where there is no decay, else a Keras schedule.
+
+    Raises:
+        ConfigError: the warm-up is not shorter than the training.
+    """
+    if isinstance(config, NoDecay):
+        return learning_rate
+
+    from keras.optimizers import schedules
+
+    from mnistexp.optim.schedules import ExponentialToFloor, OneCycleCosine
+
+    match config:
+        case Exponential():
+            return ExponentialToFloor(learning_rate, config.floor, config.decay_steps)
+        case ExponentialPerEpoch():
+            return schedules.ExponentialDecay(
+                learning_rate, steps_per_epoch, config.rate, staircase=True
+            )
+        case InverseTime():
+            return schedules.InverseTimeDecay(learning_rate, 1, config.rate)
+        case Cosine():
+            return _cosine(config, learning_rate, num_steps)
+        case OneCycle():
+            return OneCycleCosine(
+                learning_rate,
+                num_steps,
+                config.warmup_share,
+                config.start_divisor,
+                config.end_divisor,
+            )
+        case Piecewise():
+            values = [learning_rate] + [learning_rate * factor for factor in config.factors]
+            # Keras still has the old value at the boundary itself, we have the new one.
+            last_steps = [boundary - 1 for boundary in config.boundaries]
+            return schedules.PiecewiseConstantDecay(last_steps, values)
+
+
+def _cosine(
+    config: Cosine, learning_rate: float, num_steps: int
+) -> "keras.optimizers.schedules.LearningRateSchedule":
+    from keras.optimizers import schedules
+
+    decay_steps = config.decay_steps or num_steps - config.warmup_steps
+    if decay_steps < 1:
+        raise ConfigError(
+            f"optim.decay.warmup_steps: expected fewer than the {num_steps} steps of the training. "
+            f"Received: {config.warmup_steps}"
+        )
+    warm = config.warmup_steps > 0
+    return schedules.CosineDecay(
+        0.0 if warm else learning_rate,
+        decay_steps,
+        alpha=config.floor / learning_rate,
+        warmup_target=learning_rate if warm else None,
+        warmup_steps=config.warmup_steps,
+    )

@@ -1,0 +1,27 @@
+"""What the sections of the config have in common."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, Strict
+
+
+class Section(BaseModel):
+    """A part of the config: immutable, with no setting that the schema does not name.
+
+    Strict, so that `units=true` is not 1, and finite, so that a number is never NaN.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(gt=0)]
+Pair = Annotated[tuple[Count, Count], Strict(False)]

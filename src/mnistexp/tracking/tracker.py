@@ -1,0 +1,237 @@
+"""The tracker of one run, and its do-nothing twin."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mnistexp.tracking.config import MlflowTracking, TrackingConfig
+from mnistexp.tracking.store import open_store, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+    from mlflow.models import Model
+
+METRICS_PER_BATCH = 1_000
+PARAMS_PER_BATCH = 100
+MAX_PARAM_LENGTH = 6_000
+FLUSH_SECONDS = 5.0
+"""Metrics reach the store at least this often, so that a run can be watched."""
+
+SaveModel = Callable[[str, "Model"], None]
+"""Writes an MLflow model to a folder that does not exist yet, and completes its description."""
+
+
+class Tracker(Protocol):
+    """Where a run is recorded."""
+
+    run_id: str | None
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Record settings; values of over 6,000 characters are cut."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """Record values measured after `step` steps."""
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Record what runs can be filtered by."""
+
+    def log_text(self, text: str, path: str) -> None:
+        """Store a text as the artifact `path`."""
+
+    def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
+        """Record which data was used. profile: the number of images of each split."""
+
+    def log_model(self, save: SaveModel) -> None:
+        """Store the model that `save` writes."""
+
+    def page(self) -> str | None:
+        """The address of the run's page on its server; None without a server."""
+
+
+class NoTracker:
+    """Records nothing."""
+
+    run_id = None
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """Do nothing."""
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+    def log_text(self, text: str, path: str) -> None:
+        """Do nothing."""
+
+    def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
+        """Do nothing."""
+
+    def log_model(self, save: SaveModel) -> None:
+        """Do nothing."""
+
+    def page(self) -> None:
+        """There is none."""
+
+
+class MlflowTracker:
+    """Records a run in MLflow. Metrics are kept and sent in batches: one costs about 10 ms."""
+
+    def __init__(
+        self, client: "MlflowClient", run_id: str, experiment_id: str, config: MlflowTracking
+    ) -> None:
+        self.run_id: str | None = run_id
+        self._id = run_id
+        self._client = client
+        self._experiment_id = experiment_id
+        self._config = config
+        self._metrics: list[Metric] = []
+        self._last_flush = time.monotonic()
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Record settings; values of over 6,000 characters are cut."""
+        from mlflow.entities import Param
+
+        entries = [Param(key, str(value)[:MAX_PARAM_LENGTH]) for key, value in params.items()]
+        for start in range(0, len(entries), PARAMS_PER_BATCH):
+            self._client.log_batch(self._id, params=entries[start : start + PARAMS_PER_BATCH])
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """Keep the values measured after `step` steps, and send what was kept if it is time."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._metrics += [Metric(key, value, now, step) for key, value in metrics.items()]
+        is_time = time.monotonic() - self._last_flush > FLUSH_SECONDS
+        if is_time or len(self._metrics) >= METRICS_PER_BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send the metrics that were kept."""
+        waiting, self._metrics = self._metrics, []
+        for start in range(0, len(waiting), METRICS_PER_BATCH):
+            self._client.log_batch(self._id, metrics=waiting[start : start + METRICS_PER_BATCH])
+        self._last_flush = time.monotonic()
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Record what runs can be filtered by."""
+        from mlflow.entities import RunTag
+
+        self._client.log_batch(
+            self._id, tags=[RunTag(key, str(value)) for key, value in tags.items()]
+        )
+
+    def log_text(self, text: str, path: str) -> None:
+        """Store a text as the artifact `path`."""
+        self._client.log_text(self._id, text, path)
+
+    def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
+        """Record which data was used. profile: the number of images of each split."""
+        import json
+
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        dataset = Dataset(
+            name=name,
+            digest=digest[:36],  # All that MLflow has room for.
+            source_type="local",
+            source=json.dumps({"sha256": digest}),
+            profile=json.dumps(dict(profile)),
+        )
+        context = InputTag("mlflow.data.context", "train, validation, test")
+        self._client.log_inputs(self._id, [DatasetInput(dataset, [context])])
+
+    def log_model(self, save: SaveModel) -> None:
+        """Store the model that `save` writes, if the settings want it."""
+        if not self._config.log_model:
+            return
+        from mlflow.models import Model
+
+        Model.log(
+            None,
+            _Flavor(save),
+            name="model",
+            run_id=self._id,
+            validate_serving_input=False,  # It would load the model and predict.
+        )
+
+    def page(self) -> str | None:
+        """The address of the run's page on its server; None without a server."""
+        uri = tracking_uri(self._config.uri)
+        if not uri.startswith("http"):
+            return None
+        return f"{uri.rstrip('/')}/#/experiments/{self._experiment_id}/runs/{self._id}"
+
+    def end(self, status: str) -> None:
+        """Send what is left and close the run: FINISHED, FAILED or KILLED."""
+        self.flush()
+        self._client.set_terminated(self._id, status)
+
+
+class _Flavor:
+    """What MLflow expects of a kind of model: that it can save one."""
+
+    __name__ = "mnistexp"
+
+    def __init__(self, save: SaveModel) -> None:
+        self._save = save
+
+    def save_model(self, path: str, mlflow_model: "Model", **_: Any) -> None:
+        self._save(path, mlflow_model)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, told as Ctrl-C is, so that the run is closed."""
+
+
+@contextmanager
+def start_run(
+    config: TrackingConfig, name: str, tags: Mapping[str, Any] | None = None
+) -> Iterator[Tracker]:
+    """A run that ends as FINISHED, as FAILED with the reason, or as KILLED by Ctrl-C or SIGTERM.
+
+    Args:
+        config: where to.
+        name: of the run, unless the settings name it.
+        tags: beside those of the settings.
+    """
+    if not isinstance(config, MlflowTracking):
+        yield NoTracker()
+        return
+    client, experiment_id = open_store(config)
+    run_tags = {key: str(value) for key, value in {**(tags or {}), **config.tags}.items()}
+    if config.description is not None:
+        run_tags["mlflow.note.content"] = config.description
+    run = client.create_run(experiment_id, run_name=config.run_name or name, tags=run_tags)
+    tracker = MlflowTracker(client, run.info.run_id, experiment_id, config)
+    try:
+        with _sigterm_as_interrupt():
+            yield tracker
+    except BaseException as error:
+        killed = isinstance(error, KeyboardInterrupt)
+        reason = type(error).__name__ if killed else str(error) or type(error).__name__
+        tracker.set_tags({"reason": reason[:5_000]})
+        tracker.end("KILLED" if killed else "FAILED")
+        raise
+    tracker.end("FINISHED")
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Only the main thread can hear signals.
+        return
+
+    def interrupt(*_: Any) -> None:
+        raise Terminated
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,8 @@
+"""The training: its length, its cadence and the one loop."""
+
+from mnistexp.train.config import TrainConfig
+from mnistexp.train.history import History
+from mnistexp.train.loop import Training, fit
+from mnistexp.train.split import Split
+
+__all__ = ["History", "Split", "TrainConfig", "Training", "fit"]

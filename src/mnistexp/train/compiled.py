@@ -1,0 +1,172 @@
+"""The fast loop: many steps in one call of a compiled function.
+
+Keras' own `fit` goes back to Python, and copies a batch of floats, at every step. Here the uint8
+images lie on the device, a call gets the indices of a chunk of batches, and a `tf.while_loop`
+gathers, scales, differentiates and updates. Imports TensorFlow, so it is imported where it is used.
+"""
+
+import time
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mnistexp.errors import TrainingDiverged
+from mnistexp.train.order import BatchOrder
+from mnistexp.train.split import Split
+
+MAX_CHUNK_STEPS = 200
+"""Steps of one call at most; the shape that is compiled for."""
+CHUNK_SECONDS = 0.3
+"""What a call should take at most, so that Ctrl-C is heard."""
+EVALUATION_BATCH = 1_000
+
+
+class FastModel(keras.Model):
+    """A network that Keras' `fit` trains a segment, (first step, last step), at a time."""
+
+    def __init__(
+        self, network: keras.Model, train: Split, order: BatchOrder, scale: float, loss: str
+    ) -> None:
+        """Args: scale: pixels are divided by it. loss: a name of `LOSSES`."""
+        super().__init__(name="fast")
+        self.network = network
+        self.order = order
+        self.scale = scale
+        self.loss_per_image = LOSSES[loss]
+        self.train_images = tf.constant(train.images)
+        self.train_labels = tf.constant(train.labels, tf.int32)
+        self.chunk_steps = MAX_CHUNK_STEPS
+        self.built = True
+
+    def call(self, images: Any, training: bool = False) -> Any:
+        """Logits, [n, 10], of uint8 images."""
+        scaled = tf.cast(images, tf.float32) * (1 / self.scale)
+        return tf.cast(self.network(scaled, training=training), tf.float32)
+
+    def make_train_function(self, force: bool = False) -> None:
+        """What `fit` calls for each segment: chunks of steps, each in one compiled call."""
+        self.optimizer.build(self.network.trainable_variables)
+        self.run_chunk = tf.function(self._run_chunk, jit_compile=self.jit_compile)
+        self._run(0)  # Compiles, so that the speed of the first segment is that of the others.
+
+        def run_segment(iterator: Any) -> dict[str, float]:
+            start, stop = (int(step) for step in next(iterator))
+            begin = time.perf_counter()
+            losses, accuracies = [], []
+            step = start
+            while step < stop:
+                chunk_losses, chunk_accuracies = self._run_timed(min(self.chunk_steps, stop - step))
+                step += len(chunk_losses)
+                losses.append(chunk_losses)
+                accuracies.append(chunk_accuracies)
+                if not np.isfinite(chunk_losses[-1]):
+                    raise _diverged(step, chunk_losses[-1])
+            return {
+                "step": stop,
+                "loss": float(np.concatenate(losses).mean(dtype="f8")),
+                "accuracy": float(np.concatenate(accuracies).mean(dtype="f8")),
+                "images_per_second": (stop - start)
+                * self.order.batch_size
+                / (time.perf_counter() - begin),
+            }
+
+        self.train_function = run_segment
+
+    def _run_timed(self, num_steps: int) -> tuple[np.ndarray, np.ndarray]:
+        begin = time.perf_counter()
+        result = self._run(num_steps)
+        seconds_per_step = (time.perf_counter() - begin) / num_steps
+        self.chunk_steps = int(np.clip(CHUNK_SECONDS / seconds_per_step, 1, MAX_CHUNK_STEPS))
+        return result
+
+    def _run(self, num_steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Loss and accuracy, each [num_steps], of the next steps; up to one that is not finite."""
+        indices = np.zeros((MAX_CHUNK_STEPS, self.order.batch_size), "i4")
+        indices[:num_steps] = self.order.take(num_steps)
+        done, losses, accuracies = self.run_chunk(tf.constant(indices), tf.constant(num_steps))
+        return losses.numpy()[: int(done)], accuracies.numpy()[: int(done)]
+
+    def _run_chunk(self, indices: Any, num_steps: Any) -> Any:
+        """The compiled loop over `num_steps` of the batches, int32 [MAX_CHUNK_STEPS, batch]."""
+
+        def go_on(step: Any, loss: Any, losses: Any, accuracies: Any) -> Any:
+            return tf.logical_and(step < num_steps, tf.math.is_finite(loss))
+
+        def body(step: Any, _: Any, losses: Any, accuracies: Any) -> Any:
+            loss, accuracy = self._step(indices[step])
+            return step + 1, loss, losses.write(step, loss), accuracies.write(step, accuracy)
+
+        per_step = [tf.TensorArray(tf.float32, MAX_CHUNK_STEPS, element_shape=()) for _ in range(2)]
+        done, _, losses, accuracies = tf.while_loop(
+            go_on, body, (tf.constant(0), tf.constant(0.0), *per_step)
+        )
+        return done, losses.stack(), accuracies.stack()
+
+    def _step(self, indices: Any) -> tuple[Any, Any]:
+        """One update by the images `indices`; their mean loss and accuracy before it."""
+        images = tf.gather(self.train_images, indices)
+        labels = tf.gather(self.train_labels, indices)
+        weights = self.network.trainable_weights
+        with tf.GradientTape() as tape:
+            logits = self(images, training=True)
+            loss = tf.reduce_mean(self.loss_per_image(labels, logits))
+            total = tf.add_n([loss, *self.network.losses])
+            scaled_loss = self.optimizer.scale_loss(total)  # For float16, else the same.
+        gradients = tape.gradient(scaled_loss, weights)
+        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        return loss, tf.reduce_mean(tf.cast(_is_correct(labels, logits), tf.float32))
+
+
+class FastEvaluation:
+    """Loss and accuracy of a split that lies on the device."""
+
+    def __init__(self, model: FastModel, split: Split) -> None:
+        self._images = tf.constant(split.images)
+        self._labels = tf.constant(split.labels, tf.int32)
+        self._run_batch = tf.function(self._batch, jit_compile=model.jit_compile)
+        self._model = model
+
+    def __call__(self) -> tuple[float, float]:
+        """Mean loss and accuracy of the model as it is now."""
+        starts = range(0, len(self._labels), EVALUATION_BATCH)
+        sums = [
+            self._run_batch(
+                self._images[start : start + EVALUATION_BATCH],
+                self._labels[start : start + EVALUATION_BATCH],
+            )
+            for start in starts
+        ]
+        loss, correct = np.array(sums, "f8").sum(axis=0) / len(self._labels)
+        return float(loss), float(correct)
+
+    def _batch(self, images: Any, labels: Any) -> tuple[Any, Any]:
+        logits = self._model(images, training=False)
+        loss = tf.reduce_sum(self._model.loss_per_image(labels, logits))
+        return loss, tf.reduce_sum(tf.cast(_is_correct(labels, logits), tf.float32))
+
+
+def _cross_entropy(labels: Any, logits: Any) -> Any:
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+
+
+def _log_of_softmax(labels: Any, logits: Any) -> Any:
+    """As it stands in a textbook: 0·log(0) is NaN as soon as one probability rounds to 0."""
+    one_hot = tf.one_hot(labels, logits.shape[-1])
+    return -tf.reduce_sum(one_hot * tf.math.log(tf.nn.softmax(logits)), axis=-1)
+
+
+LOSSES = {"cross_entropy": _cross_entropy, "log_of_softmax": _log_of_softmax}
+
+
+def _is_correct(labels: Any, logits: Any) -> Any:
+    return tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), labels)
+
+
+def _diverged(step: int, loss: float) -> TrainingDiverged:
+    return TrainingDiverged(
+        f"the loss became {loss} at step {step}. Try a lower optim.learning_rate, "
+        "optim.global_clipnorm=1, another model.kernel_initializer, or train.loss=cross_entropy "
+        "if it is not"
+    )

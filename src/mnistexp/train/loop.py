@@ -1,0 +1,119 @@
+"""The one training loop: Keras' `fit` and callbacks around compiled segments of steps."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnistexp.train.config import TrainConfig
+from mnistexp.train.history import History, LogMetrics
+from mnistexp.train.order import BatchOrder
+from mnistexp.train.split import Split
+
+if TYPE_CHECKING:
+    import keras
+
+PREFIXES = {"validation": "val", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training gave.
+
+    num_steps: steps that were done. seconds: with compilation and evaluations.
+    images_per_second: of the training steps alone.
+    """
+
+    history: History
+    num_steps: int
+    seconds: float
+    images_per_second: float
+
+
+def fit(
+    network: "keras.Model",
+    optimizer: "keras.optimizers.Optimizer",
+    config: TrainConfig,
+    splits: Mapping[str, Split],
+    *,
+    scale: float,
+    seed: int,
+    xla: bool,
+    log_metrics: LogMetrics | None = None,
+) -> Training:
+    """Train the network in place.
+
+    Args:
+        network: float images `[n, 28, 28, 1]` to logits `[n, 10]`.
+        optimizer: changes its weights.
+        config: length, batches, loss and cadence.
+        splits: `train`, `validation` and `test`; the last two only if they are evaluated.
+        scale: pixels are divided by it.
+        seed: of the order of the images.
+        xla: compile the loop with XLA.
+        log_metrics: is told every metric as soon as it is measured.
+
+    Raises:
+        TrainingDiverged: the loss became NaN or infinite.
+    """
+    # They import TensorFlow.
+    from mnistexp.train.callbacks import Evaluate, Measure, build_stoppers
+    from mnistexp.train.compiled import FastEvaluation, FastModel
+    from mnistexp.train.progress import Length, build_progress
+
+    begin = time.perf_counter()
+    history = History(log_metrics)
+    train = splits["train"]
+    num_images = len(train.labels)
+    order = BatchOrder(num_images, config.batch_size, config.shuffle, seed)
+    model = FastModel(network, train, order, scale, config.loss)
+    model.compile(optimizer, jit_compile=xla)
+    evaluations = {
+        PREFIXES[name]: FastEvaluation(model, splits[name]) for name in config.watched_splits
+    }
+    length = Length(config.num_steps(num_images), num_images / config.batch_size)
+    progress = build_progress(history, length)
+    callbacks = [
+        Measure(history, _learning_rate_of(optimizer)),
+        Evaluate(history, evaluations, config.evaluation_steps(num_images), build_stoppers(config)),
+        progress,
+    ]
+    try:
+        _fit_segments(model, config.segments(num_images), callbacks)
+    finally:
+        progress.close()
+    return _summary(history, config.batch_size, time.perf_counter() - begin)
+
+
+def _fit_segments(
+    model: "keras.Model",
+    segments: list[tuple[int, int]],
+    callbacks: "list[keras.callbacks.Callback]",
+) -> None:
+    """To Keras a segment is a batch, and the whole training one epoch."""
+    import tensorflow as tf
+
+    dataset = tf.data.Dataset.from_tensor_slices(np.array(segments, "i8"))
+    model.fit(dataset, verbose=0, shuffle=False, callbacks=callbacks)
+
+
+def _learning_rate_of(optimizer: "keras.optimizers.Optimizer") -> Callable[[int], float]:
+    from keras.optimizers.schedules import LearningRateSchedule
+
+    # The public property gives the rate of the next step only.
+    schedule = optimizer._learning_rate
+    if isinstance(schedule, LearningRateSchedule):
+        return lambda step: float(schedule(step))
+    return lambda step: float(optimizer.learning_rate)
+
+
+def _summary(history: History, batch_size: int, seconds: float) -> Training:
+    speeds = history["images_per_second"]
+    steps = [0, *speeds]
+    spent = sum(
+        (stop - start) * batch_size / speed
+        for start, stop, speed in zip(steps[:-1], steps[1:], speeds.values(), strict=True)
+    )
+    return Training(history, steps[-1], seconds, steps[-1] * batch_size / spent)

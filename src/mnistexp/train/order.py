@@ -1,0 +1,35 @@
+"""Which images are in which batch."""
+
+from typing import Literal
+
+import numpy as np
+
+Shuffle = Literal["every_epoch", "once", "never"]
+
+
+class BatchOrder:
+    """An endless row of batches: the epochs one after the other, cut into full batches."""
+
+    def __init__(self, num_images: int, batch_size: int, shuffle: Shuffle, seed: int) -> None:
+        self.num_images = num_images
+        self.batch_size = batch_size
+        self._shuffle = shuffle
+        self._random = np.random.default_rng(seed)
+        self._epoch = self._shuffled() if shuffle == "once" else np.arange(num_images, dtype="i4")
+        self._waiting = np.empty(0, "i4")
+
+    def take(self, num_batches: int) -> np.ndarray:
+        """The next batches: indices of images, int32, [num_batches, batch_size]."""
+        wanted = num_batches * self.batch_size
+        parts = [self._waiting]
+        while sum(map(len, parts)) < wanted:
+            parts.append(self._next_epoch())
+        indices = np.concatenate(parts)
+        self._waiting = indices[wanted:]
+        return indices[:wanted].reshape(num_batches, self.batch_size)
+
+    def _next_epoch(self) -> np.ndarray:
+        return self._shuffled() if self._shuffle == "every_epoch" else self._epoch
+
+    def _shuffled(self) -> np.ndarray:
+        return self._random.permutation(self.num_images).astype("i4")
