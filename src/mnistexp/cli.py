@@ -10,9 +10,9 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from mnistexp import __version__
-from mnistexp.commands.groups import list_groups
 from mnistexp.commands.schema import schema
 from mnistexp.commands.ui import ui
+from mnistexp.compose import list_groups
 from mnistexp.errors import MnistexpError
 
 EXAMPLES = """\
@@ -37,7 +37,7 @@ class Help(TyperGroup):
         console.print("[bold]Groups and their options[/bold]")
         console.print(_columns({group: "  ".join(o) for group, o in list_groups().items()}))
         console.print("[bold]Commands[/bold]")
-        console.print(_columns({n: c.get_short_help_str(70) for n, c in self.commands.items()}))
+        console.print(_columns({n: c.get_short_help_str(100) for n, c in self.commands.items()}))
         console.print("[dim]--version prints the version, COMMAND --help explains a command.[/dim]")
 
 
@@ -89,4 +89,4 @@ def _dispatch(arguments: list[str]) -> None:
     else:
         from mnistexp.commands.run import run
 
-        run(arguments)
+        run(arguments, command_names())

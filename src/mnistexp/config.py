@@ -68,14 +68,14 @@ class Origin:
         )
 
 
-def resolve_config(cfg: DictConfig) -> Config:
+def resolve_config(cfg: DictConfig, origin: Origin) -> Config:
     """The typed config of what Hydra composed.
 
     Raises:
         ConfigError: with one line for each setting that is wrong.
     """
     try:
-        _check_shared_settings(OmegaConf.to_container(cfg, resolve=False))
+        _check_effect(OmegaConf.to_container(cfg, resolve=False), origin)
         raw = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
         where = f"{error.full_key}: " if error.full_key else ""
@@ -119,15 +119,14 @@ def to_yaml(config: Config) -> str:
     return OmegaConf.to_yaml(OmegaConf.create(config.model_dump(mode="json")))
 
 
-def _check_shared_settings(raw: Any) -> None:
-    """A setting of the model that none of its layers refers to would have no effect."""
+def _check_effect(raw: Any, origin: Origin) -> None:
+    """A setting of the whole model that none of its layers refers to would have no effect."""
     model = raw.get("model")
-    if not isinstance(model, dict):
-        return
-    layers = json.dumps(model.get("layers"), default=str)
+    layers = json.dumps(model.get("layers")) if isinstance(model, dict) else ""
+    names = [override.partition("=")[0].lstrip("+") for override in origin.overrides]
     for name in SHARED_MODEL_SETTINGS:
-        if model.get(name) is not None and not re.search(rf"\${{(\.*|model\.){name}\b", layers):
+        if f"model.{name}" in names and not re.search(rf"\${{(\.*|model\.){name}\b", layers):
             raise ConfigError(
                 f"model.{name}: no layer of this model refers to ${{model.{name}}}, so it would "
-                f"have no effect. Set it for a layer: model.layers.NAME.…"
+                "have no effect. Set it for a layer: model.layers.NAME.…"
             )

@@ -1,6 +1,6 @@
 """What can go wrong, in the user's words: one line each, and no traceback."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -42,4 +42,10 @@ class TrainingDiverged(MnistexpError):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """` Did you mean x or y?`, or nothing where no known name is near."""
     nearest = get_close_matches(name, list(known), n=3, cutoff=0.6)
-    return f" Did you mean {' or '.join(nearest)}?" if nearest else ""
+    return f" Did you mean {alternatives(nearest)}?" if nearest else ""
+
+
+def alternatives(names: Sequence[str]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last

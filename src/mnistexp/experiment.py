@@ -81,6 +81,9 @@ def _log_setup(
     tracker: Tracker, config: Config, origin: Origin, data: Data, learner: Learner
 ) -> None:
     """All that is known before the training."""
+    if origin.folder is not None:
+        origin.folder.mkdir(parents=True, exist_ok=True)
+        (origin.folder / "config.yaml").write_text(to_yaml(config))
     environment = describe_environment()
     tracker.log_params({**origin.choices, **flatten(config)})
     tracker.set_tags(

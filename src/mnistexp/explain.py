@@ -1,18 +1,19 @@
 """A validation error in the user's words: path, expected, received, nearest names."""
 
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from mnistexp.errors import did_you_mean
+from mnistexp.errors import alternatives, did_you_mean
 
 EXPECTED = {
-    "greater_than": "a number > {gt}",
-    "greater_than_equal": "a number >= {ge}",
-    "less_than": "a number < {lt}",
-    "less_than_equal": "a number <= {le}",
+    "greater_than": "a number > {gt:g}",
+    "greater_than_equal": "a number >= {ge:g}",
+    "less_than": "a number < {lt:g}",
+    "less_than_equal": "a number <= {le:g}",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
@@ -39,11 +40,12 @@ def explain(error: ValidationError, raw: Any, schema: type[BaseModel]) -> str:
         raw: the whole config as nested dicts and lists.
         schema: the model of the whole config.
     """
-    lines: dict[str, list[str]] = {}
+    lines: dict[str, str] = {}
     for details in error.errors():
         path = setting_path(details["loc"], raw)
-        lines.setdefault(path, []).append(_complaint(details, path, schema))
-    return "\n".join(f"{path}: {_joined(complaints)}" for path, complaints in lines.items())
+        # A wrong value that several layers refer to is told once, where it was set.
+        lines.setdefault(_complaint(details, path, schema), path)
+    return "\n".join(f"{path}: {complaint}" for complaint, path in lines.items())
 
 
 def setting_path(location: Sequence[int | str], raw: Any) -> str:
@@ -51,9 +53,9 @@ def setting_path(location: Sequence[int | str], raw: Any) -> str:
     parts: list[str] = []
     current = raw
     for position, part in enumerate(location):
-        if isinstance(current, dict) and part in current:
-            current = current[part]
-        elif isinstance(current, list) and isinstance(part, int) and part < len(current):
+        in_mapping = isinstance(current, dict) and part in current
+        in_list = isinstance(current, list) and isinstance(part, int) and part < len(current)
+        if in_mapping or in_list:
             current = current[part]
         elif not isinstance(current, dict) or position < len(location) - 1:
             continue
@@ -100,13 +102,11 @@ def _unknown(path: str, location: Sequence[int | str], schema: type[BaseModel]) 
     name = path.rpartition(".")[2]
     prefix = path.removesuffix(name)
     siblings = _fields_at(schema, location[:-1])
-    suggestion = did_you_mean(name, siblings).replace("mean ", f"mean {prefix}")
-    if not suggestion:
-        namesakes = sorted({p for p in known_paths(schema) if p.rpartition(".")[2] == name})
-        suggestion = did_you_mean(name, [name]).replace(name, " or ".join(namesakes[:3]), 1)
-        suggestion = suggestion if namesakes else ""
-    beside = f" Known here: {', '.join(siblings)}." if siblings and not suggestion else ""
-    return f"unknown setting.{suggestion}{beside}"
+    namesakes = sorted({p for p in known_paths(schema) if p.rpartition(".")[2] == name})
+    nearest = [f"{prefix}{near}" for near in get_close_matches(name, siblings)] or namesakes[:3]
+    if nearest:
+        return f"unknown setting. Did you mean {alternatives(nearest)}?"
+    return f"unknown setting. Known here: {', '.join(siblings)}"
 
 
 def _fields_at(schema: type[BaseModel], location: Sequence[int | str]) -> list[str]:
@@ -141,18 +141,6 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 def _names(expected: Any) -> list[str]:
     """Names out of pydantic's `'a', 'b' or 'c'`."""
     return str(expected).replace(" or ", ", ").replace("'", "").split(", ")
-
-
-def _joined(complaints: list[str]) -> str:
-    """The members of a union each complain; what was received is said once."""
-    unique = list(dict.fromkeys(complaints))
-    if len(unique) == 1:
-        return unique[0]
-    expected = [complaint.partition(". Received")[0] for complaint in unique]
-    received = unique[0].partition(". Received")[2]
-    first, *others = dict.fromkeys(expected)
-    rest = "".join(f" or {other.removeprefix('expected ')}" for other in others)
-    return f"{first}{rest}. Received{received}"
 
 
 def _shown(value: Any) -> str:

@@ -48,7 +48,7 @@ def build_learner(config: Config, device: Device, data: Data) -> Learner:
     """The learner of a config, on a device that was set up, for data of this size.
 
     Raises:
-        ConfigError: the layers do not fit each other, or the decay does not fit the training.
+        ConfigError: the layers do not fit each other.
     """
     return NetworkLearner(config, device, len(data.train))
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, Strict
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag
 
 
 class Section(BaseModel):
@@ -24,4 +24,8 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(gt=0)]
-Pair = Annotated[tuple[Count, Count], Strict(False)]
+Size = Annotated[
+    Annotated[Count, Tag("number")] | Annotated[tuple[Count, Count], Strict(False), Tag("pair")],
+    Discriminator(lambda value: "pair" if isinstance(value, list | tuple) else "number"),
+]
+"""Height and width in pixels: one number for both, or two."""

@@ -3,117 +3,112 @@
 import os
 import sys
 from pathlib import Path
-from uuid import uuid4
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
-from omegaconf import DictConfig, OmegaConf
+from hydra.errors import HydraException
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from mnistexp.commands.groups import config_folder, list_groups
 from mnistexp.commands.summary import print_summary
-from mnistexp.config import Origin, resolve_config
+from mnistexp.compose import (
+    HYDRA_VERSION_BASE,
+    PRIMARY_CONFIG,
+    compose_config,
+    in_our_words,
+    list_groups,
+    mark_setting,
+    origin_of,
+    shipped,
+)
+from mnistexp.config import Config, Origin, resolve_config
 from mnistexp.errors import ConfigError, did_you_mean
 from mnistexp.experiment import run_experiment
 
-PRIMARY_CONFIG = "config"
-
-# Two runs that start in the same second must not share a folder.
-OmegaConf.register_new_resolver("unique", lambda: uuid4().hex[:6], use_cache=True)
-
-
-def run(arguments: list[str]) -> None:
-    """Let Hydra compose the config of the arguments, and run it.
-
-    Raises:
-        InputError: an argument is neither a setting, a choice nor an option of Hydra's.
-    """
-    sys.argv = [sys.argv[0], *mark_settings(arguments)]
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors to us instead of printing them.
-    start = hydra.main(
-        version_base="1.3", config_path=str(config_folder()), config_name=PRIMARY_CONFIG
-    )(_job)
-    try:
-        start()
-    except MissingConfigException as error:
-        raise ConfigError(_no_option(error)) from error
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(str(error).splitlines()[0]) from error
-
-
-def mark_settings(arguments: list[str]) -> list[str]:
-    """Give Hydra settings as `++name=value`, so that the schema alone decides what exists.
-
-    Choices of a group, options of Hydra's and what has a prefix already stay as they are.
-
-    Raises:
-        ConfigError: an argument has no `=`.
-    """
-    groups = list_groups()
-    marked = []
-    takes_value = False
-    for argument in arguments:
-        if takes_value or argument.startswith(("-", "+", "~")):
-            marked.append(argument)
-        elif "=" not in argument:
-            raise ConfigError(_no_assignment(argument))
-        else:
-            key = argument.partition("=")[0]
-            is_choice = key.partition("@")[0] in groups or key.startswith("hydra.")
-            marked.append(argument if is_choice else f"++{argument}")
-        takes_value = argument in _OPTIONS_WITH_VALUE
-    return marked
-
-
-_OPTIONS_WITH_VALUE = {
+OPTIONS = {
+    *("--run", "-r", "--multirun", "-m", "--shell-completion", "-sc", "--resolve"),
+    *("--hydra-help", "--experimental-rerun"),
+}
+"""Hydra's options."""
+OPTIONS_WITH_VALUE = {
     *("--cfg", "-c", "--package", "-p", "--info", "-i"),
     *("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd"),
 }
+"""Hydra's options that the next word belongs to."""
+
+
+def run(arguments: list[str], commands: list[str]) -> None:
+    """Run once what the choices and settings say, or do what an option of Hydra's asks for.
+
+    Args:
+        arguments: choices `model=conv`, settings `seed=1` and options such as `-m`.
+        commands: names of the other commands, which a word may nearly be.
+
+    Raises:
+        InputError: an argument is no choice, setting or option, or has a value that cannot work.
+    """
+    marked = _marked(arguments, commands)
+    if any(argument.startswith("-") for argument in arguments):
+        _hand_to_hydra(marked)
+    else:
+        _run(*compose_config(marked))
+
+
+def _marked(arguments: list[str], commands: list[str]) -> list[str]:
+    """The arguments with settings marked for Hydra; see `mark_setting`."""
+    marked = []
+    belongs_to_option = False
+    for argument in arguments:
+        if argument.startswith("-"):
+            _check_option(argument)
+        elif not belongs_to_option:
+            _check_assignment(argument, commands)
+            argument = mark_setting(argument)
+        marked.append(argument)
+        belongs_to_option = argument in OPTIONS_WITH_VALUE
+    return marked
+
+
+def _hand_to_hydra(arguments: list[str]) -> None:
+    """Let Hydra do what its options say."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them.
+    sys.argv = [sys.argv[0], *arguments]
+    decorate = hydra.main(str(shipped("conf")), PRIMARY_CONFIG, HYDRA_VERSION_BASE)
+    try:
+        decorate(_job)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(in_our_words(error)) from error
 
 
 def _job(cfg: DictConfig) -> float | None:
-    """One run of what Hydra composed; in a sweep, one of many."""
+    """One of the runs that Hydra starts; gives the validation accuracy."""
     hydra_config = HydraConfig.get()
-    origin = Origin(
-        choices=_choices(hydra_config.runtime.choices),
-        overrides=tuple(override.removeprefix("++") for override in hydra_config.overrides.task),
-        folder=Path(hydra_config.runtime.output_dir),
-    )
-    result = run_experiment(resolve_config(cfg), origin)
+    origin = origin_of(hydra_config, Path(hydra_config.runtime.output_dir))
+    return _run(resolve_config(cfg, origin), origin)
+
+
+def _run(config: Config, origin: Origin) -> float | None:
+    result = run_experiment(config, origin)
     print_summary(result)
     return result.metrics.get("val_accuracy")
 
 
-def _choices(choices: DictConfig) -> dict[str, str]:
-    """The chosen option of each of our groups, by the group's path: `optim/decay`."""
-    return {
-        str(group): str(option)
-        for group, option in choices.items()
-        if not str(group).startswith("hydra/") and option is not None
-    }
+def _check_option(argument: str) -> None:
+    name = argument.partition("=")[0]
+    known = OPTIONS | OPTIONS_WITH_VALUE
+    if name not in known:
+        raise ConfigError(
+            f"{name}: unknown option.{did_you_mean(name, known)} Settings are written NAME=VALUE; "
+            "see mnistexp --help"
+        )
 
 
-def _no_option(error: MissingConfigException) -> str:
-    """`model=conv_bg` in our words."""
-    group, _, option = str(error.missing_cfg_file).rpartition("/")
-    options = sorted(error.options or [])
-    if not options:
-        return str(error).splitlines()[0]
-    return (
-        f"{group}: expected one of {', '.join(options)}. Received: {option!r}."
-        f"{did_you_mean(option, options)}"
-    )
-
-
-def _no_assignment(argument: str) -> str:
-    from mnistexp.cli import command_names
-
-    hint = did_you_mean(argument, command_names())
-    option = next((group for group, options in list_groups().items() if argument in options), None)
-    if option:
-        hint = f" Did you mean {option}={argument}?"
-    return (
+def _check_assignment(argument: str, commands: list[str]) -> None:
+    if "=" in argument or argument.startswith("~"):
+        return
+    group = next((name for name, options in list_groups().items() if argument in options), None)
+    hint = f" Did you mean {group}={argument}?" if group else did_you_mean(argument, commands)
+    raise ConfigError(
         f"{argument}: expected a command or a setting NAME=VALUE. "
         f"Received: {argument!r}.{hint} See mnistexp --help"
     )

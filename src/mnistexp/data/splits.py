@@ -141,7 +141,7 @@ def _stratified(remaining: Split, config: DataConfig, num_training: int) -> Spli
 def _proportional(class_sizes: np.ndarray, total: int) -> np.ndarray:
     """How many of each class make `total` in proportion: the largest remainders are rounded up."""
     exact = class_sizes * total / class_sizes.sum()
-    counts = exact.astype(int)
+    counts: np.ndarray = exact.astype(int)
     largest_remainders = np.argsort(counts - exact, kind="stable")
     counts[largest_remainders[: total - counts.sum()]] += 1
     return counts

@@ -12,7 +12,7 @@ from mnistexp.model.initializer import (
     build_initializer,
     build_regularizer,
 )
-from mnistexp.schema import Count, Fraction, Pair, Positive, Section
+from mnistexp.schema import Count, Fraction, Positive, Section, Size
 
 if TYPE_CHECKING:
     import keras
@@ -52,11 +52,10 @@ ActivationName = Literal[
     "threshold",
 ]
 Padding = Literal["same", "valid"]
-Size = Count | Pair
 
 
 class LayerBase(Section):
-    """What every layer has. Fields have Keras' own names; the name in the mapping is the layer's."""
+    """What every layer has. Fields have Keras' own names."""
 
     keras_class: ClassVar[str]
 
@@ -100,7 +99,7 @@ class Conv2D(WeightedLayer):
     filters: Count
     """Number of output channels."""
     kernel_size: Size
-    """Height and width of the filters in pixels: a number or two."""
+    """Height and width of the filters in pixels: one number for both, or two."""
     strides: Size = 1
     padding: Padding = "valid"
     dilation_rate: Size = 1

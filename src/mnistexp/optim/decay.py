@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from mnistexp.errors import ConfigError
-from mnistexp.schema import Count, NonNegative, Positive, Section
+from mnistexp.schema import Count, Fraction, NonNegative, Positive, Section
 
 if TYPE_CHECKING:
     import keras
@@ -41,13 +41,12 @@ class InverseTime(Section):
 
 
 class Cosine(Section):
-    """Up a straight line for `warmup_steps`, then down half a cosine to `floor`."""
+    """Up a straight line, then half a cosine down to `floor` at the end of the training."""
 
     type: Literal["cosine"]
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_share: Fraction = 0.0
+    """The share of all steps on the way up."""
     floor: NonNegative = 0.0
-    decay_steps: Count | None = None
-    """Steps from the end of the warm-up to the floor. Default: all that remain."""
 
 
 class OneCycle(Section):
@@ -107,9 +106,6 @@ def build_schedule(
 
     Returns:
         A number where there is no decay, else a Keras schedule.
-
-    Raises:
-        ConfigError: the warm-up is not shorter than the training.
     """
     if isinstance(config, NoDecay):
         return learning_rate
@@ -149,17 +145,11 @@ def _cosine(
 ) -> "keras.optimizers.schedules.LearningRateSchedule":
     from keras.optimizers import schedules
 
-    decay_steps = config.decay_steps or num_steps - config.warmup_steps
-    if decay_steps < 1:
-        raise ConfigError(
-            f"optim.decay.warmup_steps: expected fewer than the {num_steps} steps of the training. "
-            f"Received: {config.warmup_steps}"
-        )
-    warm = config.warmup_steps > 0
+    warmup_steps = round(config.warmup_share * num_steps)
     return schedules.CosineDecay(
-        0.0 if warm else learning_rate,
-        decay_steps,
+        0.0 if warmup_steps else learning_rate,
+        max(num_steps - warmup_steps, 1),
         alpha=config.floor / learning_rate,
-        warmup_target=learning_rate if warm else None,
-        warmup_steps=config.warmup_steps,
+        warmup_target=learning_rate if warmup_steps else None,
+        warmup_steps=warmup_steps,
     )

@@ -215,9 +215,6 @@ def build_optimizer(
         config: the optimizer and its decay.
         num_steps: length of the whole training, which cosine and one-cycle are stretched to.
         steps_per_epoch: for a decay per epoch.
-
-    Raises:
-        ConfigError: the decay does not fit the length of the training.
     """
     import keras
 

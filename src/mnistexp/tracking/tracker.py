@@ -55,7 +55,7 @@ class Tracker(Protocol):
 class NoTracker:
     """Records nothing."""
 
-    run_id = None
+    run_id: str | None = None
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Do nothing."""

@@ -4,7 +4,7 @@ import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
+from pydantic import BeforeValidator, PlainSerializer, field_validator, model_validator
 
 from mnistexp.errors import ConfigError
 from mnistexp.schema import Count, NonNegative, Section
@@ -43,7 +43,7 @@ def _parse_every(value: Any) -> Any:
         if isinstance(value, Every):
             return value
         raise ValueError("expected a number of steps > 0, or '1 epoch', '2 epochs'")
-    return Every(count=int(match[1]), unit=match[2])
+    return {"count": int(match[1]), "unit": match[2]}
 
 
 Cadence = Annotated[
@@ -93,7 +93,7 @@ class TrainConfig(Section):
     """Cadence of the evaluation. The end of the training is evaluated in any case."""
     evaluate_early: bool = False
     """Until the first regular evaluation, evaluate at each `log_every` too."""
-    evaluate_on: list[Literal["validation", "test"]] = Field(default_factory=lambda: ["validation"])
+    evaluate_on: list[Literal["validation", "test"]] = ["validation"]
     """The splits that are evaluated while training. `test` is for watching only."""
     early_stopping: EarlyStopping | None = None
     best_weights: ValidationMetric | None = None

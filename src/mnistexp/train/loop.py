@@ -106,7 +106,8 @@ def _learning_rate_of(optimizer: "keras.optimizers.Optimizer") -> Callable[[int]
     schedule = optimizer._learning_rate
     if isinstance(schedule, LearningRateSchedule):
         return lambda step: float(schedule(step))
-    return lambda step: float(optimizer.learning_rate)
+    constant = float(optimizer.learning_rate)
+    return lambda _: constant
 
 
 def _summary(history: History, batch_size: int, seconds: float) -> Training:

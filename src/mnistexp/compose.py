@@ -1,0 +1,102 @@
+"""From words to a config: the groups that ship, and Hydra's composition of them."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import hydra
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from mnistexp.config import Config, Origin, resolve_config
+from mnistexp.errors import ConfigError, did_you_mean
+
+HYDRA_VERSION_BASE = "1.3"
+PRIMARY_CONFIG = "config"
+
+# Two runs that start in the same second must not share a folder.
+OmegaConf.register_new_resolver("unique", lambda: uuid4().hex[:6], use_cache=True)
+
+
+def shipped(name: str) -> Path:
+    """A folder that ships: inside the package in a wheel, at the top of the tree in a checkout."""
+    package = Path(__file__).parent
+    inside = package / name
+    return inside if inside.is_dir() else package.parent.parent / name
+
+
+@cache
+def list_groups() -> dict[str, list[str]]:
+    """Each group of configs, `optim/decay` for example, with the names of its options."""
+    groups: dict[str, list[str]] = {}
+    for root in (shipped("conf"), shipped("experiments")):
+        for file in sorted(root.glob("*/**/*.yaml")):
+            groups.setdefault(str(file.parent.relative_to(root)), []).append(file.stem)
+    return groups
+
+
+def mark_setting(override: str) -> str:
+    """A setting as Hydra's `++name=value`, so that the schema alone decides what exists.
+
+    Choices of a group, Hydra's own settings and what has a prefix already stay as they are.
+    """
+    key = override.partition("=")[0]
+    is_choice = key.partition("@")[0] in list_groups()
+    stays = is_choice or key.startswith(("+", "~", "hydra.", "hydra/"))
+    return override if stays else f"++{override}"
+
+
+def compose_config(overrides: list[str]) -> tuple[Config, Origin]:
+    """The typed config that choices and settings make of the shipped ones.
+
+    Args:
+        overrides: `model=conv`, `train.epochs=3`, …
+
+    Raises:
+        ConfigError: an override cannot be read, or the config is not valid.
+    """
+    try:
+        with hydra.initialize_config_dir(str(shipped("conf")), version_base=HYDRA_VERSION_BASE):
+            cfg = hydra.compose(
+                PRIMARY_CONFIG,
+                [mark_setting(override) for override in overrides],
+                return_hydra_config=True,
+            )
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise ConfigError(in_our_words(error)) from error
+    origin = origin_of(cfg.hydra, Path(cfg.hydra.run.dir))
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return resolve_config(cfg, origin), origin
+
+
+def origin_of(hydra_cfg: Any, folder: Path) -> Origin:
+    """Choices and overrides as Hydra's own part of a composed config has them."""
+    # Unresolved: an override such as `x=${y}` refers to our part of the config.
+    overrides: Any = OmegaConf.to_container(hydra_cfg.overrides.task, resolve=False)
+    return Origin(
+        choices={
+            str(group): str(option)
+            for group, option in hydra_cfg.runtime.choices.items()
+            if not str(group).startswith("hydra/") and option is not None
+        },
+        overrides=tuple(str(override).removeprefix("++") for override in overrides),
+        folder=folder,
+    )
+
+
+def in_our_words(error: Exception) -> str:
+    """Hydra's complaint in one line that says what to do."""
+    if isinstance(error, OverrideParseException):
+        override = error.override.removeprefix("++")
+        return f"{override}: expected NAME=VALUE in Hydra's grammar. {str(error).splitlines()[0]}"
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        options = sorted(error.options)
+        return (
+            f"{group}: expected one of {', '.join(options)}. Received: {option!r}."
+            f"{did_you_mean(option, options)}"
+        )
+    return str(error).splitlines()[0]

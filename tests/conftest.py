@@ -1,0 +1,84 @@
+"""What the tests share: the command line in this process, and trained runs."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from mlflow.entities import Run
+
+from mnistexp.cli import main
+from mnistexp.compose import compose_config
+from mnistexp.experiment import RunResult, run_experiment
+
+QUICK = ["data.train_size=2000", "train.steps=20"]
+"""Real digits, few steps."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended, and what it printed."""
+
+    exit_code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def mnistexp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Command:
+    """The command `mnistexp`, in this process and in an empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def run(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["mnistexp", *arguments])
+        exit_code = 0
+        try:
+            main()
+        except SystemExit as end:
+            exit_code = end.code if isinstance(end.code, int) else 0
+        finally:
+            GlobalHydra.instance().clear()
+        out, err = capfd.readouterr()
+        return Outcome(exit_code, out, err)
+
+    return run
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """A run, as it ended and as MLflow's own client reads it."""
+
+    result: RunResult
+    run: Run
+    client: mlflow.MlflowClient
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def tracked(tmp_path_factory: pytest.TempPathFactory) -> TrackedRun:
+    """A short real training of two layers, logged to a store of its own."""
+    folder = tmp_path_factory.mktemp("tracked")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        config, origin = compose_config(
+            [
+                *("model=two_layers", "optim=adam_decay", "seed=3", "train.epochs=2"),
+                *("train.log_every=50", "train.evaluate_on=[validation,test]"),
+                *(f"tracking.uri={uri}", "tracking.tags={purpose: testing}"),
+                "tracking.description=A short one",
+            ]
+        )
+        result = run_experiment(config, origin)
+    client = mlflow.MlflowClient(uri)
+    assert result.run_id is not None
+    return TrackedRun(result, client.get_run(result.run_id), client, folder)
