@@ -1,9 +1,13 @@
 """What the tests share: the command line in this process, and trained runs."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+# As the product sets it before it imports MLflow.
+os.environ["MLFLOW_LOGGING_LEVEL"] = "WARNING"
 
 import mlflow
 import pytest

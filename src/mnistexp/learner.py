@@ -101,8 +101,8 @@ class NetworkLearner:
         from mlflow.models import ModelSignature
         from mlflow.types import Schema, TensorSpec
 
-        pixels = TensorSpec(np.dtype("uint8"), (-1, 28, 28, 1), "pixels")
-        probabilities = TensorSpec(np.dtype("float32"), (-1, 10), "probabilities")
+        pixels = TensorSpec(np.dtype("uint8"), (-1, 28, 28, 1))
+        probabilities = TensorSpec(np.dtype("float32"), (-1, 10))
         mlflow.tensorflow.save_model(
             self._classifier,
             folder,
