@@ -15,7 +15,7 @@ from mnistexp.config import config_hash
 from mnistexp.data import load_data
 from mnistexp.errors import TrackingError
 from mnistexp.experiment import run_experiment
-from mnistexp.tracking import MlflowTracking, check_tracking, start_run
+from mnistexp.tracking import MlflowTracking, check_tracking, start_run, tracking_uri
 
 
 def artifact(tracked: TrackedRun, name: str) -> str:
@@ -140,6 +140,18 @@ def test_the_environment_names_the_store(tmp_path: Path, monkeypatch: pytest.Mon
     assert client.get_run(tracker.run_id).info.status == "FINISHED"
 
 
+@pytest.fixture
+def chdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_run_leaves_the_environment_as_it_was(chdir: Path) -> None:
+    with start_run(MlflowTracking(type="mlflow", uri=f"sqlite:///{chdir}/a.db"), "first"):
+        pass
+    assert tracking_uri() == "sqlite:///mlflow.db"
+
+
 def run_that_raises(folder: Path, error: BaseException) -> mlflow.entities.Run:
     uri = f"sqlite:///{folder}/mlflow.db"
     with (
@@ -150,12 +162,6 @@ def run_that_raises(folder: Path, error: BaseException) -> mlflow.entities.Run:
         raise error
     assert tracker.run_id is not None
     return mlflow.MlflowClient(uri).get_run(tracker.run_id)
-
-
-@pytest.fixture
-def chdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def test_a_failed_run_says_why_and_keeps_its_metrics(chdir: Path) -> None:

@@ -13,7 +13,7 @@ from mnistexp import __version__
 from mnistexp.commands.schema import schema
 from mnistexp.commands.ui import ui
 from mnistexp.compose import list_groups
-from mnistexp.errors import MnistexpError
+from mnistexp.errors import MnistexpError, Terminated
 
 EXAMPLES = """\
 [bold]mnistexp[/bold]                                        the default: softmax, seconds
@@ -75,9 +75,9 @@ def main() -> None:
     except MnistexpError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(143 if isinstance(interrupt, Terminated) else 130)
 
 
 def _dispatch(arguments: list[str]) -> None:

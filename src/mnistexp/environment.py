@@ -32,12 +32,19 @@ def describe_environment() -> dict[str, object]:
 
 
 def git_state() -> dict[str, str]:
-    """`git_commit` and `git_clean` of the working folder; nothing outside a repository."""
+    """Commit of the working folder and whether it was clean; nothing outside a repository.
+
+    Also under the name in which MLflow's pages show it.
+    """
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return {}
     changes = _git("status", "--porcelain", "--untracked-files=no")
-    return {"git_commit": commit, "git_clean": str(changes == "").lower()}
+    return {
+        "git_commit": commit,
+        "git_clean": str(changes == "").lower(),
+        "mlflow.source.git.commit": commit,
+    }
 
 
 def _git(*arguments: str) -> str | None:

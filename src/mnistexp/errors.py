@@ -39,6 +39,10 @@ class TrainingDiverged(MnistexpError):
     """The loss became NaN or infinite."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, told as Ctrl-C is, so that the run is closed."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """` Did you mean x or y?`, or nothing where no known name is near."""
     nearest = get_close_matches(name, list(known), n=3, cutoff=0.6)

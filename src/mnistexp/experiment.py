@@ -48,7 +48,8 @@ def run_experiment(config: Config, origin: Origin | None = None) -> RunResult:
     device = set_up_device(config.device, config.seed)
     reset_peak_memory(device)
     learner = build_learner(config, device, data)
-    with start_run(config.tracking, origin.run_name(config.seed)) as tracker:
+    tags = {"mlflow.source.name": " ".join(["mnistexp", *origin.overrides])}
+    with start_run(config.tracking, origin.run_name(config.seed), tags) as tracker:
         _log_setup(tracker, config, origin, data, learner)
         training = learner.fit(data, tracker)
         metrics = {

@@ -29,7 +29,16 @@ def ui(
     typer.echo(f"MLflow UI of {store}: http://{HOST}:{port}  (Ctrl-C ends it)")
     sys.stdout.flush()
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    arguments = ["--backend-store-uri", store, "--host", HOST, "--port", str(port)]
+    arguments = [
+        "--backend-store-uri",
+        store,
+        "--host",
+        HOST,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *arguments])
 
 

@@ -3,7 +3,8 @@
 import hashlib
 import os
 import tempfile
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,10 +56,22 @@ def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
     import mlflow
 
     uri = tracking_uri(config.uri)
-    with _lock(uri):
+    with _lock(uri), _kept_environment("MLFLOW_TRACKING_URI"):
         mlflow.set_tracking_uri(uri)
         experiment = mlflow.set_experiment(config.experiment)
     return mlflow.MlflowClient(uri), experiment.experiment_id
+
+
+@contextmanager
+def _kept_environment(name: str) -> Iterator[None]:
+    """MLflow writes its store into the environment, where the next run would take it for a wish."""
+    value = os.environ.get(name)
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
 
 
 def _probe(uri: str) -> None:

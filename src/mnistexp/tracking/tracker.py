@@ -1,5 +1,6 @@
 """The tracker of one run, and its do-nothing twin."""
 
+import getpass
 import signal
 import threading
 import time
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mnistexp.errors import Terminated
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
 from mnistexp.tracking.store import open_store, tracking_uri
 
@@ -185,10 +187,6 @@ class _Flavor:
         self._save(path, mlflow_model)
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, told as Ctrl-C is, so that the run is closed."""
-
-
 @contextmanager
 def start_run(
     config: TrackingConfig, name: str, tags: Mapping[str, Any] | None = None
@@ -204,7 +202,9 @@ def start_run(
         yield NoTracker()
         return
     client, experiment_id = open_store(config)
-    run_tags = {key: str(value) for key, value in {**(tags or {}), **config.tags}.items()}
+    mlflow_tags = {"mlflow.user": getpass.getuser(), "mlflow.source.type": "LOCAL"}
+    all_tags = {**mlflow_tags, **(tags or {}), **config.tags}
+    run_tags = {key: str(value) for key, value in all_tags.items()}
     if config.description is not None:
         run_tags["mlflow.note.content"] = config.description
     run = client.create_run(experiment_id, run_name=config.run_name or name, tags=run_tags)
