@@ -33,6 +33,7 @@ soak: $(READY)  ## Tests that take longer than CI has
 	$(BIN)/pytest -m soak
 
 test-gpu: $(READY)  ## conv_big on a GPU in every precision, with XLA on and off
+	@ldconfig -p | grep -q 'libcuda.so.1' || { echo "not run: no NVIDIA driver here"; exit 1; }
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev,gpu]'
 	$(BIN)/pytest -m gpu -rs -s
 

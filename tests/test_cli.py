@@ -6,7 +6,7 @@ import pytest
 from conftest import QUICK, Command
 
 from mnistexp import __version__
-from mnistexp.compose import list_groups
+from mnistexp.groups import list_groups
 
 
 def test_help_lists_the_groups_their_options_and_the_commands(mnistexp: Command) -> None:

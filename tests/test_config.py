@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from mnistexp.compose import compose_config, list_groups
+from mnistexp.compose import compose_config
 from mnistexp.config import Config, config_hash, flatten, to_yaml
 from mnistexp.errors import ConfigError
+from mnistexp.groups import list_groups
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from mnistexp.compose import compose_config, list_groups
+from mnistexp.compose import compose_config
 from mnistexp.errors import ConfigError
+from mnistexp.groups import list_groups
 from mnistexp.model import build_classifier, build_model
 from mnistexp.model.initializer import InitializerName
 from mnistexp.model.layers import ActivationName, Layer, ordered_layers

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from mnistexp.compose import compose_config, list_groups
+from mnistexp.compose import compose_config
 from mnistexp.errors import ConfigError
+from mnistexp.groups import list_groups
 from mnistexp.optim import OptimConfig, build_optimizer
 
 NUM_STEPS = 1_000

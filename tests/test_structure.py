@@ -18,7 +18,7 @@ ROWS = [
     ["learner", "evaluation", "compose"],
     ["config"],
     ["model", "optim", "data", "device", "train", "tracking", "environment", "explain"],
-    ["schema"],
+    ["schema", "groups"],
     ["errors"],
     ["__init__"],
 ]
@@ -119,7 +119,7 @@ def test_help_and_wrong_input_load_nothing_heavy(arguments: list[str], exit_code
 @pytest.mark.parametrize("group", ["model", "optim", "data", "device", "train", "tracking"])
 def test_one_word_three_places(group: str) -> None:
     """A group of configs, a module and a test share a name."""
-    from mnistexp.compose import shipped
+    from mnistexp.groups import shipped
 
     assert (shipped("conf") / group).is_dir()
     assert (PACKAGE / group).is_dir() or (PACKAGE / f"{group}.py").is_file()

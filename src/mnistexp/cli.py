@@ -12,8 +12,8 @@ from typer.core import TyperGroup
 from mnistexp import __version__
 from mnistexp.commands.schema import schema
 from mnistexp.commands.ui import ui
-from mnistexp.compose import list_groups
 from mnistexp.errors import MnistexpError, Terminated
+from mnistexp.groups import list_groups
 
 EXAMPLES = """\
 [bold]mnistexp[/bold]                                        the default: softmax, seconds

@@ -1,6 +1,5 @@
-"""From words to a config: the groups that ship, and Hydra's composition of them."""
+"""From words to a config, by Hydra."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,29 +11,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mnistexp.config import Config, Origin, resolve_config
 from mnistexp.errors import ConfigError, did_you_mean
+from mnistexp.groups import list_groups, shipped
 
 HYDRA_VERSION_BASE = "1.3"
 PRIMARY_CONFIG = "config"
 
 # Two runs that start in the same second must not share a folder.
 OmegaConf.register_new_resolver("unique", lambda: uuid4().hex[:6], use_cache=True)
-
-
-def shipped(name: str) -> Path:
-    """A folder that ships: inside the package in a wheel, at the top of the tree in a checkout."""
-    package = Path(__file__).parent
-    inside = package / name
-    return inside if inside.is_dir() else package.parent.parent / name
-
-
-@cache
-def list_groups() -> dict[str, list[str]]:
-    """Each group of configs, `optim/decay` for example, with the names of its options."""
-    groups: dict[str, list[str]] = {}
-    for root in (shipped("conf"), shipped("experiments")):
-        for file in sorted(root.glob("*/**/*.yaml")):
-            groups.setdefault(str(file.parent.relative_to(root)), []).append(file.stem)
-    return groups
 
 
 def mark_setting(override: str) -> str:

@@ -17,6 +17,7 @@ class Section(BaseModel):
         frozen=True,
         allow_inf_nan=False,
         use_attribute_docstrings=True,
+        defer_build=True,  # Only the whole config is ever validated.
     )
 
 

@@ -10,20 +10,17 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from mnistexp.commands.summary import print_summary
 from mnistexp.compose import (
     HYDRA_VERSION_BASE,
     PRIMARY_CONFIG,
     compose_config,
     in_our_words,
-    list_groups,
     mark_setting,
     origin_of,
-    shipped,
 )
 from mnistexp.config import Config, Origin, resolve_config
 from mnistexp.errors import ConfigError, did_you_mean
-from mnistexp.experiment import run_experiment
+from mnistexp.groups import list_groups, shipped
 
 OPTIONS = {
     *("--run", "-r", "--multirun", "-m", "--shell-completion", "-sc", "--resolve"),
@@ -88,6 +85,10 @@ def _job(cfg: DictConfig) -> float | None:
 
 
 def _run(config: Config, origin: Origin) -> float | None:
+    # Not before the settings are known to be right, so that a wrong one is answered at once.
+    from mnistexp.commands.summary import print_summary
+    from mnistexp.experiment import run_experiment
+
     result = run_experiment(config, origin)
     print_summary(result)
     return result.metrics.get("val_accuracy")

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from mnistexp.errors import TrackingError
-from mnistexp.tracking import tracking_uri
 
 HOST = "127.0.0.1"
 
@@ -21,6 +20,8 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000,
 ) -> None:
     """Browse the runs in MLflow's UI, on 127.0.0.1. Ctrl-C ends it."""
+    from mnistexp.tracking import tracking_uri
+
     store = tracking_uri(uri)
     if store.startswith("http"):
         typer.echo(f"The runs lie on a server: open {store}")
