@@ -43,12 +43,13 @@ def plain(case: Case) -> dict[str, float]:
 
     from mnistexp.compose import compose_config
     from mnistexp.data import load_data
-    from mnistexp.model import build_model
+    from mnistexp.model import NetworkConfig, build_model
     from mnistexp.optim import build_optimizer
 
     config, _ = compose_config(case.choices)
     data = load_data(config.data)
     keras.utils.set_random_seed(0)
+    assert isinstance(config.model, NetworkConfig)
     network = build_model(config.model)
     network.compile(
         build_optimizer(config.optim, num_steps=550 * case.epochs, steps_per_epoch=550),

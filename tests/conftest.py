@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-# As the product sets it before it imports MLflow.
+# As the product sets them before it imports MLflow and TensorFlow.
 os.environ["MLFLOW_LOGGING_LEVEL"] = "WARNING"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import mlflow
 import pytest
@@ -17,6 +18,7 @@ from mlflow.entities import Run
 from mnistexp.cli import main
 from mnistexp.compose import compose_config
 from mnistexp.experiment import RunResult, run_experiment
+from mnistexp.model import NetworkConfig
 
 QUICK = ["data.train_size=2000", "train.steps=20"]
 """Real digits, few steps."""
@@ -60,6 +62,13 @@ def mnistexp(
         return Outcome(exit_code, out, err)
 
     return run
+
+
+def network_config(*overrides: str) -> NetworkConfig:
+    """The model section of a config whose model is a network."""
+    model = compose_config(list(overrides))[0].model
+    assert isinstance(model, NetworkConfig)
+    return model
 
 
 @dataclass(frozen=True)

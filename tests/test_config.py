@@ -18,7 +18,7 @@ from mnistexp.groups import list_groups
         ("+train.epoch=3", "train.epoch: unknown setting. Did you mean train.epochs?"),
         ("train.epoch=3", "train.epoch: unknown setting. Did you mean train.epochs?"),
         ("epochs=3", "epochs: unknown setting. Did you mean train.epochs?"),
-        ("train.learning_rate=1", "train.learning_rate: .* Did you mean optim.learning_rate?"),
+        ("train.learning_rate=1", "train.learning_rate: .* Did you mean .*optim.learning_rate"),
         ("modle=conv", "modle: unknown setting. Did you mean model?"),
         ("train.epochs=0", "train.epochs: expected a number > 0. Received: 0"),
         ("optim.learning_rate=-1", "optim.learning_rate: expected a number > 0. Received: -1"),
@@ -94,7 +94,7 @@ def test_the_command_line_beats_the_preset() -> None:
 
 def test_the_run_name_says_what_was_chosen() -> None:
     config, origin = compose_config(["model=conv_big", "optim=adam_decay", "seed=4"])
-    assert origin.run_name(config.seed) == "conv_big-adam_decay-s4"
+    assert origin.run_name(config) == "conv_big-adam_decay-s4"
     assert origin.overrides == ("model=conv_big", "optim=adam_decay", "seed=4")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from conftest import network_config
 
 from mnistexp.compose import compose_config
 from mnistexp.data import Data, load_data
@@ -33,7 +34,7 @@ def data() -> Data:
 def train(data: Data, *overrides: str, xla: bool = False) -> tuple[keras.Model, Training]:
     config, _ = compose_config(list(overrides))
     keras.utils.set_random_seed(1)
-    network = build_model(config.model)
+    network = build_model(network_config(*overrides))
     optimizer = build_optimizer(config.optim, config.train.num_steps(2_000), 20)
     splits = {"train": data.train, "validation": data.validation, "test": data.test}
     training = fit(network, optimizer, config.train, splits, scale=255.0, seed=1, xla=xla)
@@ -49,7 +50,7 @@ def test_the_fast_loop_trains_as_plain_keras_does(data: Data, optim: str, xla: b
 
     config, _ = compose_config(settings)
     keras.utils.set_random_seed(1)
-    plain = build_model(config.model)
+    plain = build_model(network_config(*settings))
     plain.compile(
         build_optimizer(config.optim, 45, 20),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),

@@ -5,19 +5,38 @@ from typing import Any
 from uuid import uuid4
 
 import hydra
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from mnistexp.config import Config, Origin, resolve_config
 from mnistexp.errors import ConfigError, did_you_mean
-from mnistexp.groups import list_groups, shipped
+from mnistexp.groups import experiment_folders, list_groups, shipped
 
 HYDRA_VERSION_BASE = "1.3"
 PRIMARY_CONFIG = "config"
 
 # Two runs that start in the same second must not share a folder.
 OmegaConf.register_new_resolver("unique", lambda: uuid4().hex[:6], use_cache=True)
+
+
+class ExperimentsSearchPath(SearchPathPlugin):  # type: ignore[misc]
+    """Puts the folders of experiments on Hydra's search path.
+
+    A plugin, since `hydra.searchpath` in a config is not seen by `glob(*)`; registered here and
+    not by a package of Hydra's plugins, so that no other program of Hydra's is touched.
+    """
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the folders."""
+        for folder in experiment_folders():
+            search_path.append("mnistexp", f"file://{folder}")
+
+
+Plugins.instance().register(ExperimentsSearchPath)
 
 
 def mark_setting(override: str) -> str:

@@ -16,14 +16,16 @@ from mnistexp import __version__
 from mnistexp.data import DataConfig
 from mnistexp.device import DeviceConfig
 from mnistexp.errors import ConfigError
+from mnistexp.expectation import Expectation
 from mnistexp.explain import explain
-from mnistexp.model import ModelConfig
+from mnistexp.groups import EXPERIMENTS
+from mnistexp.model import ModelConfig, NetworkConfig
 from mnistexp.optim import OptimConfig
 from mnistexp.schema import Section
 from mnistexp.tracking import TrackingConfig
 from mnistexp.train import TrainConfig
 
-SHARED_MODEL_SETTINGS = tuple(name for name in ModelConfig.model_fields if name != "layers")
+SHARED_MODEL_SETTINGS = tuple(set(NetworkConfig.model_fields) - {"type", "layers"})
 
 
 class Config(Section):
@@ -37,9 +39,17 @@ class Config(Section):
     device: DeviceConfig
     train: TrainConfig
     tracking: TrackingConfig
+    expect: Expectation | None = None
+
+    @property
+    def unused_sections(self) -> tuple[str, ...]:
+        """The sections that this kind of model has no use for."""
+        return () if isinstance(self.model, NetworkConfig) else ("optim", "train")
 
     @model_validator(mode="after")
     def _validation_images_if_needed(self) -> "Config":
+        if self.unused_sections:
+            return self
         if self.train.needs_validation and self.data.validation_size == 0:
             raise ConfigError(
                 f"data.validation_size: expected > 0, since {self.train.needs_validation} uses "
@@ -60,12 +70,23 @@ class Origin:
     overrides: tuple[str, ...] = ()
     folder: Path | None = None
 
-    def run_name(self, seed: int) -> str:
-        """What was chosen and the seed: `conv_big-adam_decay-s0`."""
-        groups = ("model", "optim")
-        return "-".join(
-            [*(self.choices[name] for name in groups if name in self.choices), f"s{seed}"]
-        )
+    @property
+    def overridden(self) -> list[str]:
+        """What the overrides set: `model`, `train.epochs`."""
+        return [override.partition("=")[0].lstrip("+~") for override in self.overrides]
+
+    @property
+    def experiment(self) -> str | None:
+        """The chosen experiment, `lab=1_0_softmax`, where there is one."""
+        names = [f"{group}={self.choices[group]}" for group in EXPERIMENTS if group in self.choices]
+        return names[0] if names else None
+
+    def run_name(self, config: Config) -> str:
+        """What was chosen and the seed: `conv_big-adam_decay-s0`, `lab.3_0_conv-s0`."""
+        used = [name for name in ("model", "optim") if name not in config.unused_sections]
+        chosen = [self.choices[name] for name in used if name in self.choices]
+        start = [self.experiment.replace("=", ".")] if self.experiment else chosen
+        return "-".join([*start, f"s{config.seed}"])
 
 
 def resolve_config(cfg: DictConfig, origin: Origin) -> Config:
@@ -81,26 +102,32 @@ def resolve_config(cfg: DictConfig, origin: Origin) -> Config:
         where = f"{error.full_key}: " if error.full_key else ""
         raise ConfigError(where + str(error).splitlines()[0]) from error
     try:
-        return Config.model_validate(raw)
+        config = Config.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(explain(error, raw, Config)) from error
+    _check_sections(config, origin)
+    return config
 
 
 def config_hash(config: Config, data_digest: str) -> str:
     """SHA-256 of all that bears on a result: the settings, the data and the package's version.
 
-    Left out: tracking, where the data files lie and which GPU is used.
+    Left out: tracking, what is expected, where the data files lie and which GPU is used.
     """
     settings = config.model_dump(
         mode="json",
-        exclude={"tracking": True, "data": {"directory", "url"}, "device": {"index"}},
+        exclude={
+            **dict.fromkeys(("tracking", "expect", *config.unused_sections), True),
+            "data": {"directory", "url"},
+            "device": {"index"},
+        },
     )
     relevant = {"config": settings, "data": data_digest, "version": __version__}
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
 
 def flatten(config: Config) -> dict[str, Any]:
-    """Every setting by its path, `{"train.batch_size": 100}`. A layer that is left out is None."""
+    """Every setting that is used by its path, `{"train.batch_size": 100}`."""
     flat: dict[str, Any] = {}
 
     def visit(path: str, value: Any) -> None:
@@ -110,7 +137,7 @@ def flatten(config: Config) -> dict[str, Any]:
         else:
             flat[path] = value
 
-    visit("", config.model_dump(mode="json"))
+    visit("", config.model_dump(mode="json", exclude={*config.unused_sections}))
     return flat
 
 
@@ -123,10 +150,21 @@ def _check_effect(raw: Any, origin: Origin) -> None:
     """A setting of the whole model that none of its layers refers to would have no effect."""
     model = raw.get("model")
     layers = json.dumps(model.get("layers")) if isinstance(model, dict) else ""
-    names = [override.partition("=")[0].lstrip("+") for override in origin.overrides]
     for name in SHARED_MODEL_SETTINGS:
-        if f"model.{name}" in names and not re.search(rf"\${{(\.*|model\.){name}\b", layers):
+        used = re.search(rf"\${{(\.*|model\.){name}\b", layers)
+        if f"model.{name}" in origin.overridden and not used:
             raise ConfigError(
                 f"model.{name}: no layer of this model refers to ${{model.{name}}}, so it would "
                 "have no effect. Set it for a layer: model.layers.NAME.…"
+            )
+
+
+def _check_sections(config: Config, origin: Origin) -> None:
+    """A setting of a section that this kind of model has no use for would have no effect."""
+    for setting in origin.overridden:
+        section, _, name = setting.partition(".")
+        if name and section in config.unused_sections:
+            raise ConfigError(
+                f"{setting}: model={config.model.type} does not use {section}, so it would have "
+                "no effect. Leave it out"
             )

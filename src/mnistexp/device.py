@@ -90,9 +90,14 @@ def set_up_device(config: DeviceConfig, seed: int) -> Device:
     keras.config.set_dtype_policy(config.precision)
     keras.utils.set_random_seed(seed)
     if not gpus:
-        return Device(_cpu_name(), "cpu", "/CPU:0")
+        return processor()
     details = tf.config.experimental.get_device_details(gpus[0])
     return Device(str(details.get("device_name", "GPU")), "gpu", "/GPU:0")
+
+
+def processor() -> Device:
+    """The CPU, which needs no setting up."""
+    return Device(_cpu_name(), "cpu", "/CPU:0")
 
 
 def reset_peak_memory(device: Device) -> None:

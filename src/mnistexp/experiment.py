@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mnistexp.config import Config, Origin, config_hash, flatten, to_yaml
 from mnistexp.data import Data, load_data
-from mnistexp.device import check_device, peak_memory_mb, reset_peak_memory, set_up_device
+from mnistexp.device import check_device, peak_memory_mb, reset_peak_memory
 from mnistexp.environment import describe_environment, git_state
 from mnistexp.evaluation import evaluate
 from mnistexp.learner import Learner, build_learner
@@ -34,7 +34,7 @@ def run_experiment(config: Config, origin: Origin | None = None) -> RunResult:
     """Train, evaluate and track one configuration.
 
     What can fail cheaply fails first: store, device and data are checked before TensorFlow is
-    imported, and the layers before there is a run.
+    imported, and the layers before there is a run in the store.
 
     Raises:
         InputError: something that the user has given cannot work.
@@ -45,11 +45,10 @@ def run_experiment(config: Config, origin: Origin | None = None) -> RunResult:
     check_tracking(config.tracking)
     check_device(config.device)
     data = load_data(config.data)
-    device = set_up_device(config.device, config.seed)
-    reset_peak_memory(device)
-    learner = build_learner(config, device, data)
+    learner = build_learner(config, data)
+    reset_peak_memory(learner.device)
     tags = {"mlflow.source.name": " ".join(["mnistexp", *origin.overrides])}
-    with start_run(config.tracking, origin.run_name(config.seed), tags) as tracker:
+    with start_run(config.tracking, origin.run_name(config), tags) as tracker:
         _log_setup(tracker, config, origin, data, learner)
         training = learner.fit(data, tracker)
         metrics = {
@@ -57,7 +56,7 @@ def run_experiment(config: Config, origin: Origin | None = None) -> RunResult:
             "train_seconds": training.seconds,
             "mean_images_per_second": training.images_per_second,
             "num_parameters": float(learner.num_parameters),
-            **peak_memory_mb(device),
+            **peak_memory_mb(learner.device),
         }
         tracker.set_tags({"weights_sha256": learner.digest()})
         tracker.log_model(learner.save)

@@ -1,7 +1,9 @@
-"""The groups of configs that ship, and their options."""
+"""The groups of configs, those that ship and the user's own, and their options."""
 
-from functools import cache
 from pathlib import Path
+
+EXPERIMENTS = ("lab", "notebook", "tutorial", "practical", "fault", "own")
+"""The groups of experiments; `own` lies in the working folder."""
 
 
 def shipped(name: str) -> Path:
@@ -11,11 +13,16 @@ def shipped(name: str) -> Path:
     return inside if inside.is_dir() else package.parent.parent / name
 
 
-@cache
+def experiment_folders() -> list[Path]:
+    """Where groups of experiments lie: what ships, and `experiments/` of the working folder."""
+    own = Path.cwd() / "experiments"
+    return [shipped("experiments"), *([own] if own.is_dir() else [])]
+
+
 def list_groups() -> dict[str, list[str]]:
     """Each group of configs, `optim/decay` for example, with the names of its options."""
-    groups: dict[str, list[str]] = {}
-    for root in (shipped("conf"), shipped("experiments")):
-        for file in sorted(root.glob("*/**/*.yaml")):
-            groups.setdefault(str(file.parent.relative_to(root)), []).append(file.stem)
-    return groups
+    groups: dict[str, set[str]] = {}
+    for root in (shipped("conf"), *experiment_folders()):
+        for file in root.glob("*/**/*.yaml"):
+            groups.setdefault(str(file.parent.relative_to(root)), set()).add(file.stem)
+    return {group: sorted(groups[group]) for group in sorted(groups)}

@@ -1,7 +1,42 @@
-"""What is trained: a network's settings and how it is built from them."""
+"""What is trained: its settings, and how it is built from them."""
 
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Tag
+
+from mnistexp.model.classical import (
+    ClassicalConfig,
+    GradientBoosting,
+    KNearestNeighbors,
+    LogisticRegression,
+    RandomForest,
+    SupportVectorMachine,
+    build_estimator,
+    count_parameters,
+)
 from mnistexp.model.network import NetworkConfig, build_classifier, build_model
 
-ModelConfig = NetworkConfig
 
-__all__ = ["ModelConfig", "NetworkConfig", "build_classifier", "build_model"]
+def _type(value: Any) -> str:
+    return str(value.get("type", "network") if isinstance(value, dict) else value.type)
+
+
+ModelConfig = Annotated[
+    Annotated[NetworkConfig, Tag("network")]
+    | Annotated[LogisticRegression, Tag("logistic_regression")]
+    | Annotated[KNearestNeighbors, Tag("k_nearest_neighbors")]
+    | Annotated[SupportVectorMachine, Tag("support_vector_machine")]
+    | Annotated[RandomForest, Tag("random_forest")]
+    | Annotated[GradientBoosting, Tag("gradient_boosting")],
+    Discriminator(_type),
+]
+
+__all__ = [
+    "ClassicalConfig",
+    "ModelConfig",
+    "NetworkConfig",
+    "build_classifier",
+    "build_estimator",
+    "build_model",
+    "count_parameters",
+]

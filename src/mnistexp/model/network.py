@@ -1,6 +1,6 @@
 """A Keras network from its layers."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -20,6 +20,7 @@ NUM_CLASSES = 10
 class NetworkConfig(Section):
     """A network: its layers by name, and settings that several of them refer to."""
 
+    type: Literal["network"] = "network"
     activation: ActivationName | None = None
     """Of the hidden layers, which refer to it as ${model.activation}."""
     kernel_initializer: Initializer | None = None

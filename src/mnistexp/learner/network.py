@@ -1,13 +1,14 @@
-"""What learns. One kind so far: a Keras network with its optimizer."""
+"""A Keras network with its optimizer as a learner."""
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mnistexp.config import Config
 from mnistexp.data import Data
-from mnistexp.device import Device
+from mnistexp.device import Device, set_up_device
+from mnistexp.learner.requirements import pinned
 from mnistexp.model import NetworkConfig, build_classifier, build_model
 from mnistexp.optim import build_optimizer
 from mnistexp.tracking import Tracker
@@ -22,44 +23,14 @@ FAST_IN_XLA = {"dense", "flatten", "activation", "batch_normalization", "dropout
 """On a CPU, XLA makes networks of these layers faster, and convolutions many times slower."""
 
 
-class Learner(Protocol):
-    """What can be fitted, asked and saved."""
-
-    num_parameters: int
-    summary: str
-
-    def fit(self, data: Data, tracker: Tracker) -> Training:
-        """Learn from `data.train`."""
-
-    def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
-        """uint8 [num_images, 28, 28, 1] to float32 [num_images, 10], each row of sum 1."""
-
-    def digest(self) -> str:
-        """SHA-256 of what was learned."""
-
-    def save(self, folder: str, mlflow_model: "Model | None" = None) -> None:
-        """Write an MLflow model of uint8 images to probabilities to a new folder."""
-
-    def tags(self) -> dict[str, str]:
-        """How it computes, for the run's tags."""
-
-
-def build_learner(config: Config, device: Device, data: Data) -> Learner:
-    """The learner of a config, on a device that was set up, for data of this size.
-
-    Raises:
-        ConfigError: the layers do not fit each other.
-    """
-    return NetworkLearner(config, device, len(data.train))
-
-
 class NetworkLearner:
-    """A Keras network with its optimizer."""
+    """A Keras network with its optimizer, on its device."""
 
-    def __init__(self, config: Config, device: Device, num_images: int) -> None:
+    def __init__(self, config: Config, num_images: int) -> None:
         """Args: num_images: of the training split, which makes the length of an epoch."""
+        assert isinstance(config.model, NetworkConfig)
         self._config = config
-        self._device = device
+        self.device = set_up_device(config.device, config.seed)
         self._network = build_model(config.model)
         self._optimizer = build_optimizer(
             config.optim,
@@ -67,9 +38,13 @@ class NetworkLearner:
             steps_per_epoch=num_images / config.train.batch_size,
         )
         self._classifier = build_classifier(self._network, config.data.scale)
-        self._xla = use_xla(config, device)
-        self.num_parameters = sum(int(np.prod(w.shape)) for w in self._network.trainable_weights)
+        self._xla = use_xla(config.model, config.device.xla, self.device)
         self.summary = _summary(self._network)
+
+    @property
+    def num_parameters(self) -> int:
+        """Trainable weights and biases; the moving averages of batch normalisation are not."""
+        return sum(int(np.prod(weight.shape)) for weight in self._network.trainable_weights)
 
     def fit(self, data: Data, tracker: Tracker) -> Training:
         """Train on `data.train`; see `mnistexp.train.fit`."""
@@ -109,14 +84,14 @@ class NetworkLearner:
             mlflow_model=mlflow_model,
             signature=ModelSignature(Schema([pixels]), Schema([probabilities])),
             input_example=np.zeros((1, 28, 28, 1), "uint8"),
-            pip_requirements=_requirements("tensorflow", "keras", "numpy"),
+            pip_requirements=pinned("tensorflow", "keras", "numpy"),
         )
 
     def tags(self) -> dict[str, str]:
         """Device, precision and whether XLA compiled the training."""
         return {
-            "device": self._device.name,
-            "device_type": self._device.type,
+            "device": self.device.name,
+            "device_type": self.device.type,
             "precision": self._config.device.precision,
             "xla": "on" if self._xla else "off",
         }
@@ -133,22 +108,15 @@ def predict(classifier: "keras.Model", images: np.ndarray) -> np.ndarray:
     return np.concatenate([batch.numpy() for batch in batches])
 
 
-def use_xla(config: Config, device: Device) -> bool:
-    """Whether XLA compiles the training loop: the setting, or what is known to be faster."""
-    if config.device.xla != "auto":
-        return config.device.xla == "on"
+def use_xla(model: NetworkConfig, wish: str, device: Device) -> bool:
+    """Whether XLA compiles the training loop: the wish, or what is known to be faster."""
+    if wish != "auto":
+        return wish == "on"
     if device.type == "gpu":
         return True
-    model: NetworkConfig = config.model
     types = [layer.type for layer in model.layers.values() if layer is not None]
     # A single dense layer is so small that compiling it costs more than it saves.
     return set(types) <= FAST_IN_XLA and types.count("dense") > 1
-
-
-def _requirements(*packages: str) -> list[str]:
-    from importlib.metadata import version
-
-    return [f"{name}=={version(name)}" for name in packages]
 
 
 def _summary(network: Any) -> str:

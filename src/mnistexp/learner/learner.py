@@ -1,0 +1,40 @@
+"""What every learner can do."""
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from mnistexp.data import Data
+from mnistexp.device import Device
+from mnistexp.tracking import Tracker
+from mnistexp.train import Training
+
+if TYPE_CHECKING:
+    from mlflow.models import Model
+
+
+class Learner(Protocol):
+    """What can be fitted, asked and saved."""
+
+    device: Device
+    summary: str
+    """What it is made of, as text."""
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers it learns; of a classical method, known once it is fitted."""
+
+    def fit(self, data: Data, tracker: Tracker) -> Training:
+        """Learn from `data.train`."""
+
+    def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
+        """uint8 [num_images, 28, 28, 1] to [num_images, 10], each row of sum 1."""
+
+    def digest(self) -> str:
+        """SHA-256 of what was learned."""
+
+    def save(self, folder: str, mlflow_model: "Model | None" = None) -> None:
+        """Write an MLflow model of raw pixels to probabilities to a new folder."""
+
+    def tags(self) -> dict[str, str]:
+        """How it computes, for the run's tags."""
