@@ -30,7 +30,7 @@ integration: $(READY)  ## Tests with a wheel in an empty environment, servers an
 	$(BIN)/pytest -m integration
 
 soak: $(READY)  ## Tests that take longer than CI has
-	$(BIN)/pytest -m soak
+	$(BIN)/pytest -m soak || test $$? = 5  # 5: there are none yet.
 
 test-gpu: $(READY)  ## conv_big on a GPU in every precision, with XLA on and off
 	@ldconfig -p | grep -q 'libcuda.so.1' || { echo "not run: no NVIDIA driver here"; exit 1; }

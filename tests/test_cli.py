@@ -89,6 +89,24 @@ def test_multirun_runs_each_combination(mnistexp: Command) -> None:
     assert outcome.out.count("test accuracy") == 2
 
 
+def test_a_failed_run_of_a_sweep_is_told_and_the_others_go_on(mnistexp: Command) -> None:
+    outcome = mnistexp("-m", "optim.learning_rate=0.1,1e30,0.2", "model=two_layers", *QUICK)
+    assert outcome.exit_code == 1
+    assert outcome.out.count("test accuracy") == 2
+    assert len(outcome.err.splitlines()) == 1
+    assert "optim.learning_rate=1e+30" in outcome.err
+
+
+def test_another_store_is_named_where_it_is_opened(mnistexp: Command) -> None:
+    outcome = mnistexp(*QUICK, "tracking.uri=sqlite:///other.db")
+    assert "mnistexp ui --uri sqlite:///other.db" in outcome.out
+
+
+def test_the_table_says_which_device_was_taken(mnistexp: Command) -> None:
+    out = mnistexp(*QUICK, "device.xla=on").out
+    assert re.search(r"^device +.*cores, float32, XLA", out, re.MULTILINE)
+
+
 def test_a_training_that_diverges_ends_with_exit_code_1(mnistexp: Command) -> None:
     outcome = mnistexp(*QUICK, "optim.learning_rate=1e30", "model=two_layers")
     assert outcome.exit_code == 1

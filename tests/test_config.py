@@ -1,6 +1,7 @@
 """Composition and validation: what is accepted, and what a wrong setting is answered."""
 
 import json
+import re
 
 import pytest
 
@@ -42,14 +43,31 @@ from mnistexp.groups import list_groups
         ("tracking.tags=[a]", "tracking.tags: expected a mapping"),
         ("seed=${nowhere}", "seed: Interpolation key 'nowhere' not found"),
         ("seed=[1", r"seed=\[1: expected NAME=VALUE"),
+        ("model=two_layers model.kernel_regularizer.l2=0.1", "model.kernel_regularizer: no layer"),
+        (
+            "model.layers.d={type: dropout, rate: 0.1}",
+            "model.layers.d: a dropout layer would stand",
+        ),
+        ("model.layers.image={type: flatten, after: flatten}", "model.layers.image: this name"),
+        ("optim.clipnorm=1.0 optim.clipvalue=1.0", "optim.clipvalue: expected one kind"),
+        ("optim.use_ema=true train.best_weights=val_loss", "optim.use_ema: expected false"),
+        ("train.batch_size=1000000000", "train.batch_size: expected a number <= 100000"),
+        ("seed=1,2", "seed.*For a run with each value add -m"),
+        ("tracking.run_name=Größe", "quotes within quotes"),
+        ("model=random_forest train.epochs=2", "train.epochs: model=random_forest does not use"),
+        ("model=random_forest model.depth=2", "model.depth: unknown setting"),
         ("train=1", "Config group override must be a string"),
     ],
 )
 def test_a_wrong_setting_is_answered_in_one_line(override: str, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint) as caught:
-        compose_config([override])
+        compose_config(_words(override))
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def _words(overrides: str) -> list[str]:
+    return re.split(r" (?=[a-z0-9_.]+=)", overrides)
 
 
 def test_epochs_and_steps_exclude_each_other() -> None:

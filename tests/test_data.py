@@ -150,6 +150,7 @@ def test_one_changed_byte_is_found(tmp_path: Path) -> None:
         (struct.pack(">BBBBI", 0, 0, 8, 1, 60) + bytes(59), "as its header says"),
         (struct.pack(">BBBBI", 0, 0, 8, 1, 59) + bytes(59), "a label for each of 60"),
         (struct.pack(">BBBBI", 0, 0, 8, 1, 60) + bytes([10] * 60), "labels from 0 to 9"),
+        (struct.pack(">BBBBII", 0, 0, 8, 2, 60, 1) + bytes(60), "expected a label per image"),
     ],
 )
 def test_a_damaged_file_is_refused(own_files: Path, content: bytes, complaint: str) -> None:
@@ -197,6 +198,12 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
     http.shutdown()
     thread.join()
     http.server_close()
+
+
+@pytest.mark.parametrize("url", ["http://x:abc", "http://127.0.0.1:9"])
+def test_a_download_that_cannot_start_is_told(cache: Path, url: str) -> None:
+    with pytest.raises(DataError, match="download failed"):
+        load("data=fashion_mnist", f"data.url={url}")
 
 
 @needs_fashion

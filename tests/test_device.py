@@ -7,26 +7,30 @@ from typing import Any
 import pytest
 
 from mnistexp.compose import compose_config
-from mnistexp.device import Device, check_device, peak_memory_mb, reset_peak_memory, set_up_device
+from mnistexp.device import (
+    Device,
+    _count_cuda_devices,
+    check_device,
+    peak_memory_mb,
+    reset_peak_memory,
+    set_up_device,
+)
 from mnistexp.errors import DeviceError
 
-has_driver = pytest.mark.skipif(
-    __import__("mnistexp.device", fromlist=["x"])._count_cuda_devices() > 0,
-    reason="this machine has a GPU",
-)
+without_gpu = pytest.mark.skipif(_count_cuda_devices() > 0, reason="this machine has a GPU")
 
 
 def config(*overrides: str) -> Any:
     return compose_config(list(overrides))[0].device
 
 
-@has_driver
+@without_gpu
 def test_a_gpu_that_is_not_there_is_never_replaced_silently() -> None:
     with pytest.raises(DeviceError, match=r"device.type: expected an NVIDIA GPU.*device=cpu"):
         check_device(config("device=gpu"))
 
 
-@has_driver
+@without_gpu
 def test_auto_says_what_it_took() -> None:
     device = set_up_device(config("device=auto"), seed=0)
     assert device.type == "cpu"
@@ -51,6 +55,14 @@ def test_the_precision_is_that_of_new_layers() -> None:
     finally:
         set_up_device(config("device=cpu"), seed=0)
     assert keras.layers.Dense(1).compute_dtype == "float32"
+
+
+def test_determinism_is_that_of_each_run() -> None:
+    from tensorflow.python.framework.config import is_op_determinism_enabled
+
+    for wanted in (True, False):
+        set_up_device(config("device=cpu", f"device.deterministic={wanted}"), seed=0)
+        assert is_op_determinism_enabled() is wanted
 
 
 def test_the_peak_of_the_memory_is_that_of_this_run() -> None:

@@ -30,6 +30,13 @@ def num_trainable(network: keras.Model) -> int:
         ("two_layers", 784 * 200 + 200 + 200 * 10 + 10),
         ("five_layers", 185_300),
         ("five_layers_dropout", 185_300),
+        # No biases, an offset for each hidden neuron, logits with biases.
+        (
+            "five_layers_batchnorm",
+            784 * 200 + 200 * 100 + 100 * 60 + 60 * 30
+            + (200 + 100 + 60 + 30) + 30 * 10 + 10,
+        ),
+        ("linear", 567_434),
         ("conv", 122_270),
         ("conv_big", 244_076),
         # Kernels without biases, one offset for each filter and hidden unit, logits with biases.
@@ -91,11 +98,19 @@ def test_layers_that_stand_behind_each_other_are_refused() -> None:
         ),
         (
             ["model.layers.c={type: conv2d, filters: 3, kernel_size: 3, after: flatten}"],
-            r"model.layers.c: a conv2d layer cannot take the shape \[n, 784\]",
+            r"model.layers.c: a conv2d layer cannot work behind the shape \[n, 784\]",
         ),
         (
             ["model=conv", "model.layers.pool={type: max_pooling, pool_size: 40, after: conv1}"],
             "model.layers.pool: ",
+        ),
+        (
+            ["model=conv_big", "model.layers.conv1.groups=4"],
+            "model.layers.conv1: Conv2D refuses its settings",
+        ),
+        (
+            ["model.layers.x={type: keras, class_name: Layer, after: flatten}"],
+            "model.layers.x: a keras layer cannot work behind",
         ),
         (
             ["model.layers.x={type: keras, class_name: Dens, after: flatten}"],
@@ -103,7 +118,7 @@ def test_layers_that_stand_behind_each_other_are_refused() -> None:
         ),
         (
             ["model.layers.x={type: keras, class_name: Dense, config: {unit: 3}, after: flatten}"],
-            "model.layers.x.config: Dense refuses it",
+            "model.layers.x: Dense refuses its settings: .*'units'",
         ),
     ],
 )

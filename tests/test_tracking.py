@@ -149,7 +149,18 @@ def chdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_run_leaves_the_environment_as_it_was(chdir: Path) -> None:
     with start_run(MlflowTracking(type="mlflow", uri=f"sqlite:///{chdir}/a.db"), "first"):
         pass
-    assert tracking_uri() == "sqlite:///mlflow.db"
+    assert tracking_uri() == f"sqlite:///{chdir}/mlflow.db"
+
+
+def test_the_same_words_in_another_folder_are_another_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        with start_run(MlflowTracking(type="mlflow"), name):
+            pass
+        assert (tmp_path / name / "mlflow.db").is_file()
 
 
 def run_that_raises(folder: Path, error: BaseException) -> mlflow.entities.Run:
@@ -181,12 +192,25 @@ def test_an_interrupted_run_is_killed(chdir: Path) -> None:
         ("somewhere", "tracking.uri: expected sqlite:///FILE"),
         ("./mlruns", "tracking.uri: expected sqlite:///FILE"),
         ("http://127.0.0.1:9", "no answer from the MLflow server at http://127.0.0.1:9"),
+        ("http://user:secret@127.0.0.1:9", "no answer from the MLflow server at http://127.0.0.1"),
         ("sqlite:////nowhere/at/all.db", "expected an existing folder for the database"),
+        ("sqlite:///:memory:", "expected sqlite:///FILE, which outlives the run"),
+        ("sqlite:////etc", "expected an SQLite database"),
+        (f"sqlite:///{__file__}", "expected an SQLite database"),
+        ("mssql://127.0.0.1/x", "expected the driver pyodbc to be installed"),
     ],
 )
 def test_a_store_that_cannot_be_used_is_refused(uri: str, complaint: str) -> None:
     with pytest.raises(TrackingError, match=complaint):
         check_tracking(MlflowTracking(type="mlflow", uri=uri))
+
+
+def test_an_experiment_that_was_deleted_is_told(chdir: Path) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{chdir}/mlflow.db")
+    client.delete_experiment(client.create_experiment("gone"))
+    config = MlflowTracking(type="mlflow", experiment="gone")
+    with pytest.raises(TrackingError, match="'gone'.*deleted"), start_run(config, "x"):
+        pass
 
 
 def test_a_server_that_never_answers_is_given_up_after_3_seconds() -> None:

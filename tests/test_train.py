@@ -190,6 +190,19 @@ def test_no_weight_changes_after_the_step_that_is_named(data: Data) -> None:
     assert np.isfinite(network.get_weights()[0]).all()
 
 
+def test_a_loss_that_is_nan_after_the_last_step_is_no_success() -> None:
+    settings = ["model=two_layers", "train.steps=1", "optim.learning_rate=1e38"]
+    with pytest.raises(TrainingDiverged, match="loss became nan at step 1"):
+        run(*settings, "data.train_size=2000")
+
+
+def test_small_data_in_large_batches_is_counted_in_epochs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run("train.epochs=5", "train.batch_size=5000", "data.train_size=2000")
+    assert "epoch 5/5  step 2/2" in capsys.readouterr().out
+
+
 def test_early_stopping_stops_by_validation(data: Data) -> None:
     _, training = train(
         data,

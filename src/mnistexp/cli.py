@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from mnistexp import __version__
 from mnistexp.commands.schema import schema
 from mnistexp.commands.ui import ui
+from mnistexp.commands.verify import verify
 from mnistexp.errors import MnistexpError, Terminated
 from mnistexp.groups import list_groups
 
@@ -54,6 +55,7 @@ app = typer.Typer(
     cls=Help, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
 )
 app.command()(ui)
+app.command()(verify)
 app.command()(schema)
 
 

@@ -23,7 +23,7 @@ PRIMARY_CONFIG = "config"
 OmegaConf.register_new_resolver("unique", lambda: uuid4().hex[:6], use_cache=True)
 
 
-class ExperimentsSearchPath(SearchPathPlugin):  # type: ignore[misc]
+class ExperimentsSearchPath(SearchPathPlugin):
     """Puts the folders of experiments on Hydra's search path.
 
     A plugin, since `hydra.searchpath` in a config is not seen by `glob(*)`; registered here and
@@ -93,7 +93,10 @@ def in_our_words(error: Exception) -> str:
     """Hydra's complaint in one line that says what to do."""
     if isinstance(error, OverrideParseException):
         override = error.override.removeprefix("++")
-        return f"{override}: expected NAME=VALUE in Hydra's grammar. {str(error).splitlines()[0]}"
+        return (
+            f"{override}: expected NAME=VALUE in Hydra's grammar; a value with other signs needs "
+            f"quotes within quotes, 'NAME=\"VALUE\"'. {str(error).splitlines()[0]}"
+        )
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         options = sorted(error.options)
@@ -101,4 +104,7 @@ def in_our_words(error: Exception) -> str:
             f"{group}: expected one of {', '.join(options)}. Received: {option!r}."
             f"{did_you_mean(option, options)}"
         )
-    return str(error).splitlines()[0]
+    message = str(error).splitlines()[0].replace("++", "")
+    if message.startswith("Ambiguous value"):
+        return f"{message}. For a run with each value add -m; for a text with commas, quote it"
+    return message

@@ -47,9 +47,14 @@ class Config(Section):
         return () if isinstance(self.model, NetworkConfig) else ("optim", "train")
 
     @model_validator(mode="after")
-    def _validation_images_if_needed(self) -> "Config":
+    def _sections_agree(self) -> "Config":
         if self.unused_sections:
             return self
+        if self.optim.use_ema and (self.train.best_weights or self.train.early_stopping):
+            raise ConfigError(
+                "optim.use_ema: expected false with train.best_weights or train.early_stopping, "
+                "which judge the weights while training, not their moving average. Received: true"
+            )
         if self.train.needs_validation and self.data.validation_size == 0:
             raise ConfigError(
                 f"data.validation_size: expected > 0, since {self.train.needs_validation} uses "
@@ -74,6 +79,12 @@ class Origin:
     def overridden(self) -> list[str]:
         """What the overrides set: `model`, `train.epochs`."""
         return [override.partition("=")[0].lstrip("+~") for override in self.overrides]
+
+    @property
+    def alterations(self) -> list[str]:
+        """Overrides by which an experiment is no longer that of its file."""
+        allowed = {*EXPERIMENTS, "seed", "device", "tracking", "dashboard"}
+        return [path for path in self.overridden if path.partition(".")[0] not in allowed]
 
     @property
     def experiment(self) -> str | None:
@@ -152,7 +163,11 @@ def _check_effect(raw: Any, origin: Origin) -> None:
     layers = json.dumps(model.get("layers")) if isinstance(model, dict) else ""
     for name in SHARED_MODEL_SETTINGS:
         used = re.search(rf"\${{(\.*|model\.){name}\b", layers)
-        if f"model.{name}" in origin.overridden and not used:
+        set_here = any(
+            path == f"model.{name}" or path.startswith(f"model.{name}.")
+            for path in origin.overridden
+        )
+        if set_here and not used:
             raise ConfigError(
                 f"model.{name}: no layer of this model refers to ${{model.{name}}}, so it would "
                 "have no effect. Set it for a layer: model.layers.NAME.…"

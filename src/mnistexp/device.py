@@ -129,7 +129,7 @@ def _import_tensorflow() -> Any:
     """TensorFlow without its chatter. Environment variables that the user has set count."""
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # Convolutions: 2 to 3 times faster.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # The compiled loop is TensorFlow's.
     started = "tensorflow" in sys.modules
     with nullcontext() if started else _silent_stderr():
         import tensorflow as tf
@@ -158,10 +158,15 @@ def _visible_gpus(config: DeviceConfig, tf: Any) -> list[Any]:
     if config.type == "cpu":
         return []
     gpus = tf.config.list_physical_devices("GPU")
-    if config.type == "gpu" and config.index >= len(gpus):
+    if config.type == "gpu" and not gpus:
         raise DeviceError(
-            f"device.type: expected TensorFlow to see GPU {config.index}. Received: {len(gpus)} "
-            "GPUs. Install the CUDA libraries with pip install 'mnistexp[gpu]'"
+            "device.type: expected TensorFlow to see a GPU. Received: none. Install the CUDA "
+            "libraries with pip install 'mnistexp[gpu]'"
+        )
+    if gpus and config.index >= len(gpus):
+        raise DeviceError(
+            f"device.index: expected less than {len(gpus)}, the number of GPUs that TensorFlow "
+            f"sees. Received: {config.index}"
         )
     return list(gpus[config.index : config.index + 1])
 
@@ -176,6 +181,11 @@ def _configure(config: DeviceConfig, gpus: list[Any], tf: Any) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(config.threads or 0)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
+    else:
+        # Not public, but the only way back for the next run of a sweep.
+        from tensorflow.python.framework.config import disable_op_determinism
+
+        disable_op_determinism()
 
 
 def _count_cuda_devices() -> int:

@@ -8,10 +8,11 @@ from mnistexp.config import Config, Origin, config_hash, flatten, to_yaml
 from mnistexp.data import Data, load_data
 from mnistexp.device import check_device, peak_memory_mb, reset_peak_memory
 from mnistexp.environment import describe_environment, git_state
+from mnistexp.errors import TrainingDiverged
 from mnistexp.evaluation import evaluate
 from mnistexp.learner import Learner, build_learner
 from mnistexp.tracking import Tracker, check_tracking, start_run
-from mnistexp.train import History
+from mnistexp.train import History, Training, check_finite
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class RunResult:
     """What a run gave.
 
     metrics: the final ones: `test_accuracy`, `val_loss`, `seconds`, …
+    verdict: whether what the experiment expects was reached; empty where nothing is expected.
     run_id: None if it was not tracked. page: its address, if it lies on a server.
     """
 
@@ -26,6 +28,7 @@ class RunResult:
     history: History
     metrics: dict[str, float]
     learner: Learner
+    verdict: str
     run_id: str | None
     page: str | None
 
@@ -38,7 +41,8 @@ def run_experiment(config: Config, origin: Origin | None = None) -> RunResult:
 
     Raises:
         InputError: something that the user has given cannot work.
-        TrainingDiverged: the loss became NaN or infinite; the run is FAILED.
+        TrainingDiverged: the loss became NaN or infinite; the run is FAILED, and its tag
+            `diverged` is set.
     """
     begin = time.perf_counter()
     origin = origin or Origin()
@@ -50,28 +54,50 @@ def run_experiment(config: Config, origin: Origin | None = None) -> RunResult:
     tags = {"mlflow.source.name": " ".join(["mnistexp", *origin.overrides])}
     with start_run(config.tracking, origin.run_name(config), tags) as tracker:
         _log_setup(tracker, config, origin, data, learner)
-        training = learner.fit(data, tracker)
+        training, final = _fit(learner, data, tracker)
         metrics = {
-            **_final_metrics(learner, data, training.history),
+            **final,
             "train_seconds": training.seconds,
             "mean_images_per_second": training.images_per_second,
             "num_parameters": float(learner.num_parameters),
             **peak_memory_mb(learner.device),
         }
-        tracker.set_tags({"weights_sha256": learner.digest()})
+        verdict = _verdict(config, origin, metrics["test_accuracy"])
+        tracker.set_tags({"weights_sha256": learner.digest(), "expectation": verdict})
         tracker.log_model(learner.save)
         metrics["seconds"] = time.perf_counter() - begin
         tracker.log_metrics(metrics, training.num_steps)
-    return RunResult(config, training.history, metrics, learner, tracker.run_id, tracker.page())
+    history, page = training.history, tracker.page()
+    return RunResult(config, history, metrics, learner, verdict, tracker.run_id, page)
 
 
-def _final_metrics(learner: Learner, data: Data, history: History) -> dict[str, float]:
+def _fit(learner: Learner, data: Data, tracker: Tracker) -> tuple[Training, dict[str, float]]:
+    """The training, and the final figures of what was learned."""
+    try:
+        training = learner.fit(data, tracker)
+        return training, _final_metrics(learner, data, training)
+    except TrainingDiverged:
+        tracker.set_tags({"diverged": "true"})
+        raise
+
+
+def _verdict(config: Config, origin: Origin, test_accuracy: float) -> str:
+    """`met`, `missed` or `not judged`; empty where nothing is expected."""
+    if config.expect is None:
+        return ""
+    if origin.alterations:
+        return "not judged"
+    return "met" if config.expect.is_met(test_accuracy) else "missed"
+
+
+def _final_metrics(learner: Learner, data: Data, training: Training) -> dict[str, float]:
     """Loss and accuracy on validation and test, and the best test accuracy if it was watched."""
     validation = evaluate(learner, data.validation)
     test = evaluate(learner, data.test)
     metrics = {f"val_{name}": value for name, value in validation.items()}
     metrics |= {f"test_{name}": value for name, value in test.items()}
-    watched = history["test_accuracy"]
+    check_finite(metrics["test_loss"], training.num_steps, "test_loss")
+    watched = training.history["test_accuracy"]
     if watched:
         metrics["test_accuracy_max"] = max(watched.values())
     return metrics

@@ -68,6 +68,8 @@ def known_paths(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, info in schema.model_fields.items():
         path = f"{prefix}{name}"
         yield path
+        if get_origin(info.annotation) is dict:
+            continue  # Its keys are the user's.
         for member in _models(info.annotation):
             yield from known_paths(member, f"{path}.")
 
@@ -102,7 +104,9 @@ def _unknown(path: str, location: Sequence[int | str], schema: type[BaseModel]) 
     name = path.rpartition(".")[2]
     prefix = path.removesuffix(name)
     siblings = _fields_at(schema, location[:-1])
-    namesakes = sorted({p for p in known_paths(schema) if p.rpartition(".")[2] == name})
+    namesakes = sorted(
+        {p for p in known_paths(schema) if p.rpartition(".")[2] == name and p != path}
+    )
     nearest = [f"{prefix}{near}" for near in get_close_matches(name, siblings)] or namesakes[:3]
     if nearest:
         return f"unknown setting. Did you mean {alternatives(nearest)}?"

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import hydra
@@ -19,12 +20,12 @@ from mnistexp.compose import (
     origin_of,
 )
 from mnistexp.config import Config, Origin, resolve_config
-from mnistexp.errors import ConfigError, did_you_mean
+from mnistexp.errors import ConfigError, MnistexpError, TrainingDiverged, did_you_mean
 from mnistexp.groups import list_groups, shipped
 
 OPTIONS = {
     *("--run", "-r", "--multirun", "-m", "--shell-completion", "-sc", "--resolve"),
-    *("--hydra-help", "--experimental-rerun"),
+    "--hydra-help",
 }
 """Hydra's options."""
 OPTIONS_WITH_VALUE = {
@@ -71,17 +72,28 @@ def _hand_to_hydra(arguments: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them.
     sys.argv = [sys.argv[0], *arguments]
     decorate = hydra.main(str(shipped("conf")), PRIMARY_CONFIG, HYDRA_VERSION_BASE)
+    failures: list[MnistexpError] = []
     try:
-        decorate(_job)()
-    except (HydraException, OmegaConfBaseException) as error:
+        decorate(partial(_job, failures))()
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise ConfigError(in_our_words(error)) from error
+    if failures:
+        sys.exit(max(failure.exit_code for failure in failures))
 
 
-def _job(cfg: DictConfig) -> float | None:
-    """One of the runs that Hydra starts; gives the validation accuracy."""
+def _job(failures: list[MnistexpError], cfg: DictConfig) -> float | None:
+    """One of the runs that Hydra starts; gives the validation accuracy.
+
+    A failure is told at once and kept; the runs behind it are done all the same.
+    """
     hydra_config = HydraConfig.get()
     origin = origin_of(hydra_config, Path(hydra_config.runtime.output_dir))
-    return _run(resolve_config(cfg, origin), origin)
+    try:
+        return _run(resolve_config(cfg, origin), origin)
+    except MnistexpError as error:
+        print(f"error: {' '.join(origin.overrides)}: {error}", file=sys.stderr)
+        failures.append(error)
+        return None
 
 
 def _run(config: Config, origin: Origin) -> float | None:
@@ -89,7 +101,12 @@ def _run(config: Config, origin: Origin) -> float | None:
     from mnistexp.commands.summary import print_summary
     from mnistexp.experiment import run_experiment
 
-    result = run_experiment(config, origin)
+    try:
+        result = run_experiment(config, origin)
+    except TrainingDiverged:
+        if config.expect is not None and config.expect.diverges:
+            print("The experiment is about this: the training is expected to diverge.")
+        raise
     print_summary(result)
     return result.metrics.get("val_accuracy")
 

@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mnistexp.experiment import RunResult
+from mnistexp.tracking import MlflowTracking, tracking_uri, without_password
 
 
 def print_summary(result: RunResult, console: Console | None = None) -> None:
@@ -13,7 +14,16 @@ def print_summary(result: RunResult, console: Console | None = None) -> None:
     if result.page is not None:
         console.print(f"Open the run: {result.page}", soft_wrap=True)
     elif result.run_id is not None:
-        console.print("Browse the runs: mnistexp ui", highlight=False)
+        console.print(f"Browse the runs: mnistexp ui{_store(result)}", soft_wrap=True)
+
+
+def _store(result: RunResult) -> str:
+    """` --uri …` where the run went to another store than `mnistexp ui` opens by itself."""
+    tracking = result.config.tracking
+    chosen = tracking.uri if isinstance(tracking, MlflowTracking) else None
+    if chosen is None or tracking_uri(chosen) == tracking_uri():
+        return ""
+    return f" --uri {without_password(chosen)}"
 
 
 def _summary_table(result: RunResult) -> Table:
@@ -25,9 +35,14 @@ def _summary_table(result: RunResult) -> Table:
         "test accuracy, maximum": metrics.get("test_accuracy_max"),
     }
     rows = {name: f"{value:.4f}" for name, value in accuracies.items() if value is not None}
+    if result.verdict:
+        rows["expected"] = f"{result.config.expect}: {result.verdict}"
     rows["seconds"] = f"{metrics['seconds']:.1f} ({metrics['train_seconds']:.1f} training)"
     rows["images per second"] = f"{metrics['mean_images_per_second']:,.0f}"
     rows["parameters"] = f"{result.learner.num_parameters:,}"
+    tags = result.learner.tags()
+    compiled = ", XLA" if tags.get("xla") == "on" else ""
+    rows["device"] = f"{tags['device']}, {tags['precision']}{compiled}"
     rows["run id"] = result.run_id or "not tracked"
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in rows.items():

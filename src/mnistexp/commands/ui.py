@@ -20,14 +20,15 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000,
 ) -> None:
     """Browse the runs in MLflow's UI, on 127.0.0.1. Ctrl-C ends it."""
-    from mnistexp.tracking import tracking_uri
+    from mnistexp.tracking import check_store, tracking_uri, without_password
 
     store = tracking_uri(uri)
+    check_store(store)
     if store.startswith("http"):
-        typer.echo(f"The runs lie on a server: open {store}")
+        typer.echo(f"The runs lie on a server: open {without_password(store)}")
         return
     _check_free(port)
-    typer.echo(f"MLflow UI of {store}: http://{HOST}:{port}  (Ctrl-C ends it)")
+    typer.echo(f"MLflow UI of {without_password(store)}: http://{HOST}:{port}  (Ctrl-C ends it)")
     sys.stdout.flush()
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     arguments = [

@@ -10,6 +10,7 @@ import os
 import shutil
 import struct
 import zlib
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,24 +131,25 @@ def _download(names: list[str], url: str, folder: Path, checksums: dict[str, str
     """Fetch gzip files into the folder; each appears under its name only when it is verified."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-    folder.mkdir(parents=True, exist_ok=True)
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns) as progress:
         for name in names:
             address = f"{url.rstrip('/')}/{name}.gz"
             part = folder / f"{name}.{os.getpid()}.part"
             try:
+                folder.mkdir(parents=True, exist_ok=True)
                 _fetch(address, part, progress)
                 _verify(part, checksums.get(name), address)
                 part.replace(folder / f"{name}.gz")
-            except OSError as error:
+            except (OSError, HTTPException, ValueError) as error:
                 raise DataError(
                     f"{address}: download failed ({error}). Without a network, put the files "
                     f"{', '.join(f'{missing}.gz' for missing in names)} into {folder}, or give the "
                     "folder that has them: data.directory=FOLDER"
                 ) from error
             finally:
-                part.unlink(missing_ok=True)
+                if folder.is_dir():
+                    part.unlink(missing_ok=True)
 
 
 def _fetch(address: str, target: Path, progress: "Progress") -> None:

@@ -107,6 +107,10 @@ def _labelled(arrays: Mapping[str, np.ndarray], prefix: str, folder: Path) -> Sp
     labels = arrays[f"{prefix}-labels-idx1-ubyte"]
     if images.shape[1:] != (28, 28):
         raise DataError(f"{folder}: expected images of 28×28. Received: {images.shape[1:]}")
+    if labels.ndim != 1:
+        raise DataError(f"{folder}: expected a label per image. Received: shape {labels.shape}")
+    if not len(images):
+        raise DataError(f"{folder}: expected at least one {prefix} image. Received: none")
     if len(images) != len(labels):
         raise DataError(
             f"{folder}: expected a label for each of {len(images)} {prefix} images. "

@@ -238,24 +238,34 @@ def build_layer(name: str, config: Layer) -> "keras.layers.Layer":
     """The Keras layer called `name`.
 
     Raises:
-        ConfigError: Keras has no such layer class, or refuses its arguments.
+        ConfigError: Keras has no such layer class, or refuses its settings.
     """
+    layer_class, arguments = _keras_class(name, config)
+    try:
+        return layer_class(name=name, **arguments)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"model.layers.{name}: {layer_class.__name__} refuses its settings: {one_line(error)}"
+        ) from error
+
+
+def one_line(error: Exception) -> str:
+    """What Keras says of an error, without its list of arguments."""
+    return " ".join(str(error).partition("Arguments received")[0].split())
+
+
+def _keras_class(name: str, config: Layer) -> tuple[Any, dict[str, Any]]:
     import keras
 
     if not isinstance(config, AnyKerasLayer):
-        layer_class = getattr(keras.layers, config.keras_class)
-        return layer_class(name=name, **config.arguments())
-    path = f"model.layers.{name}"
+        return getattr(keras.layers, config.keras_class), config.arguments()
     layer_class = getattr(keras.layers, config.class_name, None)
     if not (isinstance(layer_class, type) and issubclass(layer_class, keras.layers.Layer)):
         raise ConfigError(
-            f"{path}.class_name: expected a class of keras.layers. Received: "
+            f"model.layers.{name}.class_name: expected a class of keras.layers. Received: "
             f"{config.class_name!r}.{did_you_mean(config.class_name, dir(keras.layers))}"
         )
-    try:
-        return layer_class(name=name, **config.config)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{path}.config: {config.class_name} refuses it: {error}") from error
+    return layer_class, config.config
 
 
 def _keras_argument(name: str, value: Any) -> Any:

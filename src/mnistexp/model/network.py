@@ -6,13 +6,22 @@ from pydantic import Field, field_validator
 
 from mnistexp.errors import ConfigError
 from mnistexp.model.initializer import Initializer, Regularizer
-from mnistexp.model.layers import ActivationName, Layer, build_layer, ordered_layers
+from mnistexp.model.layers import (
+    ActivationName,
+    Layer,
+    build_layer,
+    one_line,
+    ordered_layers,
+)
 from mnistexp.schema import Fraction, Section
 
 if TYPE_CHECKING:
     import keras
 
 LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+RESERVED_NAMES = {"image", "pixels", "rescaling", "probabilities"}
+NEVER_LAST = {"dropout", "spatial_dropout", "activation", "batch_normalization"}
+"""Layers that would change the logits if they were the last."""
 IMAGE_SHAPE = (28, 28, 1)
 NUM_CLASSES = 10
 
@@ -37,8 +46,17 @@ class NetworkConfig(Section):
     @field_validator("layers")
     @classmethod
     def _order_is_known(cls, layers: dict[str, Layer | None]) -> dict[str, Layer | None]:
-        if not ordered_layers(layers):
+        order = ordered_layers(layers)
+        if not order:
             raise ConfigError("model.layers: expected at least one layer that is not null")
+        name, last = order[-1]
+        if last.type in NEVER_LAST:
+            raise ConfigError(
+                f"model.layers.{name}: a {last.type} layer would stand behind the logits. Say "
+                f"where it belongs with after: NAME, one of {', '.join(n for n, _ in order[:-1])}"
+            )
+        for name in sorted(RESERVED_NAMES & set(layers)):
+            raise ConfigError(f"model.layers.{name}: this name is taken; choose another one")
         return layers
 
 
@@ -57,10 +75,10 @@ def build_model(config: NetworkConfig) -> "keras.Model":
         layer = build_layer(name, layer_config)
         try:
             outputs = layer(outputs)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, NotImplementedError) as error:
             raise ConfigError(
-                f"model.layers.{name}: a {layer_config.type} layer cannot take the shape "
-                f"{_shape(outputs)} that comes before it. {_first_line(error)}"
+                f"model.layers.{name}: a {layer_config.type} layer cannot work behind the shape "
+                f"{_shape(outputs)}: {one_line(error) or type(error).__name__}"
             ) from error
         if 0 in outputs.shape:
             raise ConfigError(
@@ -72,7 +90,10 @@ def build_model(config: NetworkConfig) -> "keras.Model":
             f"model.layers.{name}: the last layer must give {NUM_CLASSES} logits per image, shape "
             f"[n, {NUM_CLASSES}]. Received: {_shape(outputs)}"
         )
-    return keras.Model(inputs, outputs, name="network")
+    network = keras.Model(inputs, outputs, name="network")
+    if not network.trainable_weights:
+        raise ConfigError("model.layers: expected a layer with weights to train. Received: none")
+    return network
 
 
 def build_classifier(network: "keras.Model", scale: float) -> "keras.Model":
@@ -97,7 +118,3 @@ def build_classifier(network: "keras.Model", scale: float) -> "keras.Model":
 
 def _shape(tensor: "keras.KerasTensor") -> str:
     return "[" + ", ".join("n" if size is None else str(size) for size in tensor.shape) + "]"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

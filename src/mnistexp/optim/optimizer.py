@@ -1,9 +1,10 @@
 """The optimizers by name: their settings, and the Keras optimizer of each."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from mnistexp.errors import ConfigError
 from mnistexp.optim.decay import DecayConfig, NoDecay, build_schedule
 from mnistexp.schema import Count, Fraction, NonNegative, Positive, Section
 
@@ -32,6 +33,17 @@ class OptimizerBase(Section):
     ema_momentum: Fraction = 0.99
     gradient_accumulation_steps: Annotated[int, Field(gt=1)] | None = None
     """Update the weights only every so many batches, by the mean gradient."""
+
+    @model_validator(mode="after")
+    def _one_clipping(self) -> Self:
+        names = ("clipnorm", "clipvalue", "global_clipnorm")
+        given = [name for name in names if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ConfigError(
+                f"optim.{given[1]}: expected one kind of clipping. "
+                f"Received: {' and '.join(given)}. Set one of them to null"
+            )
+        return self
 
 
 class Sgd(OptimizerBase):

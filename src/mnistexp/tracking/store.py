@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,35 +17,66 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DEFAULT_URI = "sqlite:///mlflow.db"
-SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks")
+DRIVERS = {
+    **dict.fromkeys(("sqlite", "http", "https")),
+    "postgresql": "psycopg2",
+    "mysql": "MySQLdb",
+    "mssql": "pyodbc",
+}
+"""The kinds of store, and the package that SQLAlchemy needs for each by default."""
+SQLITE_HEADER = b"SQLite format 3\x00"
 PROBE_TIMEOUT_SECONDS = 3
 
 
 def tracking_uri(uri: str | None = None) -> str:
-    """The store that is used: the setting, else MLFLOW_TRACKING_URI, else `mlflow.db` here."""
-    return uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    """The store that is used: the setting, else MLFLOW_TRACKING_URI, else `mlflow.db` here.
+
+    The path of a local database is absolute: MLflow remembers a store by its address, and would
+    take the same words for the same file in another working folder.
+    """
+    chosen = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    file = _sqlite_file(chosen)
+    return f"sqlite:///{file}" if file is not None and "?" not in chosen else chosen
 
 
 def check_tracking(config: TrackingConfig) -> None:
     """Refuse a store that cannot be used, before MLflow is imported.
 
     Raises:
-        TrackingError: the address is of no known kind, its folder is missing or not writable, or
-            the server does not answer within 3 seconds.
+        TrackingError: see `check_store`.
     """
-    if not isinstance(config, MlflowTracking):
-        return
-    uri = tracking_uri(config.uri)
+    if isinstance(config, MlflowTracking):
+        check_store(tracking_uri(config.uri))
+
+
+def check_store(uri: str) -> None:
+    """Refuse a store that cannot be used.
+
+    Raises:
+        TrackingError: the address is of no known kind, its file is no database or cannot be
+            written, its driver is not installed, or the server does not answer within 3 seconds.
+    """
     scheme = uri.split(":", 1)[0].split("+", 1)[0]
-    if scheme not in SCHEMES or ":" not in uri:
+    if scheme not in DRIVERS or ":" not in uri:
         raise TrackingError(
             "tracking.uri: expected sqlite:///FILE, http://HOST:PORT or another database that "
-            f"MLflow knows. Received: {uri}"
+            f"MLflow knows. Received: {without_password(uri)}"
+        )
+    driver = DRIVERS[scheme] if "+" not in uri.split(":", 1)[0] else None
+    if driver and find_spec(driver) is None:
+        raise TrackingError(
+            f"tracking.uri: expected the driver {driver} to be installed for {scheme}. "
+            f"Received: none. Install it, or name another one: {scheme}+DRIVER://…"
         )
     if scheme in ("http", "https"):
         _probe(uri)
     if scheme == "sqlite":
-        _check_folder(uri)
+        _check_file(uri)
+
+
+def without_password(uri: str) -> str:
+    """The address as it may be shown."""
+    return re.sub(r"//[^/@]*@", "//", uri)
 
 
 def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
@@ -54,11 +87,20 @@ def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     import mlflow
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     uri = tracking_uri(config.uri)
-    with _lock(uri), _kept_environment("MLFLOW_TRACKING_URI"):
-        mlflow.set_tracking_uri(uri)
-        experiment = mlflow.set_experiment(config.experiment)
+    try:
+        with _lock(uri), _kept_environment("MLFLOW_TRACKING_URI"):
+            mlflow.set_tracking_uri(uri)
+            experiment = mlflow.set_experiment(config.experiment)
+    except (MlflowException, SQLAlchemyError) as error:
+        reason = str(error).splitlines()[0]
+        raise TrackingError(
+            f"tracking: MLflow cannot use experiment {config.experiment!r} of "
+            f"{without_password(uri)}: {reason}"
+        ) from error
     return mlflow.MlflowClient(uri), experiment.experiment_id
 
 
@@ -75,43 +117,58 @@ def _kept_environment(name: str) -> Iterator[None]:
 
 
 def _probe(uri: str) -> None:
-    from http.client import HTTPException
-    from urllib.error import HTTPError
-    from urllib.request import urlopen
+    import requests  # MLflow's own client is made of it, so credentials work alike.
 
     try:
-        with urlopen(f"{uri.rstrip('/')}/health", timeout=PROBE_TIMEOUT_SECONDS):
-            pass
-    except HTTPError:
-        return  # It answers; whether it lets us in is between MLflow and the server.
-    except (OSError, HTTPException, ValueError) as error:
+        answer = requests.get(f"{uri.rstrip('/')}/health", timeout=PROBE_TIMEOUT_SECONDS)
+    except (requests.RequestException, ValueError) as error:
+        reason = "timed out" if isinstance(error, requests.Timeout) else "no connection"
         raise TrackingError(
-            f"tracking.uri: no answer from the MLflow server at {uri} ({error}). Start it, set "
-            "tracking.uri or MLFLOW_TRACKING_URI to another store, or use tracking=none"
+            f"tracking.uri: no answer from the MLflow server at {without_password(uri)} "
+            f"({reason}). {_REMEDY}"
         ) from error
+    # 401 and 403: it is there; whether it lets us in is between MLflow and the server.
+    if answer.status_code not in (200, 401, 403):
+        raise TrackingError(
+            f"tracking.uri: expected an MLflow server at {without_password(uri)}. "
+            f"Received: status {answer.status_code} for /health. {_REMEDY}"
+        )
 
 
-def _check_folder(uri: str) -> None:
+_REMEDY = "Start it, set tracking.uri or MLFLOW_TRACKING_URI to another store, or use tracking=none"
+
+
+def _check_file(uri: str) -> None:
     file = _sqlite_file(uri)
     if file is None:
-        return
+        raise TrackingError(
+            f"tracking.uri: expected sqlite:///FILE, which outlives the run. Received: {uri}"
+        )
     if not file.parent.is_dir():
         raise TrackingError(
             f"tracking.uri: expected an existing folder for the database. Received: {file.parent}"
         )
-    writable = os.access(file if file.exists() else file.parent, os.W_OK)
-    if not writable:
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
         raise TrackingError(f"tracking.uri: expected a writable database. Received: {file}")
+    if file.is_dir() or (file.is_file() and _first_bytes(file) not in (b"", SQLITE_HEADER)):
+        raise TrackingError(f"tracking.uri: expected an SQLite database. Received: {file}")
+
+
+def _first_bytes(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(len(SQLITE_HEADER))
 
 
 def _sqlite_file(uri: str) -> Path | None:
+    """The file of a local database; None for any other store."""
     path = uri.partition(":///")[2].partition("?")[0]
-    return Path(path).absolute() if path and path != ":memory:" else None
+    is_file = uri.startswith("sqlite") and path and path != ":memory:"
+    return Path(path).absolute() if is_file else None
 
 
 def _lock(uri: str) -> AbstractContextManager[object]:
     """One process at a time sets up a local database. A server does that by itself."""
-    file = _sqlite_file(uri) if uri.startswith("sqlite") else None
+    file = _sqlite_file(uri)
     if file is None:
         return nullcontext()
     from filelock import FileLock

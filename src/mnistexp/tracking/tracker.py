@@ -1,6 +1,7 @@
 """The tracker of one run, and its do-nothing twin."""
 
 import getpass
+import os
 import signal
 import threading
 import time
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mnistexp.errors import Terminated
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
-from mnistexp.tracking.store import open_store, tracking_uri
+from mnistexp.tracking.store import open_store, tracking_uri, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -167,7 +168,8 @@ class MlflowTracker:
         uri = tracking_uri(self._config.uri)
         if not uri.startswith("http"):
             return None
-        return f"{uri.rstrip('/')}/#/experiments/{self._experiment_id}/runs/{self._id}"
+        server = without_password(uri).rstrip("/")
+        return f"{server}/#/experiments/{self._experiment_id}/runs/{self._id}"
 
     def end(self, status: str) -> None:
         """Send what is left and close the run: FINISHED, FAILED or KILLED."""
@@ -202,7 +204,7 @@ def start_run(
         yield NoTracker()
         return
     client, experiment_id = open_store(config)
-    mlflow_tags = {"mlflow.user": getpass.getuser(), "mlflow.source.type": "LOCAL"}
+    mlflow_tags = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL"}
     all_tags = {**mlflow_tags, **(tags or {}), **config.tags}
     run_tags = {key: str(value) for key, value in all_tags.items()}
     if config.description is not None:
@@ -219,6 +221,13 @@ def start_run(
         tracker.end("KILLED" if killed else "FAILED")
         raise
     tracker.end("FINISHED")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid())  # A container may run as a user without a name.
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """The training: its length, its cadence and the one loop."""
 
 from mnistexp.train.config import TrainConfig
+from mnistexp.train.divergence import check_finite
 from mnistexp.train.history import History
 from mnistexp.train.loop import Training, fit
 from mnistexp.train.split import Split
 
-__all__ = ["History", "Split", "TrainConfig", "Training", "fit"]
+__all__ = ["History", "Split", "TrainConfig", "Training", "check_finite", "fit"]

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from mnistexp.train.config import TrainConfig
+from mnistexp.train.divergence import check_finite
 from mnistexp.train.history import History
 
 MONITOR_MODES = {"val_loss": "min", "val_accuracy": "max"}
@@ -76,6 +77,8 @@ class Evaluate(keras.callbacks.Callback):
         for prefix, evaluate in self._evaluations.items():
             metrics[f"{prefix}_loss"], metrics[f"{prefix}_accuracy"] = evaluate()
         self._history.record(metrics, step)
+        for prefix in self._evaluations:
+            check_finite(metrics[f"{prefix}_loss"], step, f"{prefix}_loss")
         self._stoppers.on_epoch_end(step, metrics)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnistexp.errors import TrainingDiverged
+from mnistexp.train.divergence import check_finite
 from mnistexp.train.order import BatchOrder
 from mnistexp.train.split import Split
 
@@ -61,8 +61,7 @@ class FastModel(keras.Model):
                 step += len(chunk_losses)
                 losses.append(chunk_losses)
                 accuracies.append(chunk_accuracies)
-                if not np.isfinite(chunk_losses[-1]):
-                    raise _diverged(step, chunk_losses[-1])
+                check_finite(float(chunk_losses[-1]), step)
             return {
                 "step": stop,
                 "loss": float(np.concatenate(losses).mean(dtype="f8")),
@@ -112,7 +111,8 @@ class FastModel(keras.Model):
         with tf.GradientTape() as tape:
             logits = self(images, training=True)
             loss = tf.reduce_mean(self.loss_per_image(labels, logits))
-            total = tf.add_n([loss, *self.network.losses])
+            penalties = [tf.cast(penalty, tf.float32) for penalty in self.network.losses]
+            total = tf.add_n([loss, *penalties])
             scaled_loss = self.optimizer.scale_loss(total)  # For float16, else the same.
         gradients = tape.gradient(scaled_loss, weights)
         self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
@@ -162,11 +162,3 @@ LOSSES = {"cross_entropy": _cross_entropy, "log_of_softmax": _log_of_softmax}
 
 def _is_correct(labels: Any, logits: Any) -> Any:
     return tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), labels)
-
-
-def _diverged(step: int, loss: float) -> TrainingDiverged:
-    return TrainingDiverged(
-        f"the loss became {loss} at step {step}. Try a lower optim.learning_rate, "
-        "optim.global_clipnorm=1, another model.kernel_initializer, or train.loss=cross_entropy "
-        "if it is not"
-    )

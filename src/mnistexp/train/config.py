@@ -4,7 +4,7 @@ import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, PlainSerializer, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
 from mnistexp.errors import ConfigError
 from mnistexp.schema import Count, NonNegative, Section
@@ -77,11 +77,11 @@ class EarlyStopping(Section):
 class TrainConfig(Section):
     """Length, batches, loss and cadence of the training."""
 
-    epochs: Count | None = None
+    epochs: Annotated[Count, Field(le=100_000)] | None = None
     """Length in passes over the training images. Default, if `steps` is not set either: 5."""
-    steps: Count | None = None
+    steps: Annotated[Count, Field(le=100_000_000)] | None = None
     """Length in steps (batches), instead of `epochs`."""
-    batch_size: Count = 100
+    batch_size: Annotated[Count, Field(le=100_000)] = 100
     """Images per step. All batches are full; they run across the end of an epoch."""
     shuffle: Literal["every_epoch", "once", "never"] = "every_epoch"
     """`once`: one random order, the same for all epochs, as in the lab."""

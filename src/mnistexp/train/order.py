@@ -21,9 +21,8 @@ class BatchOrder:
     def take(self, num_batches: int) -> np.ndarray:
         """The next batches: indices of images, int32, [num_batches, batch_size]."""
         wanted = num_batches * self.batch_size
-        parts = [self._waiting]
-        while sum(map(len, parts)) < wanted:
-            parts.append(self._next_epoch())
+        num_epochs = -(-max(wanted - len(self._waiting), 0) // self.num_images)
+        parts = [self._waiting, *(self._next_epoch() for _ in range(num_epochs))]
         indices = np.concatenate(parts)
         self._waiting = indices[wanted:]
         return indices[:wanted].reshape(num_batches, self.batch_size)

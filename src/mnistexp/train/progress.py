@@ -6,6 +6,7 @@ Imports Keras, so it is imported where it is used.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import keras
@@ -29,7 +30,7 @@ class Length:
 
     def epoch(self, step: int) -> str:
         """`epoch 2/5` of a step that counts from 1."""
-        current, last = (int((at - 1) // self.steps_per_epoch) + 1 for at in (step, self.num_steps))
+        current, last = (ceil(at / self.steps_per_epoch) for at in (step, self.num_steps))
         return f"epoch {current}/{last}"
 
 
