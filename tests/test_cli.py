@@ -1,6 +1,7 @@
 """The command line: what words lead where, what is printed, and the exit codes."""
 
 import re
+from pathlib import Path
 
 import pytest
 from conftest import QUICK, Command
@@ -55,12 +56,10 @@ def test_wrong_words_get_one_line_and_exit_code_2(
     assert outcome.err.startswith("error: ")
 
 
-def test_wrong_input_leaves_nothing_behind(mnistexp: Command, tmp_path: object) -> None:
-    from pathlib import Path
-
+def test_wrong_input_leaves_nothing_behind(mnistexp: Command, tmp_path: Path) -> None:
     mnistexp("train.epochs=0")
     mnistexp("model.layers.logits.units=11")
-    assert list(Path(str(tmp_path)).iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_ends_with_a_table_and_how_to_open_it(mnistexp: Command) -> None:
@@ -121,3 +120,27 @@ def test_a_port_that_is_taken_is_told(mnistexp: Command) -> None:
         outcome = mnistexp("ui", "--port", str(port))
     assert outcome.exit_code == 2
     assert f"Try --port {port + 1}" in outcome.err
+
+
+def test_groups_of_ones_own_are_chosen_as_ours_are(mnistexp: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "model").mkdir(parents=True)
+    (tmp_path / "mine" / "model" / "tiny.yaml").write_text(
+        "layers: {flatten: {type: flatten}, logits: {type: dense, units: 10}}\n"
+    )
+    outcome = mnistexp("--config-dir", "mine", "model=tiny", *QUICK)
+    assert outcome.exit_code == 0, outcome.err
+    assert re.search(r"^parameters +7,850", outcome.out, re.MULTILINE)
+
+
+def test_an_experiment_of_ones_own_is_found_in_the_working_folder(
+    mnistexp: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "experiments" / "own").mkdir(parents=True)
+    (tmp_path / "experiments" / "own" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /model: two_layers\nseed: 5\n"
+    )
+    assert "mine" in mnistexp("--help").out
+    outcome = mnistexp("own=mine", "--cfg", "job")
+    assert "seed: 5" in outcome.out
+    assert "seed: 6" in mnistexp("own=mine", "seed=6", "--cfg", "job").out
+    assert mnistexp("-m", "own=glob(*)", *QUICK).exit_code == 0

@@ -10,6 +10,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from mnistexp import __version__
+from mnistexp.commands.results import results
 from mnistexp.commands.schema import schema
 from mnistexp.commands.ui import ui
 from mnistexp.commands.verify import verify
@@ -56,6 +57,7 @@ app = typer.Typer(
 )
 app.command()(ui)
 app.command()(verify)
+app.command()(results)
 app.command()(schema)
 
 

@@ -1,5 +1,6 @@
 """From words to a config, by Hydra."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -39,13 +40,14 @@ class ExperimentsSearchPath(SearchPathPlugin):
 Plugins.instance().register(ExperimentsSearchPath)
 
 
-def mark_setting(override: str) -> str:
+def mark_setting(override: str, groups: Collection[str]) -> str:
     """A setting as Hydra's `++name=value`, so that the schema alone decides what exists.
 
-    Choices of a group, Hydra's own settings and what has a prefix already stay as they are.
+    Choices of one of the groups, Hydra's own settings and what has a prefix already stay as they
+    are.
     """
     key = override.partition("=")[0]
-    is_choice = key.partition("@")[0] in list_groups()
+    is_choice = key.partition("@")[0] in groups
     stays = is_choice or key.startswith(("+", "~", "hydra.", "hydra/"))
     return override if stays else f"++{override}"
 
@@ -59,11 +61,12 @@ def compose_config(overrides: list[str]) -> tuple[Config, Origin]:
     Raises:
         ConfigError: an override cannot be read, or the config is not valid.
     """
+    groups = list_groups()
     try:
         with hydra.initialize_config_dir(str(shipped("conf")), version_base=HYDRA_VERSION_BASE):
             cfg = hydra.compose(
                 PRIMARY_CONFIG,
-                [mark_setting(override) for override in overrides],
+                [mark_setting(override, groups) for override in overrides],
                 return_hydra_config=True,
             )
     except (HydraException, OmegaConfBaseException, ValueError) as error:

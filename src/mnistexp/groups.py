@@ -19,10 +19,14 @@ def experiment_folders() -> list[Path]:
     return [shipped("experiments"), *([own] if own.is_dir() else [])]
 
 
-def list_groups() -> dict[str, list[str]]:
-    """Each group of configs, `optim/decay` for example, with the names of its options."""
+def list_groups(*more: Path) -> dict[str, list[str]]:
+    """Each group of configs, `optim/decay` for example, with the names of its options.
+
+    Args:
+        more: further folders of groups.
+    """
     groups: dict[str, set[str]] = {}
-    for root in (shipped("conf"), *experiment_folders()):
+    for root in (shipped("conf"), *experiment_folders(), *more):
         for file in root.glob("*/**/*.yaml"):
             groups.setdefault(str(file.parent.relative_to(root)), set()).add(file.stem)
     return {group: sorted(groups[group]) for group in sorted(groups)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from mnistexp.compose import compose_config
-from mnistexp.config import Config, Origin, config_hash
+from mnistexp.config import Config, config_hash
 from mnistexp.data import DataConfig, load_data
 from mnistexp.errors import ConfigError, TrainingDiverged, did_you_mean
 from mnistexp.expectation import Expectation
@@ -22,7 +22,6 @@ class Job:
 
     experiment: str
     config: Config
-    origin: Origin
     config_hash: str
 
 
@@ -91,7 +90,12 @@ def plan(experiments: Sequence[str], num_seeds: int) -> list[Job]:
     Raises:
         ConfigError: an experiment says nothing of what it expects.
     """
-    return [_job(experiment, seed) for seed in range(num_seeds) for experiment in experiments]
+    configs = {experiment: _judged_config(experiment) for experiment in experiments}
+    return [
+        _job(experiment, config.model_copy(update={"seed": seed}))
+        for seed in range(num_seeds)
+        for experiment, config in configs.items()
+    ]
 
 
 def verify(
@@ -127,11 +131,15 @@ def reached(jobs: Sequence[Job]) -> list[Reached]:
     return results
 
 
-def _job(experiment: str, seed: int) -> Job:
-    config, origin = compose_config([experiment, f"seed={seed}"])
+def _judged_config(experiment: str) -> Config:
+    config, _ = compose_config([experiment])
     if config.expect is None:
         raise ConfigError(f"{experiment}: expected a file with `expect:`. Received: one without")
-    return Job(experiment, config, origin, config_hash(config, _digest(config.data)))
+    return config
+
+
+def _job(experiment: str, config: Config) -> Job:
+    return Job(experiment, config, config_hash(config, _digest(config.data)))
 
 
 @cache
@@ -151,4 +159,4 @@ def _store(jobs: Sequence[Job]) -> Mapping[str, PastRun]:
 
 def _run(job: Job) -> None:
     with suppress(TrainingDiverged):  # The store knows, and `reached` judges it.
-        run_experiment(job.config, job.origin)
+        run_experiment(*compose_config([job.experiment, f"seed={job.config.seed}"]))

@@ -3,6 +3,7 @@
 import os
 import sys
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import hydra
@@ -54,17 +55,25 @@ def run(arguments: list[str], commands: list[str]) -> None:
 
 def _marked(arguments: list[str], commands: list[str]) -> list[str]:
     """The arguments with settings marked for Hydra; see `mark_setting`."""
+    groups = list_groups(*_config_folders(arguments))
     marked = []
     belongs_to_option = False
     for argument in arguments:
         if argument.startswith("-"):
             _check_option(argument)
-        elif not belongs_to_option:
+        elif not belongs_to_option and not {"-sc", "--shell-completion"} & set(arguments):
             _check_assignment(argument, commands)
-            argument = mark_setting(argument)
+            argument = mark_setting(argument, groups)
         marked.append(argument)
         belongs_to_option = argument in OPTIONS_WITH_VALUE
     return marked
+
+
+def _config_folders(arguments: list[str]) -> list[Path]:
+    """The user's own folder of configs, whose groups are chosen as ours are."""
+    return [
+        Path(folder) for option, folder in pairwise(arguments) if option in ("--config-dir", "-cd")
+    ]
 
 
 def _hand_to_hydra(arguments: list[str]) -> None:

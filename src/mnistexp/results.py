@@ -1,0 +1,60 @@
+"""The results of the experiments as a page, from the runs in the store."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from mnistexp.verification import Reached
+
+HEADER = """\
+# Results of the experiments
+
+Written by `mnistexp results`; do not edit. Every figure is from logged runs{machine}.
+
+- *expected* is the interval of the final test accuracy that each file states (`expect:`), *claim*
+  what its source says in short.
+- *test accuracy* is the honest one: of the model as it is at the end, mean ± standard deviation
+  over the seeds; *n* is their number.
+- *highest seen* is the largest test accuracy of all evaluations while training, which is what the
+  lab reports. It is chosen by the test set, so it flatters; compare it with the lab's claims only.
+- *seconds* is a whole run, with the start of TensorFlow where the run was its process' first.
+"""
+COLUMNS = (
+    *("experiment", "claim", "expected", "test accuracy", "n", ""),
+    *("highest seen", "parameters", "seconds"),
+)
+
+
+def results_page(reached: Sequence[Reached]) -> str:
+    """The page in Markdown: a table for each group of experiments."""
+    sections = [
+        f"\n## `{group}`\n\n{_table(list(members))}"
+        for group, members in groupby(reached, key=lambda r: r.experiment.partition("=")[0])
+    ]
+    return HEADER.format(machine=_machine(reached)) + "".join(sections)
+
+
+def _table(reached: Sequence[Reached]) -> str:
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *(_row(result) for result in reached)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _row(result: Reached) -> tuple[str, ...]:
+    name = result.experiment.partition("=")[2]
+    parameters = result.mean("num_parameters")
+    seconds = result.mean("seconds")
+    return (
+        f"`{name}`",
+        result.expectation.claim,
+        str(result.expectation),
+        result.mean_and_std("test_accuracy") if result.test_accuracies else "diverged",
+        str(len(result.runs)),
+        "met" if result.is_met else "**missed**",
+        result.mean_and_std("test_accuracy_max"),
+        "–" if parameters is None else f"{parameters:,.0f}",
+        "–" if seconds is None else f"{seconds:.0f}",
+    )
+
+
+def _machine(reached: Sequence[Reached]) -> str:
+    devices = {run.tags["device"] for result in reached for run in result.runs}
+    return f" on {' and '.join(sorted(devices))}"
