@@ -28,7 +28,7 @@ class DeviceConfig(Section):
     precision: Precision = "float32"
     """Of the layers' arithmetic; weights are float32 in any case."""
     xla: Literal["auto", "on", "off"] = "auto"
-    """Compile the training loop with XLA. `auto`: on a GPU, and on a CPU without convolutions."""
+    """Compile the training loop with XLA. `auto`: on a GPU, and on a CPU for dense layers only."""
     threads: Count | None = None
     """Threads that one operation may use. Default: all cores."""
     deterministic: bool = False

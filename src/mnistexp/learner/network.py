@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from mlflow.models import Model
 
 PREDICTION_BATCH = 1_000
-FAST_IN_XLA = {"dense", "flatten", "activation", "batch_normalization", "dropout"}
-"""On a CPU, XLA makes networks of these layers faster, and convolutions many times slower."""
+FAST_IN_XLA = {"dense", "flatten", "activation", "batch_normalization"}
+"""On a CPU, XLA makes networks of these layers faster; convolutions and the random numbers of
+dropout it makes ten times slower."""
 
 
 class NetworkLearner:
