@@ -72,7 +72,7 @@ def test_a_run_ends_with_a_table_and_how_to_open_it(mnistexp: Command) -> None:
         assert re.search(rf"^{row} +\S", outcome.out, re.MULTILINE), row
     assert "mnistexp ui" in outcome.out
     assert outcome.err == ""
-    assert max(len(line.rstrip()) for line in outcome.out.splitlines()[1:]) <= 80
+    assert max(len(line.rstrip()) for line in outcome.out.splitlines()[2:]) <= 80
 
 
 def test_show_the_settings_and_run_nothing(mnistexp: Command) -> None:

@@ -110,6 +110,8 @@ def _run(config: Config, origin: Origin) -> float | None:
     from mnistexp.commands.summary import print_summary
     from mnistexp.experiment import run_experiment
 
+    # TensorFlow and MLflow take some seconds to load.
+    print(f"{origin.run_name(config)}: starting …", flush=True)
     try:
         result = run_experiment(config, origin)
     except TrainingDiverged:
