@@ -1,6 +1,6 @@
 """`mnistexp verify`: whether the experiments reach what is expected."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -38,7 +38,8 @@ def _print_table(results: "list[Reached]") -> None:
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for title in ("experiment", "expected", "reached", "n", "", "seconds"):
-        table.add_column(title, justify="right" if title in ("n", "seconds") else "left")
+        justify: Literal["left", "right"] = "right" if title in ("n", "seconds") else "left"
+        table.add_column(title, justify=justify, overflow="fold")
     for result in results:
         reached = "diverged" if not result.test_accuracies else result.mean_and_std("test_accuracy")
         seconds = result.mean("seconds")
