@@ -43,6 +43,7 @@ def test_a_command_explains_itself(mnistexp: Command) -> None:
         (["uii"], "Did you mean ui?"),
         (["--multirunn"], "--multirunn: unknown option. Did you mean --multirun"),
         (["train.epochs=0"], "train.epochs: expected a number > 0. Received: 0"),
+        (["--resolve"], "--resolve: expected beside --cfg job"),
         (["-m", "model=conv_bg,softmax"], "Did you mean conv_big"),
     ],
 )

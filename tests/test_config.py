@@ -81,9 +81,11 @@ def test_a_wrong_value_that_many_layers_refer_to_is_told_once() -> None:
     assert str(caught.value).count("rellu") == 1
 
 
-def test_several_wrong_settings_are_all_told() -> None:
+@pytest.mark.parametrize("seed", ["-1", "a"])
+@pytest.mark.parametrize("batch_size", ["0", "a"])
+def test_several_wrong_settings_are_all_told(seed: str, batch_size: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        compose_config(["seed=-1", "train.batch_size=0"])
+        compose_config([f"seed={seed}", f"train.batch_size={batch_size}"])
     assert [line.split(":")[0] for line in str(caught.value).splitlines()] == [
         "seed",
         "train.batch_size",

@@ -73,7 +73,7 @@ def set_up_device(config: DeviceConfig, seed: int) -> Device:
 
     Raises:
         DeviceError: TensorFlow sees no GPU although one is asked for, or has already started with
-            other threads, devices or determinism (these cannot change within a process).
+            other threads or another GPU (these cannot change within a process).
     """
     tf = _import_tensorflow()
     import keras

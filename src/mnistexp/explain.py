@@ -40,12 +40,14 @@ def explain(error: ValidationError, raw: Any, schema: type[BaseModel]) -> str:
         raw: the whole config as nested dicts and lists.
         schema: the model of the whole config.
     """
-    lines: dict[str, str] = {}
+    lines: dict[tuple[str, str], str] = {}
     for details in error.errors():
         path = setting_path(details["loc"], raw)
+        complaint = _complaint(details, path, schema)
         # A wrong value that several layers refer to is told once, where it was set.
-        lines.setdefault(_complaint(details, path, schema), path)
-    return "\n".join(f"{path}: {complaint}" for complaint, path in lines.items())
+        told_as = "model" if path.startswith("model.") else path
+        lines.setdefault((told_as, complaint), f"{path}: {complaint}")
+    return "\n".join(lines.values())
 
 
 def setting_path(location: Sequence[int | str], raw: Any) -> str:

@@ -46,6 +46,8 @@ def run(arguments: list[str], commands: list[str]) -> None:
     Raises:
         InputError: an argument is no choice, setting or option, or has a value that cannot work.
     """
+    if "--resolve" in arguments and not {"--cfg", "-c"} & set(arguments):
+        raise ConfigError("--resolve: expected beside --cfg job. Received: alone")
     marked = _marked(arguments, commands)
     if any(argument.startswith("-") for argument in arguments):
         _hand_to_hydra(marked)
@@ -84,7 +86,7 @@ def _hand_to_hydra(arguments: list[str]) -> None:
     failures: list[MnistexpError] = []
     try:
         decorate(partial(_job, failures))()
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
+    except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(in_our_words(error)) from error
     if failures:
         sys.exit(max(failure.exit_code for failure in failures))
