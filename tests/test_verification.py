@@ -6,14 +6,22 @@ from pathlib import Path
 import pytest
 from conftest import Command
 
+from mnistexp.compose import compose_config
 from mnistexp.errors import ConfigError
 from mnistexp.expectation import Expectation
+from mnistexp.results import results_page
 from mnistexp.tracking import PastRun
 from mnistexp.verification import Reached, find_experiments
 
 
 def past(accuracy: float) -> PastRun:
-    return PastRun("id", "FINISHED", {}, {"test_accuracy": accuracy}, {})
+    return PastRun("id", "FINISHED", {}, {"test_accuracy": accuracy}, {"device": "CPU"})
+
+
+def expectation_of(experiment: str) -> Expectation:
+    expectation = compose_config([experiment])[0].expect
+    assert expectation is not None
+    return expectation
 
 
 DIVERGED = PastRun("id", "FAILED", {}, {}, {"diverged": "true"})
@@ -92,6 +100,21 @@ def test_a_missed_expectation_ends_with_exit_code_1(mnistexp: Command, tmp_path:
     outcome = mnistexp("verify", "hopeless")
     assert outcome.exit_code == 1
     assert "missed" in outcome.out
+
+
+def test_a_shortened_experiment_is_verified_as_shortened(mnistexp: Command, tmp_path: Path) -> None:
+    (tmp_path / "experiments" / "own").mkdir(parents=True)
+    (tmp_path / "experiments" / "own" / "lengthy.yaml").write_text(
+        "# @package _global_\n"
+        "train: {epochs: 100}\n"
+        "data: {train_size: 1000}\n"
+        "expect: {test_accuracy: [0.1, 1.0], shortened: [train.epochs=1]}\n"
+    )
+    outcome = mnistexp("verify", "lengthy")
+    assert outcome.exit_code == 0
+    assert "own=lengthy train.epochs=1 seed=0" in outcome.out
+    page = results_page([Reached("own=lengthy", expectation_of("own=lengthy"), [past(0.5)])])
+    assert "| `lengthy`<br>`train.epochs=1` |" in page
 
 
 def test_without_any_run_results_say_what_to_do(mnistexp: Command) -> None:

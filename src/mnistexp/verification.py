@@ -18,9 +18,10 @@ from mnistexp.tracking import MlflowTracking, PastRun, past_runs
 
 @dataclass(frozen=True)
 class Job:
-    """One run that an experiment needs: its config with one seed, and its hash."""
+    """One run that an experiment needs: what is typed for it, its config, and its hash."""
 
     experiment: str
+    overrides: Sequence[str]
     config: Config
     config_hash: str
 
@@ -90,12 +91,8 @@ def plan(experiments: Sequence[str], num_seeds: int) -> list[Job]:
     Raises:
         ConfigError: an experiment says nothing of what it expects.
     """
-    configs = {experiment: _judged_config(experiment) for experiment in experiments}
-    return [
-        _job(experiment, config.model_copy(update={"seed": seed}))
-        for seed in range(num_seeds)
-        for experiment, config in configs.items()
-    ]
+    first = [_job_of(experiment) for experiment in experiments]
+    return [_with_seed(job, seed) for seed in range(num_seeds) for job in first]
 
 
 def verify(
@@ -131,15 +128,24 @@ def reached(jobs: Sequence[Job]) -> list[Reached]:
     return results
 
 
-def _judged_config(experiment: str) -> Config:
+def _job_of(experiment: str) -> Job:
     config, _ = compose_config([experiment])
     if config.expect is None:
         raise ConfigError(f"{experiment}: expected a file with `expect:`. Received: one without")
-    return config
+    overrides = [experiment, *config.expect.shortened]
+    if config.expect.shortened:
+        config, _ = compose_config(overrides)
+    return Job(experiment, overrides, config, _hash(config))
 
 
-def _job(experiment: str, config: Config) -> Job:
-    return Job(experiment, config, config_hash(config, _digest(config.data)))
+def _with_seed(job: Job, seed: int) -> Job:
+    # Composing anew takes ten times as long.
+    config = job.config.model_copy(update={"seed": seed})
+    return Job(job.experiment, [*job.overrides, f"seed={seed}"], config, _hash(config))
+
+
+def _hash(config: Config) -> str:
+    return config_hash(config, _digest(config.data))
 
 
 @cache
@@ -159,4 +165,4 @@ def _store(jobs: Sequence[Job]) -> Mapping[str, PastRun]:
 
 def _run(job: Job) -> None:
     with suppress(TrainingDiverged):  # The store knows, and `reached` judges it.
-        run_experiment(*compose_config([job.experiment, f"seed={job.config.seed}"]))
+        run_experiment(*compose_config(list(job.overrides)))

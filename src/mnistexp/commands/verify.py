@@ -24,9 +24,7 @@ def verify(
 
     jobs = plan(find_experiments(names), seeds)
     check_tracking(jobs[0].config.tracking)
-    results = list(
-        do_verify(jobs, lambda job: print(f"{job.experiment} seed={job.config.seed}", flush=True))
-    )
+    results = list(do_verify(jobs, lambda job: print(" ".join(job.overrides), flush=True)))
     _print_table(results)
     if not all(result.is_met for result in results):
         raise typer.Exit(1)
