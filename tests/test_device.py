@@ -9,15 +9,15 @@ import pytest
 from mnistexp.compose import compose_config
 from mnistexp.device import (
     Device,
-    _count_cuda_devices,
     check_device,
+    count_gpus,
     peak_memory_mb,
     reset_peak_memory,
     set_up_device,
 )
 from mnistexp.errors import DeviceError
 
-without_gpu = pytest.mark.skipif(_count_cuda_devices() > 0, reason="this machine has a GPU")
+without_gpu = pytest.mark.skipif(count_gpus() > 0, reason="this machine has a GPU")
 
 
 def config(*overrides: str) -> Any:

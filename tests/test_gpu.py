@@ -7,11 +7,11 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from mnistexp.device import _count_cuda_devices
+from mnistexp.device import count_gpus
 
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(_count_cuda_devices() == 0, reason="not run: no NVIDIA GPU here"),
+    pytest.mark.skipif(count_gpus() == 0, reason="not run: no NVIDIA GPU here"),
 ]
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")

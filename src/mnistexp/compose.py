@@ -19,6 +19,7 @@ from mnistexp.groups import experiment_folders, list_groups, shipped
 
 HYDRA_VERSION_BASE = "1.3"
 PRIMARY_CONFIG = "config"
+SET_BY_SWEEP = "++sweep.job="
 
 # Two runs that start in the same second must not share a folder.
 OmegaConf.register_new_resolver("unique", lambda: uuid4().hex[:6], use_cache=True)
@@ -77,8 +78,11 @@ def compose_config(overrides: list[str]) -> tuple[Config, Origin]:
     return resolve_config(cfg, origin), origin
 
 
-def origin_of(hydra_cfg: Any, folder: Path) -> Origin:
-    """Choices and overrides as Hydra's own part of a composed config has them."""
+def origin_of(hydra_cfg: Any, folder: Path | None = None) -> Origin:
+    """Choices and overrides as Hydra's own part of a composed config has them.
+
+    What a sweep adds for a job is left out, as nobody has typed it.
+    """
     # Unresolved: an override such as `x=${y}` refers to our part of the config.
     overrides: Any = OmegaConf.to_container(hydra_cfg.overrides.task, resolve=False)
     return Origin(
@@ -87,7 +91,11 @@ def origin_of(hydra_cfg: Any, folder: Path) -> Origin:
             for group, option in hydra_cfg.runtime.choices.items()
             if not str(group).startswith("hydra/") and option is not None
         },
-        overrides=tuple(str(override).removeprefix("++") for override in overrides),
+        overrides=tuple(
+            str(override).removeprefix("++")
+            for override in overrides
+            if not str(override).startswith(SET_BY_SWEEP)
+        ),
         folder=folder,
     )
 

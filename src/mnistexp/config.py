@@ -22,6 +22,7 @@ from mnistexp.groups import EXPERIMENTS
 from mnistexp.model import ModelConfig, NetworkConfig
 from mnistexp.optim import OptimConfig
 from mnistexp.schema import Section
+from mnistexp.sweep import SweepConfig
 from mnistexp.tracking import TrackingConfig
 from mnistexp.train import TrainConfig
 
@@ -39,6 +40,7 @@ class Config(Section):
     device: DeviceConfig
     train: TrainConfig
     tracking: TrackingConfig
+    sweep: SweepConfig = Field(default_factory=SweepConfig)
     expect: Expectation | None = None
 
     @property
@@ -83,7 +85,7 @@ class Origin:
     @property
     def alterations(self) -> list[str]:
         """Overrides by which an experiment is no longer that of its file."""
-        allowed = {*EXPERIMENTS, "seed", "device", "tracking", "dashboard"}
+        allowed = {*EXPERIMENTS, "seed", "device", "tracking", "dashboard", "sweep"}
         return [path for path in self.overridden if path.partition(".")[0] not in allowed]
 
     @property
@@ -123,18 +125,36 @@ def resolve_config(cfg: DictConfig, origin: Origin) -> Config:
 def config_hash(config: Config, data_digest: str) -> str:
     """SHA-256 of all that bears on a result: the settings, the data and the package's version.
 
-    Left out: tracking, what is expected, where the data files lie and which GPU is used.
+    Left out: tracking, sweep, what is expected, where the data files lie, which GPU is used, and
+    what is at its default, so that a setting that is new makes no other run of an old config.
     """
+    return _hash_of(config, {}, data_digest)
+
+
+def recipe_hash(config: Config, data_digest: str) -> str:
+    """As `config_hash`, without the seed: runs that differ in nothing else."""
+    return _hash_of(config, {"seed": True}, data_digest)
+
+
+def workload_hash(config: Config) -> str:
+    """SHA-256 of what bears on how long a run takes: all but the optimizer and the seed."""
+    return _hash_of(config, {"seed": True, "optim": True}, "")
+
+
+def _hash_of(config: Config, left_out: Mapping[str, Any], data_digest: str) -> str:
     settings = config.model_dump(
         mode="json",
+        exclude_defaults=True,
         exclude={
-            **dict.fromkeys(("tracking", "expect", *config.unused_sections), True),
+            **dict.fromkeys(("tracking", "sweep", "expect", *config.unused_sections), True),
             "data": {"directory", "url"},
             "device": {"index"},
+            **left_out,
         },
     )
+    # Keys are not sorted: the order of the layers matters, and that of the others is the schema's.
     relevant = {"config": settings, "data": data_digest, "version": __version__}
-    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(relevant).encode()).hexdigest()
 
 
 def flatten(config: Config) -> dict[str, Any]:
@@ -148,13 +168,14 @@ def flatten(config: Config) -> dict[str, Any]:
         else:
             flat[path] = value
 
-    visit("", config.model_dump(mode="json", exclude={*config.unused_sections}))
+    visit("", config.model_dump(mode="json", exclude={"sweep", *config.unused_sections}))
     return flat
 
 
 def to_yaml(config: Config) -> str:
     """The resolved config as YAML."""
-    return OmegaConf.to_yaml(OmegaConf.create(config.model_dump(mode="json")))
+    settings = config.model_dump(mode="json", exclude={"sweep"})
+    return OmegaConf.to_yaml(OmegaConf.create(settings))
 
 
 def _check_effect(raw: Any, origin: Origin) -> None:

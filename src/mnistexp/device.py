@@ -29,6 +29,8 @@ class DeviceConfig(Section):
     """Of the layers' arithmetic; weights are float32 in any case."""
     xla: Literal["auto", "on", "off"] = "auto"
     """Compile the training loop with XLA. `auto`: on a GPU, and on a CPU for dense layers only."""
+    onednn: Literal["auto", "on", "off"] = "auto"
+    """Intel's operations on a CPU. `auto`: on, unless TF_ENABLE_ONEDNN_OPTS says otherwise."""
     threads: Count | None = None
     """Threads that one operation may use. Default: all cores."""
     deterministic: bool = False
@@ -55,7 +57,7 @@ def check_device(config: DeviceConfig) -> None:
     """
     if config.type != "gpu":
         return
-    count = _count_cuda_devices()
+    count = count_gpus()
     if count == 0:
         raise DeviceError(
             "device.type: expected an NVIDIA GPU with its driver. Received: none found. "
@@ -73,9 +75,9 @@ def set_up_device(config: DeviceConfig, seed: int) -> Device:
 
     Raises:
         DeviceError: TensorFlow sees no GPU although one is asked for, or has already started with
-            other threads or another GPU (these cannot change within a process).
+            other threads, another GPU or oneDNN the other way (these cannot change in a process).
     """
-    tf = _import_tensorflow()
+    tf = _import_tensorflow(config.onednn)
     import keras
 
     keras.backend.clear_session()
@@ -83,10 +85,7 @@ def set_up_device(config: DeviceConfig, seed: int) -> Device:
     try:
         _configure(config, gpus, tf)
     except RuntimeError as error:
-        raise DeviceError(
-            "device: threads and the choice of the GPU cannot change once TensorFlow has started: "
-            "run this in a process of its own"
-        ) from error
+        raise DeviceError(_TOO_LATE) from error
     keras.config.set_dtype_policy(config.precision)
     keras.utils.set_random_seed(seed)
     if not gpus:
@@ -125,18 +124,36 @@ def peak_memory_mb(device: Device) -> dict[str, float]:
     return peaks
 
 
-def _import_tensorflow() -> Any:
+_TOO_LATE = (
+    "device: threads, oneDNN and the choice of the GPU cannot change once TensorFlow has started: "
+    "run this in a process of its own"
+)
+
+
+def _import_tensorflow(onednn: str) -> Any:
     """TensorFlow without its chatter. Environment variables that the user has set count."""
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # Convolutions: 2 to 3 times faster.
+    started = "tensorflow" in sys.modules
+    _choose_onednn(onednn, started)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # The compiled loop is TensorFlow's.
-    started = "tensorflow" in sys.modules
     with nullcontext() if started else _silent_stderr():
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # The search for GPUs talks as well.
     tf.get_logger().setLevel("ERROR")
     return tf
+
+
+def _choose_onednn(wish: str, started: bool) -> None:
+    """TensorFlow reads the environment when it starts, and never again."""
+    now = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
+    if wish == "auto":
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # Convolutions: 2 to 3 times faster.
+        return
+    chosen = "1" if wish == "on" else "0"
+    if started and chosen != now:
+        raise DeviceError(_TOO_LATE)
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = chosen
 
 
 @contextmanager
@@ -188,7 +205,7 @@ def _configure(config: DeviceConfig, gpus: list[Any], tf: Any) -> None:
         disable_op_determinism()
 
 
-def _count_cuda_devices() -> int:
+def count_gpus() -> int:
     """How many GPUs the NVIDIA driver reports; 0 without a driver."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")

@@ -39,6 +39,14 @@ class TrainingDiverged(MnistexpError):
     """The loss became NaN or infinite."""
 
 
+class SweepFailed(MnistexpError):
+    """Jobs of a sweep have failed; the others are done."""
+
+
+class Pruned(MnistexpError):
+    """A search has given up this trial, which is hopeless beside the others."""
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM, told as Ctrl-C is, so that the run is closed."""
 

@@ -4,13 +4,22 @@ import json
 import time
 from dataclasses import dataclass
 
-from mnistexp.config import Config, Origin, config_hash, flatten, to_yaml
+from mnistexp.config import (
+    Config,
+    Origin,
+    config_hash,
+    flatten,
+    recipe_hash,
+    to_yaml,
+    workload_hash,
+)
 from mnistexp.data import Data, load_data
 from mnistexp.device import check_device, peak_memory_mb, reset_peak_memory
 from mnistexp.environment import describe_environment, git_state
-from mnistexp.errors import TrainingDiverged
+from mnistexp.errors import Pruned, TrainingDiverged
 from mnistexp.evaluation import evaluate
 from mnistexp.learner import Learner, build_learner
+from mnistexp.study import prune_hopeless
 from mnistexp.tracking import Tracker, check_tracking, start_run
 from mnistexp.train import History, Training, check_finite
 
@@ -43,6 +52,7 @@ def run_experiment(config: Config, origin: Origin | None = None) -> RunResult:
         InputError: something that the user has given cannot work.
         TrainingDiverged: the loss became NaN or infinite; the run is FAILED, and its tag
             `diverged` is set.
+        Pruned: a search has given it up; the run is KILLED, and its tag `pruned` is set.
     """
     begin = time.perf_counter()
     origin = origin or Origin()
@@ -51,10 +61,9 @@ def run_experiment(config: Config, origin: Origin | None = None) -> RunResult:
     data = load_data(config.data)
     learner = build_learner(config, data)
     reset_peak_memory(learner.device)
-    tags = {"mlflow.source.name": " ".join(["mnistexp", *origin.overrides])}
-    with start_run(config.tracking, origin.run_name(config), tags) as tracker:
+    with start_run(config.tracking, _name(config, origin), _tags(config, origin)) as tracker:
         _log_setup(tracker, config, origin, data, learner)
-        training, final = _fit(learner, data, tracker)
+        training, final = _fit(learner, config, data, tracker)
         metrics = {
             **final,
             "train_seconds": training.seconds,
@@ -71,13 +80,31 @@ def run_experiment(config: Config, origin: Origin | None = None) -> RunResult:
     return RunResult(config, history, metrics, learner, verdict, tracker.run_id, page)
 
 
-def _fit(learner: Learner, data: Data, tracker: Tracker) -> tuple[Training, dict[str, float]]:
+def _name(config: Config, origin: Origin) -> str:
+    return config.sweep.job.name if config.sweep.job else origin.run_name(config)
+
+
+def _tags(config: Config, origin: Origin) -> dict[str, str]:
+    """What is known before the run: the command, and the sweep that it belongs to."""
+    tags = {"mlflow.source.name": " ".join(["mnistexp", *origin.overrides])}
+    if config.sweep.job and config.sweep.job.parent:
+        tags["mlflow.parentRunId"] = config.sweep.job.parent
+    return tags
+
+
+def _fit(
+    learner: Learner, config: Config, data: Data, tracker: Tracker
+) -> tuple[Training, dict[str, float]]:
     """The training, and the final figures of what was learned."""
     try:
-        training = learner.fit(data, tracker)
+        trial = config.sweep.job.trial if config.sweep.job else None
+        training = learner.fit(data, prune_hopeless(trial, tracker.log_metrics))
         return training, _final_metrics(learner, data, training)
     except TrainingDiverged:
         tracker.set_tags({"diverged": "true"})
+        raise
+    except Pruned:
+        tracker.set_tags({"pruned": "true"})
         raise
 
 
@@ -115,6 +142,8 @@ def _log_setup(
     tracker.set_tags(
         {
             "config_hash": config_hash(config, data.digest),
+            "recipe_hash": recipe_hash(config, data.digest),
+            "workload_hash": workload_hash(config),
             "host": environment["host"],
             **git_state(),
             **learner.tags(),

@@ -160,7 +160,11 @@ def _digest(config: DataConfig) -> str:
 def _store(jobs: Sequence[Job]) -> Mapping[str, PastRun]:
     tracking = jobs[0].config.tracking
     assert isinstance(tracking, MlflowTracking)
-    return past_runs(tracking)
+    return {
+        run.tags["config_hash"]: run
+        for run in past_runs(tracking)
+        if "config_hash" in run.tags and (run.status == "FINISHED" or run.diverged)
+    }
 
 
 def _run(job: Job) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from mnistexp.compose import (
     origin_of,
 )
 from mnistexp.config import Config, Origin, resolve_config
-from mnistexp.errors import ConfigError, MnistexpError, TrainingDiverged, did_you_mean
+from mnistexp.errors import ConfigError, TrainingDiverged, did_you_mean
 from mnistexp.groups import list_groups, shipped
 
 OPTIONS = {
@@ -83,31 +82,22 @@ def _hand_to_hydra(arguments: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them.
     sys.argv = [sys.argv[0], *arguments]
     decorate = hydra.main(str(shipped("conf")), PRIMARY_CONFIG, HYDRA_VERSION_BASE)
-    failures: list[MnistexpError] = []
+    from mnistexp.sweeper import SweepTask
+
     try:
-        decorate(partial(_job, failures))()
+        decorate(SweepTask() if {"-m", "--multirun"} & set(arguments) else _run_composed)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(in_our_words(error)) from error
-    if failures:
-        sys.exit(max(failure.exit_code for failure in failures))
 
 
-def _job(failures: list[MnistexpError], cfg: DictConfig) -> float | None:
-    """One of the runs that Hydra starts; gives the validation accuracy.
-
-    A failure is told at once and kept; the runs behind it are done all the same.
-    """
+def _run_composed(cfg: DictConfig) -> None:
+    """The one run that Hydra starts without `-m`."""
     hydra_config = HydraConfig.get()
     origin = origin_of(hydra_config, Path(hydra_config.runtime.output_dir))
-    try:
-        return _run(resolve_config(cfg, origin), origin)
-    except MnistexpError as error:
-        print(f"error: {' '.join(origin.overrides)}: {error}", file=sys.stderr)
-        failures.append(error)
-        return None
+    _run(resolve_config(cfg, origin), origin)
 
 
-def _run(config: Config, origin: Origin) -> float | None:
+def _run(config: Config, origin: Origin) -> None:
     # Not before the settings are known to be right, so that a wrong one is answered at once.
     from mnistexp.commands.summary import print_summary
     from mnistexp.experiment import run_experiment
@@ -121,7 +111,6 @@ def _run(config: Config, origin: Origin) -> float | None:
             print("The experiment is about this: the training is expected to diverge.")
         raise
     print_summary(result)
-    return result.metrics.get("val_accuracy")
 
 
 def _check_option(argument: str) -> None:

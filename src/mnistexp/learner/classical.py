@@ -13,8 +13,7 @@ from mnistexp.errors import DeviceError
 from mnistexp.learner.requirements import pinned
 from mnistexp.model import ClassicalConfig, NetworkConfig, build_estimator, count_parameters
 from mnistexp.model.classical import CALIBRATION_SIZE
-from mnistexp.tracking import Tracker
-from mnistexp.train import History, Training
+from mnistexp.train import History, LogMetrics, Training
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -59,13 +58,13 @@ class ClassicalLearner:
         """How many numbers it has learned or keeps."""
         return count_parameters(self._estimator)
 
-    def fit(self, data: Data, tracker: Tracker) -> Training:
+    def fit(self, data: Data, log_metrics: LogMetrics) -> Training:
         """Fit on `data.train`, in one step."""
         print(f"fitting {self._model.type} on {len(data.train):,} images …", flush=True)
         begin = time.perf_counter()
         self._fit(data.train)
         seconds = time.perf_counter() - begin
-        history = History(tracker.log_metrics)
+        history = History(log_metrics)
         sample = data.train[:TRAIN_ACCURACY_SIZE]
         computed = self.predict_probabilities(sample.images).argmax(axis=1)
         history.record({"train_accuracy": float((computed == sample.labels).mean())}, step=1)

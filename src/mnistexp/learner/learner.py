@@ -6,8 +6,7 @@ import numpy as np
 
 from mnistexp.data import Data
 from mnistexp.device import Device
-from mnistexp.tracking import Tracker
-from mnistexp.train import Training
+from mnistexp.train import LogMetrics, Training
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -24,8 +23,8 @@ class Learner(Protocol):
     def num_parameters(self) -> int:
         """How many numbers it learns; of a classical method, known once it is fitted."""
 
-    def fit(self, data: Data, tracker: Tracker) -> Training:
-        """Learn from `data.train`."""
+    def fit(self, data: Data, log_metrics: LogMetrics) -> Training:
+        """Learn from `data.train`, and tell every metric as soon as it is measured."""
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
         """uint8 [num_images, 28, 28, 1] to [num_images, 10], each row of sum 1."""

@@ -1,9 +1,9 @@
 """Where runs are recorded: MLflow, or nowhere."""
 
 from mnistexp.tracking.config import MlflowTracking, NoTracking, TrackingConfig
-from mnistexp.tracking.runs import PastRun, past_runs
+from mnistexp.tracking.runs import PastRun, end_run, metric_history, past_runs
 from mnistexp.tracking.store import check_store, check_tracking, tracking_uri, without_password
-from mnistexp.tracking.tracker import NoTracker, Tracker, start_run
+from mnistexp.tracking.tracker import NoTracker, Tracker, sigterm_as_interrupt, start_run
 
 __all__ = [
     "MlflowTracking",
@@ -14,7 +14,10 @@ __all__ = [
     "TrackingConfig",
     "check_store",
     "check_tracking",
+    "end_run",
+    "metric_history",
     "past_runs",
+    "sigterm_as_interrupt",
     "start_run",
     "tracking_uri",
     "without_password",

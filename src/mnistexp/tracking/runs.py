@@ -1,6 +1,6 @@
 """Runs that the store has already."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mnistexp.tracking.config import MlflowTracking
@@ -22,21 +22,44 @@ class PastRun:
         """Whether it stopped because the loss became NaN or infinite."""
         return self.tags.get("diverged") == "true"
 
+    @property
+    def parent(self) -> str | None:
+        """The id of the run that this is a child of."""
+        return self.tags.get("mlflow.parentRunId")
 
-def past_runs(config: MlflowTracking) -> dict[str, PastRun]:
-    """The latest run of each `config_hash` that finished, or that ended by diverging."""
+
+def past_runs(config: MlflowTracking, where: str = "") -> list[PastRun]:
+    """The runs of the tracking's experiment, in the order of their start.
+
+    Args:
+        where: a filter in MLflow's words.
+    """
     client, experiment_id = open_store(config)
-    found: dict[str, PastRun] = {}
+    found: list[PastRun] = []
     token: str | None = None
     while True:
         page = client.search_runs(
-            [experiment_id], order_by=["attributes.start_time ASC"], page_token=token
+            [experiment_id], where, order_by=["attributes.start_time ASC"], page_token=token
         )
         for run in page:
             data = run.data
-            past = PastRun(run.info.run_id, run.info.status, data.params, data.metrics, data.tags)
-            if "config_hash" in data.tags and (past.status == "FINISHED" or past.diverged):
-                found[data.tags["config_hash"]] = past
+            found.append(
+                PastRun(run.info.run_id, run.info.status, data.params, data.metrics, data.tags)
+            )
         token = page.token
         if not token:
             return found
+
+
+def metric_history(config: MlflowTracking, run_id: str, metric: str) -> Sequence[tuple[int, float]]:
+    """(step, value) of all values of a metric, by step."""
+    client, _ = open_store(config)
+    values = client.get_metric_history(run_id, metric)
+    return sorted((value.step, value.value) for value in values)
+
+
+def end_run(config: MlflowTracking, run_id: str, status: str, reason: str) -> None:
+    """Close a run that its own process cannot close any more."""
+    client, _ = open_store(config)
+    client.set_tag(run_id, "reason", reason)
+    client.set_terminated(run_id, status)

@@ -3,17 +3,19 @@
 import getpass
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mnistexp.errors import Terminated
+from mnistexp.errors import Pruned, Terminated
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
 from mnistexp.tracking.store import open_store, tracking_uri, without_password
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from mlflow import MlflowClient
     from mlflow.entities import Metric
     from mlflow.models import Model
@@ -45,6 +47,9 @@ class Tracker(Protocol):
     def log_text(self, text: str, path: str) -> None:
         """Store a text as the artifact `path`."""
 
+    def log_figure(self, figure: "Figure", path: str) -> None:
+        """Store a picture as the artifact `path`."""
+
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
         """Record which data was used. profile: the number of images of each split."""
 
@@ -70,6 +75,9 @@ class NoTracker:
         """Do nothing."""
 
     def log_text(self, text: str, path: str) -> None:
+        """Do nothing."""
+
+    def log_figure(self, figure: "Figure", path: str) -> None:
         """Do nothing."""
 
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
@@ -133,6 +141,10 @@ class MlflowTracker:
         """Store a text as the artifact `path`."""
         self._client.log_text(self._id, text, path)
 
+    def log_figure(self, figure: "Figure", path: str) -> None:
+        """Store a picture as the artifact `path`."""
+        self._client.log_figure(self._id, figure, path)
+
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
         """Record which data was used. profile: the number of images of each split."""
         import json
@@ -191,36 +203,53 @@ class _Flavor:
 
 @contextmanager
 def start_run(
-    config: TrackingConfig, name: str, tags: Mapping[str, Any] | None = None
+    config: TrackingConfig,
+    name: str,
+    tags: Mapping[str, Any] | None = None,
+    *,
+    resume: str | None = None,
 ) -> Iterator[Tracker]:
-    """A run that ends as FINISHED, as FAILED with the reason, or as KILLED by Ctrl-C or SIGTERM.
+    """A run that ends as FINISHED, as FAILED with the reason, or as KILLED.
+
+    KILLED is what Ctrl-C, SIGTERM or the search that the run belongs to has ended.
 
     Args:
         config: where to.
         name: of the run, unless the settings name it.
         tags: beside those of the settings.
+        resume: the id of a run that is gone on with, instead of a new one.
     """
     if not isinstance(config, MlflowTracking):
         yield NoTracker()
         return
     client, experiment_id = open_store(config)
-    mlflow_tags = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL"}
-    all_tags = {**mlflow_tags, **(tags or {}), **config.tags}
-    run_tags = {key: str(value) for key, value in all_tags.items()}
-    if config.description is not None:
-        run_tags["mlflow.note.content"] = config.description
-    run = client.create_run(experiment_id, run_name=config.run_name or name, tags=run_tags)
-    tracker = MlflowTracker(client, run.info.run_id, experiment_id, config)
+    all_tags = {**_run_tags(config), **(tags or {}), **config.tags}
+    if resume is None:
+        run_tags = {key: str(value) for key, value in all_tags.items()}
+        run = client.create_run(experiment_id, run_name=config.run_name or name, tags=run_tags)
+        tracker = MlflowTracker(client, run.info.run_id, experiment_id, config)
+    else:
+        client.update_run(resume, status="RUNNING")
+        tracker = MlflowTracker(client, resume, experiment_id, config)
     try:
-        with _sigterm_as_interrupt():
+        with sigterm_as_interrupt():
             yield tracker
     except BaseException as error:
-        killed = isinstance(error, KeyboardInterrupt)
-        reason = type(error).__name__ if killed else str(error) or type(error).__name__
-        tracker.set_tags({"reason": reason[:5_000]})
-        tracker.end("KILLED" if killed else "FAILED")
+        tracker.set_tags({"reason": (str(error) or type(error).__name__)[:5_000]})
+        tracker.end("KILLED" if isinstance(error, KeyboardInterrupt | Pruned) else "FAILED")
         raise
     tracker.end("FINISHED")
+
+
+def _run_tags(config: MlflowTracking) -> dict[str, str]:
+    tags = {
+        "mlflow.user": _user(),
+        "mlflow.source.type": "LOCAL",
+        "process": f"{socket.gethostname()}:{os.getpid()}",
+    }
+    if config.description is not None:
+        tags["mlflow.note.content"] = config.description
+    return tags
 
 
 def _user() -> str:
@@ -231,7 +260,8 @@ def _user() -> str:
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
+def sigterm_as_interrupt() -> Iterator[None]:
+    """While this lasts, SIGTERM raises `Terminated`."""
     if threading.current_thread() is not threading.main_thread():
         yield  # Only the main thread can hear signals.
         return

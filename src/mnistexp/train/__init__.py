@@ -2,8 +2,8 @@
 
 from mnistexp.train.config import TrainConfig
 from mnistexp.train.divergence import check_finite
-from mnistexp.train.history import History
+from mnistexp.train.history import History, LogMetrics
 from mnistexp.train.loop import Training, fit
 from mnistexp.train.split import Split
 
-__all__ = ["History", "Split", "TrainConfig", "Training", "check_finite", "fit"]
+__all__ = ["History", "LogMetrics", "Split", "TrainConfig", "Training", "check_finite", "fit"]

@@ -1,0 +1,111 @@
+"""Pictures of many runs beside each other."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Curve = Sequence[tuple[int, float]]
+"""(step, value), by step."""
+MAX_LABELS = 20
+MAX_LABEL_LENGTH = 40
+
+
+def draw_learning_curves(metric: str, curves: Mapping[str, Sequence[Curve]]) -> "Figure":
+    """A metric over the steps: a line for each name, its seeds folded to mean ± std.
+
+    Args:
+        metric: its name, which labels the axis.
+        curves: by name, a curve for each seed. Seeds whose steps differ are drawn by themselves.
+    """
+    figure, axes = _new_figure()
+    colours = _colours(len(curves))
+    for (name, seeds), colour in zip(curves.items(), colours, strict=True):
+        steps = {tuple(step for step, _ in curve) for curve in seeds}
+        if len(seeds) > 1 and len(steps) == 1:
+            _draw_folded(axes, name, seeds, colour)
+        else:
+            for number, curve in enumerate(seeds):
+                label = _shortened(name) if number == 0 else None
+                axes.plot(*zip(*curve, strict=True), color=colour, label=label)
+    axes.set(xlabel="step", ylabel=metric.replace("_", " "))
+    if len(curves) <= MAX_LABELS:
+        axes.legend(fontsize="small")
+    return figure
+
+
+def draw_metric_by_parameter(
+    rows: "pandas.DataFrame", parameters: Sequence[str], metric: str
+) -> "Figure":
+    """The final metric of every recipe against each parameter, with error bars over the seeds.
+
+    Args:
+        rows: a leaderboard, with the columns `{metric}_mean` and `{metric}_std`.
+        parameters: its columns that differ, a panel each. metric: its name.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5 * len(parameters), 4), layout="constrained")
+    panels = figure.subplots(1, len(parameters), squeeze=False, sharey=True)[0]
+    for axes, parameter in zip(panels, parameters, strict=True):
+        positions, labels = _positions(rows[parameter].tolist())
+        axes.errorbar(
+            positions,
+            rows[f"{metric}_mean"],
+            yerr=rows[f"{metric}_std"].fillna(0),
+            fmt="o",
+            capsize=3,
+            alpha=0.8,
+        )
+        axes.set(xlabel=parameter)
+        axes.grid(alpha=0.3)
+        if labels:
+            axes.set_xticks(range(len(labels)), labels, rotation=30, ha="right", fontsize="small")
+        elif min(positions) > 0 and max(positions) > 50 * min(positions):
+            axes.set_xscale("log")
+    panels[0].set_ylabel(metric.replace("_", " "))
+    return figure
+
+
+def _positions(values: Sequence[str]) -> tuple[list[float], list[str]]:
+    """Where values stand on an axis: numbers at their value, other words at a place each."""
+    try:
+        return [float(value) for value in values], []
+    except ValueError:
+        words = list(dict.fromkeys(values))
+        return [float(words.index(value)) for value in values], [_shortened(w) for w in words]
+
+
+def _draw_folded(axes: "Axes", name: str, seeds: Sequence[Curve], colour: str) -> None:
+    steps = [step for step, _ in seeds[0]]
+    values = np.array([[value for _, value in curve] for curve in seeds])
+    mean, std = values.mean(axis=0), values.std(axis=0, ddof=1)
+    axes.plot(steps, mean, color=colour, label=f"{_shortened(name)} (n={len(seeds)})")
+    axes.fill_between(steps, mean - std, mean + std, color=colour, alpha=0.2, linewidth=0)
+
+
+def _new_figure() -> tuple["Figure", "Axes"]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def _colours(count: int) -> list[str]:
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    if count <= 10:
+        return [to_hex(colormaps["tab10"](number)) for number in range(count)]
+    return [to_hex(colormaps["viridis"](number / (count - 1))) for number in range(count)]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_LABEL_LENGTH else f"{text[: MAX_LABEL_LENGTH - 1]}…"

@@ -1,0 +1,81 @@
+"""What a user sees of a sweep while it runs: one line for it, and one for each job that ended."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich import get_console
+from rich.live import Live
+from rich.text import Text
+
+from mnistexp.sweeper.outcome import Outcome
+from mnistexp.sweeper.planning import duration
+
+MARKS = {"finished": "✓", "failed": "✗", "killed": "✗", "pruned": "·"}
+SHOWN = ("val_accuracy", "test_accuracy")
+
+
+class Board:
+    """The line of a sweep: done, failed, left, time left and the best so far.
+
+    On a terminal it stands above that of the run and moves; elsewhere it is told after each job.
+    """
+
+    def __init__(self, num_jobs: int, num_at_once: int, seconds_each: float | None = None) -> None:
+        """Args: seconds_each: what a job is expected to take, where that is known."""
+        self._num_jobs = num_jobs
+        self._num_at_once = num_at_once
+        self._seconds_each = seconds_each
+        self._begin = time.monotonic()
+        self._ended: list[tuple[str, Outcome]] = []
+        self._console = get_console()
+        self._live = Live(get_renderable=self._line, console=self._console, transient=True)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def tell(self, name: str, outcome: Outcome) -> None:
+        """Tell how a job has ended."""
+        self._ended.append((name, outcome))
+        mark = MARKS[outcome.status]
+        figures = [f"{key} {outcome.metrics[key]:.4f}" for key in SHOWN if key in outcome.metrics]
+        if "seconds" in outcome.metrics:
+            figures.append(f"{outcome.metrics['seconds']:.1f} s")
+        reason = [] if outcome.status == "finished" else [f"{outcome.status}: {outcome.message}"]
+        line = "  ".join([f"{mark} {len(self._ended)}/{self._num_jobs} {name}", *figures, *reason])
+        print(line, flush=True)
+        if not self._console.is_terminal and self._left:
+            print(self._line().plain, flush=True)
+
+    @property
+    def _left(self) -> int:
+        return self._num_jobs - len(self._ended)
+
+    def _line(self) -> Text:
+        failed = sum(outcome.status in ("failed", "killed") for _, outcome in self._ended)
+        parts = [f"sweep {len(self._ended)}/{self._num_jobs} done"]
+        parts += [f"{failed} failed"] if failed else []
+        parts += [f"{self._left} to go", *self._time_left(), *self._best()]
+        return Text("  ".join(parts), style="bold", overflow="ellipsis", no_wrap=True)
+
+    def _time_left(self) -> list[str]:
+        each = self._seconds_each
+        if self._ended:
+            each = (time.monotonic() - self._begin) / len(self._ended) * self._num_at_once
+        return [f"about {duration(each * self._left / self._num_at_once)} left"] if each else []
+
+    def _best(self) -> list[str]:
+        known = [
+            (o.metrics["val_accuracy"], n) for n, o in self._ended if "val_accuracy" in o.metrics
+        ]
+        return ["best val_accuracy {:.4f} ({})".format(*max(known))] if known else []

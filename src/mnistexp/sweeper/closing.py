@@ -1,0 +1,181 @@
+"""At the end of a sweep: what its own run keeps, and what the user reads."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mnistexp.figures import draw_learning_curves, draw_metric_by_parameter
+from mnistexp.sweeper.as_experiment import as_experiment
+from mnistexp.sweeper.jobs import Job, run_name, short_names, varying
+from mnistexp.sweeper.leaderboard import best_job, leaderboard
+from mnistexp.sweeper.outcome import Outcome
+from mnistexp.tracking import MlflowTracking, Tracker, metric_history
+
+if TYPE_CHECKING:
+    import pandas
+
+CURVES = ("val_accuracy", "test_accuracy", "train_loss")
+MAX_ROWS = 30
+
+
+@dataclass(frozen=True)
+class Closing:
+    """A sweep as it stands at its end.
+
+    outcomes: by `config_hash`, as far as jobs have ended. skipped: those of them that had been
+    finished by other sweeps or by runs of their own.
+    """
+
+    jobs: Sequence[Job]
+    outcomes: Mapping[str, Outcome]
+    skipped: frozenset[str]
+
+    @property
+    def failures(self) -> list[tuple[Job, Outcome]]:
+        """The jobs that did not end as they should, and how they did."""
+        ended = [(job, self.outcomes[job.config_hash]) for job in self.jobs if self._ended(job)]
+        return [(job, outcome) for job, outcome in ended if outcome.status in ("failed", "killed")]
+
+    def counts(self) -> dict[str, float]:
+        """How many jobs there are, and how many of them ended in which way."""
+        statuses = [
+            self.outcomes[job.config_hash].status
+            for job in self.jobs
+            if self._ended(job) and job.config_hash not in self.skipped
+        ]
+        return {
+            "num_jobs": len(self.jobs),
+            "num_finished": statuses.count("finished"),
+            "num_failed": statuses.count("failed") + statuses.count("killed"),
+            "num_pruned": statuses.count("pruned"),
+            "num_skipped": len(self.skipped),
+            "num_left": sum(not self._ended(job) for job in self.jobs),
+        }
+
+    def log(self, tracker: Tracker, tracking: MlflowTracking) -> None:
+        """Keep counts, best job, leaderboard, failures and pictures in the sweep's own run."""
+        tracker.log_metrics(self.counts(), step=0)
+        table = leaderboard(self.jobs, self.outcomes)
+        tracker.log_text(table.to_csv(index=False), "leaderboard.csv")
+        tracker.log_text(self._failures_csv(), "failures.csv")
+        self._log_best(tracker)
+        if not table.empty:
+            self._log_figures(tracker, tracking, table)
+
+    def print(self, console: Console | None = None) -> None:
+        """The leaderboard, and what failed."""
+        console = console or Console()
+        table = leaderboard(self.jobs, self.outcomes)
+        if not table.empty:
+            console.print(_terminal_table(table))
+        if len(table) > MAX_ROWS:
+            console.print(f"… and {len(table) - MAX_ROWS} more: leaderboard.csv of the sweep's run")
+        if not table.empty and "val_accuracy_mean" not in table:
+            console.print("[dim]In the order of the sweep: without validation images none is best.")
+
+    def _ended(self, job: Job) -> bool:
+        return job.config_hash in self.outcomes
+
+    def _log_best(self, tracker: Tracker) -> None:
+        best = best_job(self.jobs, self.outcomes)
+        if best is None:
+            return
+        outcome = self.outcomes[best.config_hash]
+        shown = {name: f"{value:.6g}" for name, value in outcome.metrics.items()}
+        tracker.set_tags(
+            {
+                "best_run_id": outcome.run_id or "",
+                "best_job": run_name(best, varying(self.jobs)),
+                **{f"best_{name}": shown[name] for name in shown if "accuracy" in name},
+            }
+        )
+        tracker.log_metrics(
+            {f"best_{name}": v for name, v in outcome.metrics.items() if "accuracy" in name}, step=0
+        )
+        tracker.log_text(as_experiment(best.origin), "best.yaml")
+
+    def _failures_csv(self) -> str:
+        import pandas
+
+        rows = [
+            {
+                "job": run_name(job, varying(self.jobs)),
+                "overrides": " ".join(job.origin.overrides),
+                "status": outcome.status,
+                "message": outcome.message,
+            }
+            for job, outcome in self.failures
+        ]
+        columns = ["job", "overrides", "status", "message"]
+        return str(pandas.DataFrame(rows, columns=columns).to_csv(index=False))
+
+    def _log_figures(
+        self, tracker: Tracker, tracking: MlflowTracking, table: "pandas.DataFrame"
+    ) -> None:
+        for metric in CURVES:
+            curves = self._curves(tracking, metric)
+            if curves:
+                tracker.log_figure(draw_learning_curves(metric, curves), f"curves/{metric}.png")
+        different = [key for key in varying(self.jobs) if key != "seed"]
+        names = [short_names(different)[key] for key in different]
+        for metric in ("val_accuracy", "test_accuracy"):
+            if names and f"{metric}_mean" in table:
+                figure = draw_metric_by_parameter(table, names, metric)
+                tracker.log_figure(figure, f"by_parameter/{metric}.png")
+
+    def _curves(
+        self, tracking: MlflowTracking, metric: str
+    ) -> dict[str, list[Sequence[tuple[int, float]]]]:
+        """The curves of all jobs that got somewhere, by recipe."""
+        different = [key for key in varying(self.jobs) if key != "seed"]
+        curves: dict[str, list[Sequence[tuple[int, float]]]] = {}
+        for job in self.jobs:
+            outcome = self.outcomes.get(job.config_hash)
+            if outcome is None or outcome.run_id is None:
+                continue
+            values = metric_history(tracking, outcome.run_id, metric)
+            if values:
+                curves.setdefault(_label(job, different), []).append(values)
+        return curves
+
+
+def _label(job: Job, different: Sequence[str]) -> str:
+    names = short_names(different)
+    values = [(names[key], job.settings.get(key, "default")) for key in different]
+    if not values:
+        return job.origin.run_name(job.config).rpartition("-")[0]
+    return ", ".join(v if n in job.origin.choices else f"{n}={v}" for n, v in values)
+
+
+def _terminal_table(rows: "pandas.DataFrame") -> Table:
+    import pandas
+
+    metrics = [m for m in ("val_accuracy", "test_accuracy") if f"{m}_mean" in rows]
+    settings = list(rows.columns[: list(rows.columns).index("n")])
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in settings:
+        table.add_column(title, overflow="fold")
+    for title in ("n", *(metric.replace("_", " ") for metric in metrics), "parameters", "seconds"):
+        table.add_column(title, justify="right")
+
+    def number(row: Any, name: str, pattern: str) -> str:
+        missing = name not in row or pandas.isna(row[name])
+        return "–" if missing else pattern.format(row[name])
+
+    for _, row in rows.head(MAX_ROWS).iterrows():
+        folded = [
+            number(row, f"{metric}_mean", "{:.4f}")
+            + number(row, f"{metric}_std", " ± {:.4f}").replace("–", "")
+            for metric in metrics
+        ]
+        table.add_row(
+            *(str(row[name]) for name in settings),
+            str(row["n"]),
+            *folded,
+            number(row, "num_parameters", "{:,.0f}"),
+            number(row, "seconds", "{:.1f}"),
+        )
+    return table

@@ -1,0 +1,118 @@
+"""A sweep over a grid, from the words to the leaderboard."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from mnistexp.errors import ConfigError, SweepFailed
+from mnistexp.sweeper.board import Board
+from mnistexp.sweeper.closing import Closing
+from mnistexp.sweeper.conductor import Conductor
+from mnistexp.sweeper.jobs import Composer, Job, short_names, varying
+from mnistexp.sweeper.launchers import Engine, check_engine, engine_of
+from mnistexp.sweeper.outcome import Outcome
+from mnistexp.sweeper.planning import (
+    Problem,
+    Store,
+    build_models,
+    compose_jobs,
+    left_to_do,
+    print_plan,
+)
+from mnistexp.sweeper.session import Session
+from mnistexp.tracking import start_run
+
+
+def run_grid(session: Session, grid: Sequence[Sequence[str]]) -> None:
+    """Do the jobs of a grid that are not done yet, and compare all of them.
+
+    Raises:
+        ConfigError: a combination cannot work; nothing has been trained.
+        SweepFailed: jobs have failed; the others are done.
+    """
+    print(f"checking {len(grid)} jobs …", flush=True)
+    engine = engine_of(session.launcher, len(grid))
+    jobs, parameters = checked_jobs(session.composer, grid, engine)
+    store = Store(jobs)
+    settings = jobs[0].config.sweep
+    before = store.outcomes(jobs)
+    todo = left_to_do(jobs, before, settings.rerun)
+    print_plan(jobs, todo, parameters, store.seconds, engine.num_at_once or 1)
+    if settings.dry_run:
+        return
+    resume = None if settings.rerun == "all" else store.sweep_run(_hash_of(jobs))
+    known = {
+        job.config_hash: before[job.config_hash]
+        for job in jobs
+        if job not in todo and job.config_hash in before
+    }
+    _conduct(session, store, jobs, todo, known, engine, resume)
+
+
+def checked_jobs(
+    composer: Composer, grid: Sequence[Sequence[str]], engine: Engine
+) -> tuple[list[Job], Mapping[str, int | None]]:
+    """The jobs that can work, and the number of parameters of each recipe.
+
+    Raises:
+        ConfigError: a combination cannot work, and `sweep.skip_invalid` does not leave it out.
+    """
+    jobs, problems = compose_jobs(composer, grid)
+    _refuse(problems, jobs)
+    check_engine(engine, jobs, varying(jobs))
+    parameters, unbuildable = build_models(jobs, engine.in_process)
+    jobs = [job for job in jobs if job.recipe_hash in parameters]
+    _refuse(unbuildable, jobs)
+    for problem in [*problems, *unbuildable]:
+        print(f"left out: {problem}", flush=True)
+    return jobs, parameters
+
+
+def _refuse(problems: Sequence[Problem], jobs: Sequence[Job]) -> None:
+    """Refuse a sweep with problems, unless they are to be left out and jobs remain."""
+    skip = bool(jobs) and jobs[0].config.sweep.skip_invalid
+    if not problems or skip:
+        return
+    remedy = ". sweep.skip_invalid=true leaves such combinations out" if jobs else ""
+    raise ConfigError("\n".join(map(str, problems)) + remedy)
+
+
+def _conduct(
+    session: Session,
+    store: Store,
+    jobs: Sequence[Job],
+    todo: Sequence[Job],
+    known: Mapping[str, Outcome],
+    engine: Engine,
+    resume: str | None,
+) -> None:
+    """Run what is to be done as children of the sweep's own run, and compare all jobs."""
+    different = varying(jobs)
+    name = "-".join(["sweep", *(short_names(different)[key] for key in different)])
+    tags = session.tags(_hash_of(jobs))
+    board = Board(len(todo), engine.num_at_once or 1)
+    with start_run(jobs[0].config.tracking, name, tags, resume=resume) as tracker:
+        conductor = Conductor(
+            session.launcher, session.task, engine, board, store.tracking, tracker.run_id, different
+        )
+        try:
+            with board:
+                conductor.run(todo)
+        except KeyboardInterrupt:
+            conductor.close_running(todo, "interrupted with its sweep")
+            raise
+        finally:
+            skipped = frozenset(h for h, outcome in known.items() if outcome.parent != resume)
+            closing = Closing(jobs, {**known, **conductor.outcomes}, skipped)
+            if store.tracking is not None:
+                closing.log(tracker, store.tracking)
+            closing.print()
+        failed = len(closing.failures)
+        if failed:
+            raise SweepFailed(
+                f"{failed} of {len(jobs)} jobs failed. The same command does them again"
+            )
+
+
+def _hash_of(jobs: Sequence[Job]) -> str:
+    """By which the same sweep is known again, in whatever order its values are given."""
+    return hashlib.sha256("".join(sorted(job.config_hash for job in jobs)).encode()).hexdigest()

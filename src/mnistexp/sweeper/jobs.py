@@ -1,0 +1,113 @@
+"""The jobs of a sweep, composed and checked before any of them is run."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from hydra.errors import HydraException
+from hydra.types import HydraContext
+from omegaconf import DictConfig, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from mnistexp.compose import in_our_words, origin_of
+from mnistexp.config import Config, Origin, config_hash, recipe_hash, resolve_config, workload_hash
+from mnistexp.data import load_data
+from mnistexp.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep. overrides: as a launcher gets them."""
+
+    overrides: tuple[str, ...]
+    config: Config
+    origin: Origin
+    data_digest: str
+
+    @cached_property
+    def config_hash(self) -> str:
+        """By which it is known in the store."""
+        return config_hash(self.config, self.data_digest)
+
+    @cached_property
+    def recipe_hash(self) -> str:
+        """The same for all seeds."""
+        return recipe_hash(self.config, self.data_digest)
+
+    @cached_property
+    def workload_hash(self) -> str:
+        """The same for jobs that should take equally long."""
+        return workload_hash(self.config)
+
+    @cached_property
+    def settings(self) -> Mapping[str, str]:
+        """What was chosen and set for it: `{"model": "conv", "optim.learning_rate": "0.1"}`."""
+        pairs = (override.partition("=") for override in self.origin.overrides)
+        return {key.lstrip("+~"): value for key, _, value in pairs}
+
+    @property
+    def diverging_is_expected(self) -> bool:
+        """Whether the experiment is about a training that diverges."""
+        return self.config.expect is not None and self.config.expect.diverges
+
+
+class Composer:
+    """Composes jobs in the way that Hydra's launchers do."""
+
+    def __init__(self, hydra_context: HydraContext, master: DictConfig) -> None:
+        self._loader: Any = hydra_context.config_loader
+        self._master = master
+
+    def compose(self, overrides: Sequence[str]) -> Job:
+        """The job that overrides make.
+
+        Raises:
+            InputError: they cannot be composed, the config is not valid, or the data is not there.
+        """
+        try:
+            cfg = self._loader.load_sweep_config(self._master, list(overrides))
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(in_our_words(error)) from error
+        origin = origin_of(cfg.hydra)
+        with open_dict(cfg):
+            del cfg["hydra"]
+        config = resolve_config(cfg, origin)
+        return Job(tuple(overrides), config, origin, load_data(config.data).digest)
+
+
+def varying(jobs: Iterable[Job]) -> list[str]:
+    """The settings that are not the same for all jobs, the seed last."""
+    all_settings = [job.settings for job in jobs]
+    keys = dict.fromkeys(key for settings in all_settings for key in settings)
+    different = [key for key in keys if len({settings.get(key) for settings in all_settings}) > 1]
+    return sorted(different, key=lambda key: key == "seed")
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """The shortest ends of paths that tell them apart: `units`, or `hidden1.units`."""
+
+    def end(key: str, length: int) -> str:
+        return ".".join(key.split(".")[-length:])
+
+    names = {}
+    for key in keys:
+        others = [other for other in keys if other != key]
+        lengths = range(1, key.count(".") + 2)
+        names[key] = next(
+            (
+                end(key, length)
+                for length in lengths
+                if end(key, length) not in {end(other, length) for other in others}
+            ),
+            key,
+        )
+    return names
+
+
+def run_name(job: Job, different: Sequence[str]) -> str:
+    """As of a single run, with the values that are swept: `softmax-sgd-learning_rate=0.1-s0`."""
+    values = [key for key in different if key not in (*job.origin.choices, "seed")]
+    shown = [f"{short_names(values)[key]}={job.settings.get(key, 'default')}" for key in values]
+    *start, seed = job.origin.run_name(job.config).split("-")
+    return "-".join([*start, *shown, seed])

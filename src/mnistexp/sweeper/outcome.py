@@ -1,0 +1,36 @@
+"""How the job of a sweep ended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mnistexp.tracking import PastRun
+
+Status = Literal["finished", "failed", "killed", "pruned"]
+STATUSES: Mapping[str, Status] = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "killed"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended.
+
+    metrics: the final ones. message: the reason, where it did not finish.
+    """
+
+    status: Status
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    message: str = ""
+    run_id: str | None = None
+    parent: str | None = None
+
+
+def outcome_of(run: PastRun, diverging_is_expected: bool = False) -> Outcome | None:
+    """The outcome of a run in the store; None while it is running, or if its process was lost."""
+    if run.status not in STATUSES:
+        return None
+    status = STATUSES[run.status]
+    if run.tags.get("pruned") == "true":
+        status = "pruned"
+    elif run.diverged and diverging_is_expected:
+        status = "finished"
+    return Outcome(status, run.metrics, run.tags.get("reason", ""), run.run_id, run.parent)
