@@ -83,20 +83,6 @@ def test_show_the_settings_and_run_nothing(mnistexp: Command) -> None:
     assert "kernel_size: 5" in outcome.out
 
 
-def test_multirun_runs_each_combination(mnistexp: Command) -> None:
-    outcome = mnistexp("-m", "seed=0,1", *QUICK)
-    assert outcome.exit_code == 0
-    assert outcome.out.count("test accuracy") == 2
-
-
-def test_a_failed_run_of_a_sweep_is_told_and_the_others_go_on(mnistexp: Command) -> None:
-    outcome = mnistexp("-m", "optim.learning_rate=0.1,1e30,0.2", "model=two_layers", *QUICK)
-    assert outcome.exit_code == 1
-    assert outcome.out.count("test accuracy") == 2
-    assert len(outcome.err.splitlines()) == 1
-    assert "optim.learning_rate=1e+30" in outcome.err
-
-
 def test_another_store_is_named_where_it_is_opened(mnistexp: Command) -> None:
     outcome = mnistexp(*QUICK, "tracking.uri=sqlite:///other.db")
     assert "mnistexp ui --uri sqlite:///other.db" in outcome.out

@@ -4,26 +4,16 @@ from rich.console import Console
 from rich.table import Table
 
 from mnistexp.experiment import RunResult
-from mnistexp.tracking import MlflowTracking, tracking_uri, without_password
+from mnistexp.tracking import where_to_look
 
 
 def print_summary(result: RunResult, console: Console | None = None) -> None:
     """A short table at the end of a run, and how to open it."""
     console = console or Console()
     console.print(_summary_table(result))
-    if result.page is not None:
-        console.print(f"Open the run: {result.page}", soft_wrap=True)
-    elif result.run_id is not None:
-        console.print(f"Browse the runs: mnistexp ui{_store(result)}", soft_wrap=True)
-
-
-def _store(result: RunResult) -> str:
-    """` --uri …` where the run went to another store than `mnistexp ui` opens by itself."""
-    tracking = result.config.tracking
-    chosen = tracking.uri if isinstance(tracking, MlflowTracking) else None
-    if chosen is None or tracking_uri(chosen) == tracking_uri():
-        return ""
-    return f" --uri {without_password(chosen)}"
+    hint = where_to_look(result.config.tracking, result.page)
+    if hint:
+        console.print(hint, soft_wrap=True)
 
 
 def _summary_table(result: RunResult) -> Table:

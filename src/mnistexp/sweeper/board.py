@@ -1,6 +1,6 @@
 """What a user sees of a sweep while it runs: one line for it, and one for each job that ended."""
 
-import time
+from statistics import mean
 from types import TracebackType
 from typing import Self
 
@@ -21,12 +21,9 @@ class Board:
     On a terminal it stands above that of the run and moves; elsewhere it is told after each job.
     """
 
-    def __init__(self, num_jobs: int, num_at_once: int, seconds_each: float | None = None) -> None:
-        """Args: seconds_each: what a job is expected to take, where that is known."""
+    def __init__(self, num_jobs: int, num_at_once: int) -> None:
         self._num_jobs = num_jobs
         self._num_at_once = num_at_once
-        self._seconds_each = seconds_each
-        self._begin = time.monotonic()
         self._ended: list[tuple[str, Outcome]] = []
         self._console = get_console()
         self._live = Live(get_renderable=self._line, console=self._console, transient=True)
@@ -51,7 +48,11 @@ class Board:
         figures = [f"{key} {outcome.metrics[key]:.4f}" for key in SHOWN if key in outcome.metrics]
         if "seconds" in outcome.metrics:
             figures.append(f"{outcome.metrics['seconds']:.1f} s")
-        reason = [] if outcome.status == "finished" else [f"{outcome.status}: {outcome.message}"]
+        if outcome.verdict:
+            figures.append(f"expectation {outcome.verdict}")
+        # The remedy, behind the first full stop, is in the sweep's own run.
+        why = outcome.message.partition(". ")[0]
+        reason = [] if outcome.status == "finished" else [f"{outcome.status}: {why}"]
         line = "  ".join([f"{mark} {len(self._ended)}/{self._num_jobs} {name}", *figures, *reason])
         print(line, flush=True)
         if not self._console.is_terminal and self._left:
@@ -69,10 +70,10 @@ class Board:
         return Text("  ".join(parts), style="bold", overflow="ellipsis", no_wrap=True)
 
     def _time_left(self) -> list[str]:
-        each = self._seconds_each
-        if self._ended:
-            each = (time.monotonic() - self._begin) / len(self._ended) * self._num_at_once
-        return [f"about {duration(each * self._left / self._num_at_once)} left"] if each else []
+        times = [o.metrics["seconds"] for _, o in self._ended if "seconds" in o.metrics]
+        if not times:
+            return []
+        return [f"about {duration(mean(times) * self._left / self._num_at_once)} left"]
 
     def _best(self) -> list[str]:
         known = [

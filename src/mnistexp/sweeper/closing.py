@@ -155,11 +155,11 @@ def _terminal_table(rows: "pandas.DataFrame") -> Table:
 
     metrics = [m for m in ("val_accuracy", "test_accuracy") if f"{m}_mean" in rows]
     settings = list(rows.columns[: list(rows.columns).index("n")])
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 1, 0, 0))
     for title in settings:
         table.add_column(title, overflow="fold")
     for title in ("n", *(metric.replace("_", " ") for metric in metrics), "parameters", "seconds"):
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
 
     def number(row: Any, name: str, pattern: str) -> str:
         missing = name not in row or pandas.isna(row[name])

@@ -19,7 +19,7 @@ from mnistexp.sweeper.planning import (
     print_plan,
 )
 from mnistexp.sweeper.session import Session
-from mnistexp.tracking import start_run
+from mnistexp.tracking import start_run, where_to_look
 
 
 def run_grid(session: Session, grid: Sequence[Sequence[str]]) -> None:
@@ -106,10 +106,11 @@ def _conduct(
             if store.tracking is not None:
                 closing.log(tracker, store.tracking)
             closing.print()
+            print(where_to_look(jobs[0].config.tracking, tracker.page()), flush=True)
         failed = len(closing.failures)
         if failed:
             raise SweepFailed(
-                f"{failed} of {len(jobs)} jobs failed. The same command does them again"
+                f"{failed} of {len(jobs)} jobs failed. The same command does it again"
             )
 
 

@@ -59,7 +59,7 @@ def check_engine(engine: Engine, jobs: Sequence[Job], different: Sequence[str]) 
     if fixed and not engine.process_per_job:
         raise ConfigError(
             f"{fixed[0]}: cannot differ between jobs of one process, once TensorFlow has started. "
-            "Add hydra/launcher=submitit_local, which gives each job a process of its own"
+            "Add hydra/launcher=slurm_local, which gives each job a process of its own"
         )
     parts = {type(job.config.tracking).__name__ for job in jobs}
     if len(parts) > 1:

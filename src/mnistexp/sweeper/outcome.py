@@ -14,12 +14,14 @@ STATUSES: Mapping[str, Status] = {"FINISHED": "finished", "FAILED": "failed", "K
 class Outcome:
     """How a job ended.
 
-    metrics: the final ones. message: the reason, where it did not finish.
+    metrics: the final ones. message: the reason, where it did not finish. verdict: whether what its
+    experiment expects was reached; empty where nothing is expected.
     """
 
     status: Status
     metrics: Mapping[str, float] = field(default_factory=dict)
     message: str = ""
+    verdict: str = ""
     run_id: str | None = None
     parent: str | None = None
 
@@ -33,4 +35,5 @@ def outcome_of(run: PastRun, diverging_is_expected: bool = False) -> Outcome | N
         status = "pruned"
     elif run.diverged and diverging_is_expected:
         status = "finished"
-    return Outcome(status, run.metrics, run.tags.get("reason", ""), run.run_id, run.parent)
+    message, verdict = run.tags.get("reason", ""), run.tags.get("expectation", "")
+    return Outcome(status, run.metrics, message, verdict, run.run_id, run.parent)

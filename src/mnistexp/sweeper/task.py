@@ -71,7 +71,7 @@ def _run(config: Config, origin: Origin) -> Outcome:
     # Whatever a job meets, memory that is too small for instance, the others are to go on.
     except Exception as error:
         return Outcome("failed", message=f"{type(error).__name__}: {error}")
-    return Outcome("finished", result.metrics, run_id=result.run_id)
+    return Outcome("finished", result.metrics, verdict=result.verdict, run_id=result.run_id)
 
 
 def _this_process() -> tuple[str, int]:

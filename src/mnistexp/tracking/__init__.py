@@ -2,7 +2,13 @@
 
 from mnistexp.tracking.config import MlflowTracking, NoTracking, TrackingConfig
 from mnistexp.tracking.runs import PastRun, end_run, metric_history, past_runs
-from mnistexp.tracking.store import check_store, check_tracking, tracking_uri, without_password
+from mnistexp.tracking.store import (
+    check_store,
+    check_tracking,
+    tracking_uri,
+    where_to_look,
+    without_password,
+)
 from mnistexp.tracking.tracker import NoTracker, Tracker, sigterm_as_interrupt, start_run
 
 __all__ = [
@@ -20,5 +26,6 @@ __all__ = [
     "sigterm_as_interrupt",
     "start_run",
     "tracking_uri",
+    "where_to_look",
     "without_password",
 ]

@@ -79,6 +79,22 @@ def without_password(uri: str) -> str:
     return re.sub(r"//[^/@]*@", "//", uri)
 
 
+def where_to_look(config: TrackingConfig, page: str | None) -> str:
+    """How a user opens a run, in one line; empty where nothing is tracked.
+
+    Args:
+        page: the run's address, if it lies on a server.
+    """
+    if not isinstance(config, MlflowTracking):
+        return ""
+    if page is not None:
+        return f"Open the run: {page}"
+    # `mnistexp ui` opens by itself what an environment variable or the working folder says.
+    elsewhere = config.uri is not None and tracking_uri(config.uri) != tracking_uri()
+    store = f" --uri {without_password(config.uri or '')}" if elsewhere else ""
+    return f"Browse the runs: mnistexp ui{store}"
+
+
 def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
     """A client of the store, and the id of the experiment, both created if need be.
 
