@@ -21,7 +21,8 @@ class Board:
     On a terminal it stands above that of the run and moves; elsewhere it is told after each job.
     """
 
-    def __init__(self, num_jobs: int, num_at_once: int) -> None:
+    def __init__(self, num_jobs: int | None, num_at_once: int) -> None:
+        """Args: num_jobs: None if that is not known before."""
         self._num_jobs = num_jobs
         self._num_at_once = num_at_once
         self._ended: list[tuple[str, Outcome]] = []
@@ -53,25 +54,29 @@ class Board:
         # The remedy, behind the first full stop, is in the sweep's own run.
         why = outcome.message.partition(". ")[0]
         reason = [] if outcome.status == "finished" else [f"{outcome.status}: {why}"]
-        line = "  ".join([f"{mark} {len(self._ended)}/{self._num_jobs} {name}", *figures, *reason])
+        line = "  ".join([f"{mark} {self._count()} {name}", *figures, *reason])
         print(line, flush=True)
-        if not self._console.is_terminal and self._left:
+        if not self._console.is_terminal and self._left != 0:
             print(self._line().plain, flush=True)
 
     @property
-    def _left(self) -> int:
-        return self._num_jobs - len(self._ended)
+    def _left(self) -> int | None:
+        return None if self._num_jobs is None else self._num_jobs - len(self._ended)
+
+    def _count(self) -> str:
+        return f"{len(self._ended)}" + (f"/{self._num_jobs}" if self._num_jobs else "")
 
     def _line(self) -> Text:
         failed = sum(outcome.status in ("failed", "killed") for _, outcome in self._ended)
-        parts = [f"sweep {len(self._ended)}/{self._num_jobs} done"]
+        parts = [f"sweep {self._count()} done"]
         parts += [f"{failed} failed"] if failed else []
-        parts += [f"{self._left} to go", *self._time_left(), *self._best()]
+        parts += [] if self._left is None else [f"{self._left} to go"]
+        parts += [*self._time_left(), *self._best()]
         return Text("  ".join(parts), style="bold", overflow="ellipsis", no_wrap=True)
 
     def _time_left(self) -> list[str]:
         times = [o.metrics["seconds"] for _, o in self._ended if "seconds" in o.metrics]
-        if not times:
+        if not times or self._left is None:
             return []
         return [f"about {duration(mean(times) * self._left / self._num_at_once)} left"]
 

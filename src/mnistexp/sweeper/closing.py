@@ -9,10 +9,16 @@ from rich.table import Table
 
 from mnistexp.figures import draw_learning_curves, draw_metric_by_parameter
 from mnistexp.sweeper.as_experiment import as_experiment
-from mnistexp.sweeper.jobs import Job, run_name, short_names, varying
-from mnistexp.sweeper.leaderboard import best_job, leaderboard
+from mnistexp.sweeper.jobs import Job, run_name, short_names, shown, varying
+from mnistexp.sweeper.leaderboard import leaderboard
 from mnistexp.sweeper.outcome import Outcome
-from mnistexp.tracking import MlflowTracking, Tracker, metric_history
+from mnistexp.tracking import (
+    MlflowTracking,
+    Tracker,
+    TrackingConfig,
+    metric_history,
+    where_to_look,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -26,12 +32,13 @@ class Closing:
     """A sweep as it stands at its end.
 
     outcomes: by `config_hash`, as far as jobs have ended. skipped: those of them that had been
-    finished by other sweeps or by runs of their own.
+    finished by other sweeps or by runs of their own. best: the job that is to be named so, if any.
     """
 
     jobs: Sequence[Job]
     outcomes: Mapping[str, Outcome]
     skipped: frozenset[str]
+    best: Job | None
 
     @property
     def failures(self) -> list[tuple[Job, Outcome]]:
@@ -55,8 +62,15 @@ class Closing:
             "num_left": sum(not self._ended(job) for job in self.jobs),
         }
 
-    def log(self, tracker: Tracker, tracking: MlflowTracking) -> None:
-        """Keep counts, best job, leaderboard, failures and pictures in the sweep's own run."""
+    def close(self, tracker: Tracker, tracking: TrackingConfig) -> None:
+        """Keep what the sweep's own run is to have, and tell the user."""
+        if isinstance(tracking, MlflowTracking):
+            self._log(tracker, tracking)
+        self._print(Console())
+        print(where_to_look(tracking, tracker.page()), flush=True)
+
+    def _log(self, tracker: Tracker, tracking: MlflowTracking) -> None:
+        """Counts, best job, leaderboard, failures and pictures."""
         tracker.log_metrics(self.counts(), step=0)
         table = leaderboard(self.jobs, self.outcomes)
         tracker.log_text(table.to_csv(index=False), "leaderboard.csv")
@@ -65,9 +79,8 @@ class Closing:
         if not table.empty:
             self._log_figures(tracker, tracking, table)
 
-    def print(self, console: Console | None = None) -> None:
-        """The leaderboard, and what failed."""
-        console = console or Console()
+    def _print(self, console: Console) -> None:
+        """The leaderboard."""
         table = leaderboard(self.jobs, self.outcomes)
         if not table.empty:
             console.print(_terminal_table(table))
@@ -80,10 +93,9 @@ class Closing:
         return job.config_hash in self.outcomes
 
     def _log_best(self, tracker: Tracker) -> None:
-        best = best_job(self.jobs, self.outcomes)
-        if best is None:
+        if self.best is None:
             return
-        outcome = self.outcomes[best.config_hash]
+        best, outcome = self.best, self.outcomes[self.best.config_hash]
         shown = {name: f"{value:.6g}" for name, value in outcome.metrics.items()}
         tracker.set_tags(
             {
@@ -144,7 +156,7 @@ class Closing:
 
 def _label(job: Job, different: Sequence[str]) -> str:
     names = short_names(different)
-    values = [(names[key], job.settings.get(key, "default")) for key in different]
+    values = [(names[key], shown(job.settings.get(key, "default"))) for key in different]
     if not values:
         return job.origin.run_name(job.config).rpartition("-")[0]
     return ", ".join(v if n in job.origin.choices else f"{n}={v}" for n, v in values)
@@ -172,7 +184,7 @@ def _terminal_table(rows: "pandas.DataFrame") -> Table:
             for metric in metrics
         ]
         table.add_row(
-            *(str(row[name]) for name in settings),
+            *(shown(str(row[name])) for name in settings),
             str(row["n"]),
             *folded,
             number(row, "num_parameters", "{:,.0f}"),

@@ -1,7 +1,7 @@
 """Runs jobs through a launcher, as children of one run, and gathers how they ended."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,8 +12,17 @@ from mnistexp.sweeper.board import Board
 from mnistexp.sweeper.jobs import Job, run_name
 from mnistexp.sweeper.launchers import Engine
 from mnistexp.sweeper.outcome import Outcome, outcome_of
+from mnistexp.sweeper.session import Session
 from mnistexp.sweeper.task import SweepTask
-from mnistexp.tracking import MlflowTracking, PastRun, end_run, past_runs
+from mnistexp.tracking import (
+    MlflowTracking,
+    PastRun,
+    Tracker,
+    TrackingConfig,
+    end_run,
+    past_runs,
+    start_run,
+)
 
 POLL_SECONDS = 2.0
 
@@ -38,6 +47,7 @@ class Conductor:
         self._tracking = tracking
         self._parent = parent
         self._different = different
+        self._jobs: list[Job] = []
         self._num_launched = 0
         self._before: frozenset[str] = frozenset()
         self._before = frozenset(run.run_id for run in self.children().values())
@@ -52,6 +62,7 @@ class Conductor:
         Args:
             trials: in a search, the trial of each job.
         """
+        self._jobs += jobs
         waiting = list(zip(jobs, trials or [None] * len(jobs), strict=True))
         while waiting:
             with self._watching([job for job, _ in waiting]):
@@ -131,9 +142,9 @@ class Conductor:
             if "config_hash" in run.tags and run.run_id not in self._before
         }
 
-    def close_running(self, jobs: Sequence[Job], reason: str) -> None:
+    def close_running(self, reason: str) -> None:
         """Close the runs whose processes end with this one."""
-        self.look(jobs)
+        self.look(self._jobs)
         for run in self.children().values():
             if run.status == "RUNNING":
                 self._close(run, "KILLED", reason)
@@ -160,6 +171,42 @@ class Conductor:
         self.outcomes[config_hash] = outcome
         if is_new:
             self._board.tell(name, outcome)
+
+
+@contextmanager
+def conducting(
+    session: Session,
+    tracking: TrackingConfig,
+    engine: Engine,
+    board: Board,
+    different: Sequence[str],
+    *,
+    name: str,
+    sweep_hash: str,
+    resume: str | None,
+    close: Callable[[Tracker, Mapping[str, Outcome]], None],
+) -> Iterator[Conductor]:
+    """The sweep's own run, and what runs its jobs.
+
+    Args:
+        different: the settings that vary between jobs.
+        name: of the run. sweep_hash: by which the sweep is known again.
+        resume: the id of the run that it left, if it is gone on with.
+        close: is told, in any case, the outcomes of the jobs that were run.
+    """
+    mlflow = tracking if isinstance(tracking, MlflowTracking) else None
+    with start_run(tracking, name, session.tags(sweep_hash), resume=resume) as tracker:
+        conductor = Conductor(
+            session.launcher, session.task, engine, board, mlflow, tracker.run_id, different
+        )
+        try:
+            with board:
+                yield conductor
+        except KeyboardInterrupt:
+            conductor.close_running("interrupted with its sweep")
+            raise
+        finally:
+            close(tracker, conductor.outcomes)
 
 
 class _Watch(threading.Thread):

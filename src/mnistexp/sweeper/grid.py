@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from mnistexp.errors import ConfigError, SweepFailed
 from mnistexp.sweeper.board import Board
 from mnistexp.sweeper.closing import Closing
-from mnistexp.sweeper.conductor import Conductor
+from mnistexp.sweeper.conductor import conducting
 from mnistexp.sweeper.jobs import Composer, Job, short_names, varying
 from mnistexp.sweeper.launchers import Engine, check_engine, engine_of
+from mnistexp.sweeper.leaderboard import best_job
 from mnistexp.sweeper.outcome import Outcome
 from mnistexp.sweeper.planning import (
     Problem,
@@ -19,7 +20,7 @@ from mnistexp.sweeper.planning import (
     print_plan,
 )
 from mnistexp.sweeper.session import Session
-from mnistexp.tracking import start_run, where_to_look
+from mnistexp.tracking import Tracker
 
 
 def run_grid(session: Session, grid: Sequence[Sequence[str]]) -> None:
@@ -45,7 +46,7 @@ def run_grid(session: Session, grid: Sequence[Sequence[str]]) -> None:
         for job in jobs
         if job not in todo and job.config_hash in before
     }
-    _conduct(session, store, jobs, todo, known, engine, resume)
+    _conduct(session, jobs, todo, known, engine, resume)
 
 
 def checked_jobs(
@@ -78,7 +79,6 @@ def _refuse(problems: Sequence[Problem], jobs: Sequence[Job]) -> None:
 
 def _conduct(
     session: Session,
-    store: Store,
     jobs: Sequence[Job],
     todo: Sequence[Job],
     known: Mapping[str, Outcome],
@@ -86,28 +86,28 @@ def _conduct(
     resume: str | None,
 ) -> None:
     """Run what is to be done as children of the sweep's own run, and compare all jobs."""
+    tracking = jobs[0].config.tracking
     different = varying(jobs)
-    name = "-".join(["sweep", *(short_names(different)[key] for key in different)])
-    tags = session.tags(_hash_of(jobs))
-    board = Board(len(todo), engine.num_at_once or 1)
-    with start_run(jobs[0].config.tracking, name, tags, resume=resume) as tracker:
-        conductor = Conductor(
-            session.launcher, session.task, engine, board, store.tracking, tracker.run_id, different
-        )
-        try:
-            with board:
-                conductor.run(todo)
-        except KeyboardInterrupt:
-            conductor.close_running(todo, "interrupted with its sweep")
-            raise
-        finally:
-            skipped = frozenset(h for h, outcome in known.items() if outcome.parent != resume)
-            closing = Closing(jobs, {**known, **conductor.outcomes}, skipped)
-            if store.tracking is not None:
-                closing.log(tracker, store.tracking)
-            closing.print()
-            print(where_to_look(jobs[0].config.tracking, tracker.page()), flush=True)
-        failed = len(closing.failures)
+    skipped = frozenset(key for key, outcome in known.items() if outcome.parent != resume)
+
+    def close(tracker: Tracker, outcomes: Mapping[str, Outcome]) -> None:
+        every = {**known, **outcomes}
+        Closing(jobs, every, skipped, best_job(jobs, every)).close(tracker, tracking)
+
+    with conducting(
+        session,
+        tracking,
+        engine,
+        Board(len(todo), engine.num_at_once or 1),
+        different,
+        name="-".join(["sweep", *(short_names(different)[key] for key in different)]),
+        sweep_hash=_hash_of(jobs),
+        resume=resume,
+        close=close,
+    ) as conductor:
+        conductor.run(todo)
+        every = {**known, **conductor.outcomes}
+        failed = sum(outcome.status in ("failed", "killed") for outcome in every.values())
         if failed:
             raise SweepFailed(
                 f"{failed} of {len(jobs)} jobs failed. The same command does it again"

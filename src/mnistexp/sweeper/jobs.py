@@ -1,5 +1,6 @@
 """The jobs of a sweep, composed and checked before any of them is run."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,9 @@ from mnistexp.compose import in_our_words, origin_of
 from mnistexp.config import Config, Origin, config_hash, recipe_hash, resolve_config, workload_hash
 from mnistexp.data import load_data
 from mnistexp.errors import ConfigError
+
+MAX_SHOWN = 8
+"""Characters of a number up to which it is shown as it is."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +109,17 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
     return names
 
 
+def shown(value: str) -> str:
+    """A value as it is shown: 0.013130280280658591 as 0.01313."""
+    if len(value) <= MAX_SHOWN or not re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", value):
+        return value
+    return f"{float(value):.4g}"
+
+
 def run_name(job: Job, different: Sequence[str]) -> str:
     """As of a single run, with the values that are swept: `softmax-sgd-learning_rate=0.1-s0`."""
     values = [key for key in different if key not in (*job.origin.choices, "seed")]
-    shown = [f"{short_names(values)[key]}={job.settings.get(key, 'default')}" for key in values]
-    *start, seed = job.origin.run_name(job.config).split("-")
-    return "-".join([*start, *shown, seed])
+    names = short_names(values)
+    told = [f"{names[key]}={shown(job.settings.get(key, 'default'))}" for key in values]
+    start, _, seed = job.origin.run_name(job.config).rpartition("-")
+    return "-".join([start, *told, seed])

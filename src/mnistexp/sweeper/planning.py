@@ -14,7 +14,7 @@ from mnistexp.device import check_device
 from mnistexp.errors import InputError
 from mnistexp.learner import build_learner
 from mnistexp.model import NetworkConfig
-from mnistexp.sweeper.jobs import Composer, Job, short_names, varying
+from mnistexp.sweeper.jobs import Composer, Job, short_names, shown, varying
 from mnistexp.sweeper.outcome import Outcome, outcome_of
 from mnistexp.tracking import MlflowTracking, PastRun, check_tracking, past_runs
 
@@ -154,7 +154,7 @@ def print_plan(
     for recipe, its_jobs in list(recipes.items())[:MAX_ROWS]:
         count, each = parameters[recipe], seconds(its_jobs[0])
         table.add_row(
-            *(its_jobs[0].settings.get(key, "–") for key in different),
+            *(shown(its_jobs[0].settings.get(key, "–")) for key in different),
             str(len(its_jobs)),
             str(sum(job.config_hash in waiting for job in its_jobs)),
             "–" if count is None else f"{count:,}",
