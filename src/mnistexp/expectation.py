@@ -19,6 +19,8 @@ class Expectation(Section):
     """The loss becomes NaN or infinite, and the run stops there."""
     claim: str = ""
     """What the source says, in short."""
+    note: str = ""
+    """Where what is reached differs from the claim: why, as far as it is known."""
     shortened: list[str] = []
     """Settings with which `mnistexp verify` runs it, as the whole takes over 30 minutes."""
 

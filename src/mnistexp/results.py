@@ -28,8 +28,11 @@ COLUMNS = (
 def results_page(reached: Sequence[Reached]) -> str:
     """The page in Markdown: a table for each group of experiments."""
     sections = [
-        f"\n## `{group}`\n\n{_table(list(members))}"
-        for group, members in groupby(reached, key=lambda r: r.experiment.partition("=")[0])
+        f"\n## `{group}`\n\n{_table(members)}{_notes(members)}"
+        for group, members in (
+            (group, list(members))
+            for group, members in groupby(reached, key=lambda r: r.experiment.partition("=")[0])
+        )
     ]
     return HEADER.format(machine=_machine(reached)) + "".join(sections)
 
@@ -37,6 +40,16 @@ def results_page(reached: Sequence[Reached]) -> str:
 def _table(reached: Sequence[Reached]) -> str:
     rows = [COLUMNS, ("---",) * len(COLUMNS), *(_row(result) for result in reached)]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _notes(reached: Sequence[Reached]) -> str:
+    """What is known of differences to the claims."""
+    notes = [
+        f"- `{result.experiment.partition('=')[2]}`: {result.expectation.note}\n"
+        for result in reached
+        if result.expectation.note
+    ]
+    return "".join(["\n", *notes]) if notes else ""
 
 
 def _row(result: Reached) -> tuple[str, ...]:

@@ -48,6 +48,9 @@ class FastModel(keras.Model):
     def make_train_function(self, force: bool = False) -> None:
         """What `fit` calls for each segment: chunks of steps, each in one compiled call."""
         self.optimizer.build(self.network.trainable_variables)
+        # On one device there is nothing to sum, and TensorFlow would register a gradient of the sum
+        # for good, which keeps the compiled loop and all its images when the run is long over.
+        self.optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
         self.run_chunk = tf.function(self._run_chunk, jit_compile=self.jit_compile)
         self._run(0)  # Compiles, so that the speed of the first segment is that of the others.
 
@@ -84,17 +87,20 @@ class FastModel(keras.Model):
         """Loss and accuracy, each [num_steps], of the next steps; up to one that is not finite."""
         indices = np.zeros((MAX_CHUNK_STEPS, self.order.batch_size), "i4")
         indices[:num_steps] = self.order.take(num_steps)
-        done, losses, accuracies = self.run_chunk(tf.constant(indices), tf.constant(num_steps))
+        done, losses, accuracies = self.run_chunk(
+            self.train_images, self.train_labels, tf.constant(indices), tf.constant(num_steps)
+        )
         return losses.numpy()[: int(done)], accuracies.numpy()[: int(done)]
 
-    def _run_chunk(self, indices: Any, num_steps: Any) -> Any:
+    def _run_chunk(self, images: Any, labels: Any, indices: Any, num_steps: Any) -> Any:
         """The compiled loop over `num_steps` of the batches, int32 [MAX_CHUNK_STEPS, batch]."""
 
         def go_on(step: Any, loss: Any, losses: Any, accuracies: Any) -> Any:
             return tf.logical_and(step < num_steps, tf.math.is_finite(loss))
 
         def body(step: Any, _: Any, losses: Any, accuracies: Any) -> Any:
-            loss, accuracy = self._step(indices[step])
+            batch = indices[step]
+            loss, accuracy = self._step(tf.gather(images, batch), tf.gather(labels, batch))
             return step + 1, loss, losses.write(step, loss), accuracies.write(step, accuracy)
 
         per_step = [tf.TensorArray(tf.float32, MAX_CHUNK_STEPS, element_shape=()) for _ in range(2)]
@@ -103,10 +109,8 @@ class FastModel(keras.Model):
         )
         return done, losses.stack(), accuracies.stack()
 
-    def _step(self, indices: Any) -> tuple[Any, Any]:
-        """One update by the images `indices`; their mean loss and accuracy before it."""
-        images = tf.gather(self.train_images, indices)
-        labels = tf.gather(self.train_labels, indices)
+    def _step(self, images: Any, labels: Any) -> tuple[Any, Any]:
+        """One update by these images; their mean loss and accuracy before it."""
         weights = self.network.trainable_weights
         with tf.GradientTape() as tape:
             logits = self(images, training=True)
