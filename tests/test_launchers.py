@@ -185,3 +185,13 @@ def test_four_processes_of_25_runs_lose_no_metric(tmp_path: Path) -> None:
     for run in jobs:
         assert "test_accuracy" in run.data.metrics
         assert len(client.get_metric_history(run.info.run_id, "train_loss")) == 10
+
+
+@pytest.mark.parametrize("model", ["softmax", "five_layers"])
+def test_a_hundred_runs_of_one_process_need_the_memory_of_ten(tmp_path: Path, model: str) -> None:
+    tiny = ["data.train_size=2000", "train.steps=20", "tracking.log_model=false"]
+    code, out = finish(start(tmp_path, "-m", f"model={model}", "seed=range(100)", *tiny))
+    assert code == 0, out
+    peaks = [run.data.metrics["peak_memory_mb"] for run in children_in(tmp_path)]
+    assert len(peaks) == 100
+    assert peaks[99] < 1.2 * peaks[9]

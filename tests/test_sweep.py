@@ -227,3 +227,16 @@ def test_every_experiment_of_a_group_is_a_job(mnistexp: Command, tmp_path: Path)
     outcome = mnistexp("-m", "own=glob(*)")
     assert outcome.exit_code == 0, outcome.err
     assert re.search(r"✓ 2/2 own\.low-s0 .*expectation met", outcome.out)
+
+
+def test_a_run_leaves_no_trace_in_the_next_one_of_its_process(
+    mnistexp: Command, store: Store
+) -> None:
+    """Loops are compiled once for runs of a kind; values, seeds and rates are each run's own."""
+    words = ["model=five_layers_batchnorm", "optim=adam", *QUICK]
+    words += ["'model.layers.dropout={type: dropout, rate: 0.3, after: activation1}'".strip("'")]
+    mnistexp(*words, "seed=1")
+    mnistexp(*words, "seed=2", "optim.learning_rate=0.03")
+    mnistexp(*words, "seed=1")
+    first, other, again = (run.data.tags["weights_sha256"] for run in store.runs())
+    assert first == again != other

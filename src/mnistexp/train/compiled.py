@@ -3,14 +3,24 @@
 Keras' own `fit` goes back to Python, and copies a batch of floats, at every step. Here the uint8
 images lie on the device, a call gets the indices of a chunk of batches, and a `tf.while_loop`
 gathers, scales, differentiates and updates. Imports TensorFlow, so it is imported where it is used.
+
+Compiling takes longer than many a training, and XLA never gives the memory back that it took. So a
+loop is compiled once in a process for all networks and optimizers of one kind: it has a network of
+its own, into which the values of the one that is to be trained are put, and out of which they are
+taken in the end.
 """
 
+import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.config import is_op_determinism_enabled  # Not public.
 
 from mnistexp.train.divergence import check_finite
 from mnistexp.train.order import BatchOrder
@@ -21,24 +31,49 @@ MAX_CHUNK_STEPS = 200
 CHUNK_SECONDS = 0.3
 """What a call should take at most, so that Ctrl-C is heard."""
 EVALUATION_BATCH = 1_000
+MAX_KEPT = 4
+"""Compiled loops that a process keeps."""
 
 
 class FastModel(keras.Model):
     """A network that Keras' `fit` trains a segment, (first step, last step), at a time."""
 
-    def __init__(
-        self, network: keras.Model, train: Split, order: BatchOrder, scale: float, loss: str
-    ) -> None:
+    def __init__(self, network: keras.Model, scale: float, loss: str) -> None:
         """Args: scale: pixels are divided by it. loss: a name of `LOSSES`."""
         super().__init__(name="fast")
         self.network = network
-        self.order = order
         self.scale = scale
         self.loss_per_image = LOSSES[loss]
+        self.built = True
+
+    @contextmanager
+    def training(
+        self,
+        network: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        train: Split,
+        order: BatchOrder,
+    ) -> Iterator[None]:
+        """While this lasts, the model is trained as if it were this network with this optimizer.
+
+        At the end, if all went well, their values are those that were learned.
+        """
+        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)  # As `compile` has done.
+        optimizer.build(network.trainable_variables)
+        theirs = [*network.variables, *optimizer.variables]
+        ours = [*self.network.variables, *self.optimizer.variables]
+        _copy(theirs, ours)
+        self.order = order
+        self.chunk_steps = MAX_CHUNK_STEPS
+        self.stop_training = False
         self.train_images = tf.constant(train.images)
         self.train_labels = tf.constant(train.labels, tf.int32)
-        self.chunk_steps = MAX_CHUNK_STEPS
-        self.built = True
+        try:
+            yield
+            _copy(ours, theirs)
+        finally:
+            del self.train_images, self.train_labels, self.order
 
     def call(self, images: Any, training: bool = False) -> Any:
         """Logits, [n, 10], of uint8 images."""
@@ -47,7 +82,9 @@ class FastModel(keras.Model):
 
     def make_train_function(self, force: bool = False) -> None:
         """What `fit` calls for each segment: chunks of steps, each in one compiled call."""
-        self.optimizer.build(self.network.trainable_variables)
+        if getattr(self, "train_function", None) is not None:
+            self._run(0)  # Images of another number need another compilation.
+            return
         # On one device there is nothing to sum, and TensorFlow would register a gradient of the sum
         # for good, which keeps the compiled loop and all its images when the run is long over.
         self.optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
@@ -122,6 +159,59 @@ class FastModel(keras.Model):
         self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         return loss, tf.reduce_mean(tf.cast(_is_correct(labels, logits), tf.float32))
 
+    def evaluate_batch(self, images: Any, labels: Any) -> tuple[Any, Any]:
+        """Sum of the losses, and number of right answers; compiled by `compiled_model`."""
+        logits = self(images, training=False)
+        loss = tf.reduce_sum(self.loss_per_image(labels, logits))
+        return loss, tf.reduce_sum(tf.cast(_is_correct(labels, logits), tf.float32))
+
+
+def compiled_model(
+    network: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    *,
+    scale: float,
+    loss: str,
+    xla: bool,
+) -> FastModel:
+    """The model for networks and optimizers of this kind, which may have been compiled already.
+
+    Neither values nor seeds make a kind, nor a learning rate that is constant.
+    """
+    return _compiled_model(
+        json.dumps(network.get_config(), default=str),
+        json.dumps(_without_rate(keras.optimizers.serialize(optimizer)), default=str),
+        scale,
+        loss,
+        xla,
+        keras.config.dtype_policy().name,
+        is_op_determinism_enabled(),
+    )
+
+
+@lru_cache(MAX_KEPT)
+def _compiled_model(
+    network: str, optimizer: str, scale: float, loss: str, xla: bool, *_: Any
+) -> FastModel:
+    model = FastModel(keras.Model.from_config(json.loads(network)), scale, loss)
+    model.compile(keras.optimizers.deserialize(json.loads(optimizer)), jit_compile=xla)
+    model.optimizer.build(model.network.trainable_variables)
+    model.run_evaluation = tf.function(model.evaluate_batch, jit_compile=xla)
+    return model
+
+
+def _without_rate(serialized: dict[str, Any]) -> dict[str, Any]:
+    """A constant learning rate is a variable of the optimizer, so any will do."""
+    config = dict(serialized["config"])
+    if isinstance(config.get("learning_rate"), float):
+        config["learning_rate"] = 0.1
+    return {**serialized, "config": config}
+
+
+def _copy(sources: list[Any], targets: list[Any]) -> None:
+    for source, target in zip(sources, targets, strict=True):
+        target.assign(source)
+
 
 class FastEvaluation:
     """Loss and accuracy of a split that lies on the device."""
@@ -129,14 +219,13 @@ class FastEvaluation:
     def __init__(self, model: FastModel, split: Split) -> None:
         self._images = tf.constant(split.images)
         self._labels = tf.constant(split.labels, tf.int32)
-        self._run_batch = tf.function(self._batch, jit_compile=model.jit_compile)
         self._model = model
 
     def __call__(self) -> tuple[float, float]:
         """Mean loss and accuracy of the model as it is now."""
         starts = range(0, len(self._labels), EVALUATION_BATCH)
         sums = [
-            self._run_batch(
+            self._model.run_evaluation(
                 self._images[start : start + EVALUATION_BATCH],
                 self._labels[start : start + EVALUATION_BATCH],
             )
@@ -144,11 +233,6 @@ class FastEvaluation:
         ]
         loss, correct = np.array(sums, "f8").sum(axis=0) / len(self._labels)
         return float(loss), float(correct)
-
-    def _batch(self, images: Any, labels: Any) -> tuple[Any, Any]:
-        logits = self._model(images, training=False)
-        loss = tf.reduce_sum(self._model.loss_per_image(labels, logits))
-        return loss, tf.reduce_sum(tf.cast(_is_correct(labels, logits), tf.float32))
 
 
 def _cross_entropy(labels: Any, logits: Any) -> Any:

@@ -60,7 +60,7 @@ def fit(
     """
     # They import TensorFlow.
     from mnistexp.train.callbacks import Evaluate, Measure, build_stoppers
-    from mnistexp.train.compiled import FastEvaluation, FastModel
+    from mnistexp.train.compiled import FastEvaluation, compiled_model
     from mnistexp.train.progress import Length, build_progress
 
     begin = time.perf_counter()
@@ -68,8 +68,7 @@ def fit(
     train = splits["train"]
     num_images = len(train.labels)
     order = BatchOrder(num_images, config.batch_size, config.shuffle, seed)
-    model = FastModel(network, train, order, scale, config.loss)
-    model.compile(optimizer, jit_compile=xla)
+    model = compiled_model(network, optimizer, scale=scale, loss=config.loss, xla=xla)
     evaluations = {
         PREFIXES[name]: FastEvaluation(model, splits[name]) for name in config.watched_splits
     }
@@ -81,7 +80,8 @@ def fit(
         progress,
     ]
     try:
-        _fit_segments(model, config.segments(num_images), callbacks)
+        with model.training(network, optimizer, train, order):
+            _fit_segments(model, config.segments(num_images), callbacks)
     finally:
         progress.close()
     return _summary(history, config.batch_size, time.perf_counter() - begin)
