@@ -10,6 +10,7 @@ from math import ceil
 from typing import Any
 
 import keras
+from rich import get_console
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -36,7 +37,7 @@ class Length:
 
 def build_progress(history: History, length: Length) -> keras.callbacks.Callback:
     """A bar if the output is a terminal, else lines."""
-    console = Console()
+    console = get_console()  # The one of all, on which a sweep may have its line already.
     return (Bar if console.is_terminal else Lines)(history, length, console)
 
 
