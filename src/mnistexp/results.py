@@ -17,7 +17,7 @@ Written by `mnistexp results`; do not edit. Every figure is from logged runs{mac
 - *highest seen* is the largest test accuracy of all evaluations while training, which is what the
   lab reports. It is chosen by the test set, so it flatters; compare it with the lab's claims only.
 - Settings under a name shorten an experiment that takes over 30 minutes as it is.
-- *seconds* is a whole run, with the start of TensorFlow where the run was its process' first.
+- *seconds* is the median of whole runs, some of them beside other work of the machine.
 """
 COLUMNS = (
     *("experiment", "claim", "expected", "test accuracy", "n", ""),
@@ -55,8 +55,8 @@ def _notes(reached: Sequence[Reached]) -> str:
 def _row(result: Reached) -> tuple[str, ...]:
     name = f"`{result.experiment.partition('=')[2]}`"
     shortened = " ".join(result.expectation.shortened)
-    parameters = result.mean("num_parameters")
-    seconds = result.mean("seconds")
+    parameters = result.median("num_parameters")
+    seconds = result.median("seconds")
     return (
         f"{name}<br>`{shortened}`" if shortened else name,
         result.expectation.claim,

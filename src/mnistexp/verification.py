@@ -49,10 +49,10 @@ class Reached:
             return self.expectation.diverges and not self.test_accuracies
         return self.expectation.is_met(statistics.mean(self.test_accuracies))
 
-    def mean(self, metric: str) -> float | None:
-        """The mean of a final metric over the seeds; None where no run has it."""
+    def median(self, metric: str) -> float | None:
+        """The median of a final metric over the seeds; None where no run has it."""
         values = [run.metrics[metric] for run in self.runs if metric in run.metrics]
-        return statistics.mean(values) if values else None
+        return statistics.median(values) if values else None
 
     def mean_and_std(self, metric: str) -> str:
         """`0.9912 ± 0.0004`, `0.9912` for one seed, `–` where no run has it."""

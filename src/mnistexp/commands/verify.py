@@ -40,7 +40,7 @@ def _print_table(results: "list[Reached]") -> None:
         table.add_column(title, justify=justify, overflow="fold")
     for result in results:
         reached = "diverged" if not result.test_accuracies else result.mean_and_std("test_accuracy")
-        seconds = result.mean("seconds")
+        seconds = result.median("seconds")
         table.add_row(
             result.experiment,
             str(result.expectation),
