@@ -1,6 +1,8 @@
 """Sweeps in one process: what is checked, what is done, what is kept and what is shown."""
 
 import io
+import multiprocessing
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from mlflow.entities import Run
 
 from mnistexp.compose import compose_config
 from mnistexp.config import config_hash
+from mnistexp.sweeper.launchers import share_machine
 
 GRID = ["model=softmax,two_layers", "optim.learning_rate=0.1,0.2", "seed=0,1", *QUICK]
 
@@ -197,6 +200,20 @@ def test_what_is_fixed_in_a_process_cannot_be_swept_in_one(mnistexp: Command, sw
     outcome = mnistexp("-m", swept, *QUICK)
     assert outcome.exit_code == 2
     assert "hydra/launcher=slurm_local" in outcome.err
+
+
+def test_workers_of_a_machine_share_its_cores_and_its_gpus(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dealt = []
+    for number in (1, 2, 3):
+        monkeypatch.setattr(os, "environ", {"CUDA_VISIBLE_DEVICES": "4,6"})
+        monkeypatch.setattr("os.cpu_count", lambda: 8)
+        monkeypatch.setattr(multiprocessing.current_process(), "name", f"LokyProcess-{number}")
+        share_machine(3)
+        dealt.append(os.environ["CUDA_VISIBLE_DEVICES"])
+    assert dealt == ["4", "6", "4"]
+    assert os.environ["TF_NUM_INTRAOP_THREADS"] == "2"
 
 
 def test_a_sweep_works_without_tracking(mnistexp: Command, tmp_path: Path) -> None:
