@@ -14,11 +14,11 @@ pytestmark = pytest.mark.integration
 CHECKOUT = Path(__file__).parent.parent
 
 
-def run(*command: str, cwd: Path) -> str:
+def run(*command: str, cwd: Path, exit_code: int = 0) -> str:
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     process = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
-    assert process.returncode == 0, f"{command}\n{process.stdout}\n{process.stderr}"
-    return process.stdout
+    assert process.returncode == exit_code, f"{command}\n{process.stdout}\n{process.stderr}"
+    return process.stdout + process.stderr
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +49,10 @@ def test_it_works_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
     out = run(command, "model=two_layers", "optim=adam_decay", "train.epochs=1", cwd=work)
     assert "test accuracy" in out
     assert sorted(path.name for path in work.iterdir()) == ["mlflow.db", "mlruns", "runs"]
+
+    # Sweeps need nothing more; what does says so.
+    out = run(command, "-m", "seed=0,1", "data.train_size=1000", "train.epochs=1", cwd=work)
+    assert out.count("✓") == 2
+    for word, extra in (("launcher=processes", "processes"), ("sweeper=optuna", "search")):
+        words = ["-m", f"hydra/{word}", "optim.learning_rate=0.1,0.2"]
+        assert f"pip install 'mnistexp[{extra}]'" in run(command, *words, cwd=work, exit_code=2)

@@ -219,6 +219,7 @@ def test_workers_of_a_machine_share_its_cores_and_its_gpus(
 def test_a_sweep_works_without_tracking(mnistexp: Command, tmp_path: Path) -> None:
     outcome = mnistexp("-m", "seed=0,1", *QUICK, "tracking=none")
     assert outcome.exit_code == 0
+    assert re.search(r"^ *2 0\.\d{4} ± 0\.\d{4}", outcome.out, re.MULTILINE)
     assert "±" in outcome.out
     assert not (tmp_path / "mlflow.db").exists()
 

@@ -19,6 +19,13 @@ from mnistexp.groups import experiment_folders, list_groups, shipped
 
 HYDRA_VERSION_BASE = "1.3"
 PRIMARY_CONFIG = "config"
+EXTRAS = {
+    "hydra/launcher/joblib": "processes",
+    "hydra/launcher/submitit_slurm": "slurm",
+    "hydra/launcher/submitit_local": "slurm",
+    "hydra/launcher/ray": "ray",
+}
+"""What brings the launchers that the presets stand on."""
 SET_BY_SWEEP = "++sweep.job="
 
 # Two runs that start in the same second must not share a folder.
@@ -107,6 +114,12 @@ def in_our_words(error: Exception) -> str:
         return (
             f"{override}: expected NAME=VALUE in Hydra's grammar; a value with other signs needs "
             f"quotes within quotes, 'NAME=\"VALUE\"'. {str(error).splitlines()[0]}"
+        )
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file in EXTRAS:
+        extra = EXTRAS[error.missing_cfg_file]
+        return (
+            f"hydra/launcher: expected the package behind it to be installed. Received: none. "
+            f"Install it with pip install 'mnistexp[{extra}]'"
         )
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")

@@ -1,6 +1,7 @@
 """The study of a search, in a file that many processes share, and the pruning of its trials."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from mnistexp.errors import ConfigError, Pruned
@@ -12,20 +13,24 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 
-def open_storage(file: str) -> "BaseStorage":
-    """Optuna's storage in a file; it is created if need be.
+def require_optuna() -> None:
+    """Refuse a search without Optuna.
 
     Raises:
-        ConfigError: Optuna is not installed.
+        ConfigError: it is not installed.
     """
-    try:
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
-    except ImportError as error:
+    if find_spec("optuna") is None:
         raise ConfigError(
             "hydra/sweeper=optuna: expected Optuna to be installed. Received: none. "
             "Install it with pip install 'mnistexp[search]'"
-        ) from error
+        )
+
+
+def open_storage(file: str) -> "BaseStorage":
+    """Optuna's storage in a file; it is created if need be."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
     return JournalStorage(JournalFileBackend(file))
 
 

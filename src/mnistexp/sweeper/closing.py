@@ -185,7 +185,7 @@ def _terminal_table(rows: "pandas.DataFrame") -> Table:
         ]
         table.add_row(
             *(shown(str(row[name])) for name in settings),
-            str(row["n"]),
+            number(row, "n", "{:.0f}"),
             *folded,
             number(row, "num_parameters", "{:,.0f}"),
             number(row, "seconds", "{:.1f}"),

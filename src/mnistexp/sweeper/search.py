@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from mnistexp.errors import ConfigError, InputError, SweepFailed, alternatives, did_you_mean
 from mnistexp.explain import explain
 from mnistexp.schema import Count, Positive, Section
-from mnistexp.study import build_pruner, open_storage
+from mnistexp.study import build_pruner, open_storage, require_optuna
 from mnistexp.sweep import PrunerName, TrialConfig
 from mnistexp.sweeper.board import Board
 from mnistexp.sweeper.closing import Closing
@@ -86,6 +86,7 @@ def run_search(session: Session, settings: Any, overrides: Sequence[Override]) -
     Raises:
         ConfigError: the search cannot work; nothing has been trained.
     """
+    require_optuna()
     config = read_settings(settings)
     space = build_space(overrides)
     engine = engine_of(session.launcher, config.num_at_once)
