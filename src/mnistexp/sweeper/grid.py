@@ -41,11 +41,8 @@ def run_grid(session: Session, grid: Sequence[Sequence[str]]) -> None:
     if settings.dry_run:
         return
     resume = None if settings.rerun == "all" else store.sweep_run(_hash_of(jobs))
-    known = {
-        job.config_hash: before[job.config_hash]
-        for job in jobs
-        if job not in todo and job.config_hash in before
-    }
+    again = {job.config_hash for job in todo}
+    known = {key: outcome for key, outcome in before.items() if key not in again}
     _conduct(session, jobs, todo, known, engine, resume)
 
 

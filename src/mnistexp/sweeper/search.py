@@ -4,16 +4,13 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import Override
-from pydantic import Field, ValidationError
 
-from mnistexp.errors import ConfigError, InputError, SweepFailed, alternatives, did_you_mean
-from mnistexp.explain import explain
-from mnistexp.schema import Count, Positive, Section
+from mnistexp.errors import ConfigError, InputError, SweepFailed
 from mnistexp.study import build_pruner, open_storage, require_optuna
-from mnistexp.sweep import PrunerName, TrialConfig
+from mnistexp.sweep import TrialConfig
 from mnistexp.sweeper.board import Board
 from mnistexp.sweeper.closing import Closing
 from mnistexp.sweeper.conductor import Conductor, conducting
@@ -22,59 +19,14 @@ from mnistexp.sweeper.jobs import Job, short_names
 from mnistexp.sweeper.launchers import Engine, engine_of
 from mnistexp.sweeper.outcome import Outcome
 from mnistexp.sweeper.planning import Store
+from mnistexp.sweeper.search_config import SearchConfig, build_sampler, read_settings
 from mnistexp.sweeper.session import Session
 from mnistexp.sweeper.space import Space, build_space, grid_of
 from mnistexp.tracking import MlflowTracking, Tracker
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
-    from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
-
-Direction = Literal["maximize", "minimize"]
-OBJECTIVES: Mapping[str, Direction] = {
-    "val_accuracy": "maximize",
-    "val_loss": "minimize",
-    "test_accuracy": "maximize",
-    "test_loss": "minimize",
-    "num_parameters": "minimize",
-    "seconds": "minimize",
-    "train_seconds": "minimize",
-    "mean_images_per_second": "maximize",
-    "peak_memory_mb": "minimize",
-}
-SAMPLERS = {"tpe": "TPESampler", "random": "RandomSampler", "grid": "RandomSampler"}
-"""Of the names that are ours. A grid stands in line from the start, so nothing is sampled."""
-
-
-NO_NAMES = ("BaseSampler", "BaseGASampler", "GridSampler", "PartialFixedSampler")
-"""Of Optuna's: no samplers by themselves, or, the grid, made otherwise here."""
-
-
-class SearchConfig(Section):
-    """The settings of `hydra/sweeper=optuna`."""
-
-    sampler: str = "tpe"
-    sampler_settings: dict[str, Any] = Field(default_factory=dict)
-    pruner: PrunerName = "none"
-    objective: str | list[str] = "val_accuracy"
-    choose_on_test: bool = False
-    num_trials: Count | None = 20
-    minutes: Positive | None = None
-    num_at_once: Count = 1
-    seed: Annotated[int, Field(ge=0)] = 0
-    storage: str = "studies.log"
-    study: str | None = None
-
-    @property
-    def objectives(self) -> list[str]:
-        """What is optimised, also where it is one thing."""
-        return [self.objective] if isinstance(self.objective, str) else self.objective
-
-    @property
-    def directions(self) -> list[Direction]:
-        """Whether more or less is better, for each objective."""
-        return [OBJECTIVES[name] for name in self.objectives]
 
 
 def run_search(session: Session, settings: Any, overrides: Sequence[Override]) -> None:
@@ -108,39 +60,6 @@ def _checked_extremes(session: Session, space: Space, engine: Engine) -> list[Jo
         first = str(error).splitlines()[0]
         hint = " For whole numbers write int(interval(…))" if "whole number" in first else ""
         raise ConfigError(first + hint) from error
-
-
-def read_settings(settings: Any) -> SearchConfig:
-    """The settings, checked.
-
-    Raises:
-        ConfigError: one is unknown, or at odds with another one.
-    """
-    try:
-        config = SearchConfig.model_validate(settings)
-    except ValidationError as error:
-        lines = explain(error, settings, SearchConfig).splitlines()
-        raise ConfigError("\n".join(f"hydra.sweeper.{line}" for line in lines)) from error
-    for name in config.objectives:
-        if name not in OBJECTIVES:
-            raise ConfigError(
-                f"hydra.sweeper.objective: expected {alternatives(list(OBJECTIVES))}. "
-                f"Received: {name!r}.{did_you_mean(name, OBJECTIVES)}"
-            )
-        if name.startswith("test_") and not config.choose_on_test:
-            raise ConfigError(
-                f"hydra.sweeper.objective: expected a metric of the validation images, since what "
-                f"the test images choose they cannot judge. Received: {name}. "
-                "hydra.sweeper.choose_on_test=true does it all the same"
-            )
-    if config.pruner != "none" and len(config.objectives) > 1:
-        raise ConfigError(
-            "hydra.sweeper.pruner: expected none with several objectives, for which Optuna cannot "
-            f"prune. Received: {config.pruner}"
-        )
-    if config.num_trials is None and config.minutes is None:
-        raise ConfigError("hydra.sweeper: expected num_trials, minutes or both. Received: neither")
-    return config
 
 
 def _check_pruning(config: SearchConfig, job: Job) -> None:
@@ -356,33 +275,6 @@ class Search:
             figures = zip(self._config.objectives, trial.values, strict=True)
             words = [f"{name} {value:,.6g}" for name, value in figures]
             print(f"  trial {trial.number}: {'  '.join(words)}  {trial.params}", flush=True)
-
-
-def build_sampler(config: SearchConfig, num_trials: int) -> "BaseSampler":
-    """Optuna's sampler of the name that the settings have.
-
-    Args:
-        num_trials: that the study has already.
-
-    Raises:
-        ConfigError: it is unknown, or does not have these settings.
-    """
-    from optuna import samplers
-
-    class_name = SAMPLERS.get(config.sampler, config.sampler)
-    known = [name for name in dir(samplers) if name.endswith("Sampler") and name not in NO_NAMES]
-    if class_name not in known:
-        names = [*SAMPLERS, *known]
-        raise ConfigError(
-            f"hydra.sweeper.sampler: expected {alternatives(names)}. "
-            f"Received: {config.sampler!r}.{did_you_mean(config.sampler, names)}"
-        )
-    settings = {"seed": config.seed + num_trials, **config.sampler_settings}
-    try:
-        sampler: BaseSampler = getattr(samplers, class_name)(**settings)
-    except (TypeError, ValueError, ImportError) as error:
-        raise ConfigError(f"hydra.sweeper.sampler={config.sampler}: {error}") from error
-    return sampler
 
 
 def resume_interrupted(study: "Study") -> None:

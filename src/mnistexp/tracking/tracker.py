@@ -230,6 +230,7 @@ def start_run(
         tracker = MlflowTracker(client, run.info.run_id, experiment_id, config)
     else:
         client.update_run(resume, status="RUNNING")
+        client.set_tag(resume, "reason", "")  # Of the earlier end.
         tracker = MlflowTracker(client, resume, experiment_id, config)
     try:
         with sigterm_as_interrupt():
