@@ -7,7 +7,6 @@ import keras
 from keras import ops
 
 
-@keras.saving.register_keras_serializable("mnistexp")
 class ExponentialToFloor(keras.optimizers.schedules.LearningRateSchedule):
     """floor + (initial - floor)·e^(-step / decay_steps)."""
 
@@ -26,7 +25,6 @@ class ExponentialToFloor(keras.optimizers.schedules.LearningRateSchedule):
         return {"initial": self.initial, "floor": self.floor, "decay_steps": self.decay_steps}
 
 
-@keras.saving.register_keras_serializable("mnistexp")
 class OneCycleCosine(keras.optimizers.schedules.LearningRateSchedule):
     """Half a cosine from peak / start_divisor to peak, half a cosine down to almost nothing.
 

@@ -12,9 +12,9 @@ taken in the end.
 
 import json
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any
 
 import keras
@@ -178,26 +178,28 @@ def compiled_model(
 
     Neither values nor seeds make a kind, nor a learning rate that is constant.
     """
-    return _compiled_model(
+    serialized = keras.optimizers.serialize(optimizer)
+    kind = (
         json.dumps(network.get_config(), default=str),
-        json.dumps(_without_rate(keras.optimizers.serialize(optimizer)), default=str),
-        scale,
-        loss,
-        xla,
-        keras.config.dtype_policy().name,
-        is_op_determinism_enabled(),
+        json.dumps(_without_rate(serialized), default=str),
+        *(scale, loss, xla, keras.config.dtype_policy().name, is_op_determinism_enabled()),
     )
+    if kind not in _KEPT:
+        model = FastModel(keras.Model.from_config(network.get_config()), scale, loss)
+        # By its class and not by its name: what is registered with Keras by name, MLflow pickles.
+        schedule = type(optimizer._learning_rate)
+        ours = keras.optimizers.deserialize(serialized, {schedule.__name__: schedule})
+        model.compile(ours, jit_compile=xla)
+        model.optimizer.build(model.network.trainable_variables)
+        model.run_evaluation = tf.function(model.evaluate_batch, jit_compile=xla)
+        _KEPT[kind] = model
+    _KEPT.move_to_end(kind)
+    if len(_KEPT) > MAX_KEPT:
+        _KEPT.popitem(last=False)
+    return _KEPT[kind]
 
 
-@lru_cache(MAX_KEPT)
-def _compiled_model(
-    network: str, optimizer: str, scale: float, loss: str, xla: bool, *_: Any
-) -> FastModel:
-    model = FastModel(keras.Model.from_config(json.loads(network)), scale, loss)
-    model.compile(keras.optimizers.deserialize(json.loads(optimizer)), jit_compile=xla)
-    model.optimizer.build(model.network.trainable_variables)
-    model.run_evaluation = tf.function(model.evaluate_batch, jit_compile=xla)
-    return model
+_KEPT: OrderedDict[tuple[Any, ...], FastModel] = OrderedDict()
 
 
 def _without_rate(serialized: dict[str, Any]) -> dict[str, Any]:
