@@ -1,6 +1,7 @@
 """What the tests share: the command line in this process, and trained runs."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,6 +63,25 @@ def mnistexp(
         return Outcome(exit_code, out, err)
 
     return run
+
+
+def write_own(folder: Path, name: str, text: str) -> None:
+    """An experiment of the user's, `own=NAME` of a working folder."""
+    file = folder / "experiments" / "own" / f"{name}.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"# @package _global_\n{text}")
+
+
+def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """The command `mnistexp` in a process, and a group of processes, of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "mnistexp", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # So that Ctrl-C reaches a sweep and its workers, as it does.
+    )
 
 
 def network_config(*overrides: str) -> NetworkConfig:

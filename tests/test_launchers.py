@@ -3,13 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import mlflow
 import pytest
-from conftest import QUICK
+from conftest import QUICK, start
 from mlflow.entities import Run
 
 pytestmark = pytest.mark.integration
@@ -23,20 +22,9 @@ SLOW = [
 ]
 
 
-def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "mnistexp", *arguments],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,  # So that Ctrl-C reaches the sweep and its workers, as it does.
-    )
-
-
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    out, _ = process.communicate(timeout=400)
-    return process.returncode, out
+    out, err = process.communicate(timeout=400)
+    return process.returncode, out + err
 
 
 def runs_in(folder: Path, where: str = "") -> list[Run]:

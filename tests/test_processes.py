@@ -1,29 +1,17 @@
 """Whole processes: interrupted, terminated, and many at the same moment."""
 
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import mlflow
 import pytest
-from conftest import QUICK
+from conftest import QUICK, start
 from mlflow.entities import Run
 
 pytestmark = pytest.mark.integration
 
 LONG = ["model=conv_big", "optim=adam", "train.steps=1000000", "train.log_every=10"]
-
-
-def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "mnistexp", *arguments],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def runs_in(folder: Path) -> list[Run]:

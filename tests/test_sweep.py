@@ -10,7 +10,7 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
-from conftest import QUICK, Command
+from conftest import QUICK, Command, write_own
 from mlflow.entities import Run
 
 from mnistexp.compose import compose_config
@@ -233,14 +233,14 @@ def test_without_validation_images_none_is_called_the_best(mnistexp: Command, st
 
 
 def test_every_experiment_of_a_group_is_a_job(mnistexp: Command, tmp_path: Path) -> None:
-    (tmp_path / "experiments" / "own").mkdir(parents=True)
     for name, rate in (("low", 0.1), ("high", 0.2)):
-        (tmp_path / "experiments" / "own" / f"{name}.yaml").write_text(
-            "# @package _global_\n"
+        write_own(
+            tmp_path,
+            name,
             f"optim: {{learning_rate: {rate}}}\n"
             "data: {train_size: 2000}\n"
             "train: {steps: 20}\n"
-            "expect: {test_accuracy: [0.2, 0.99]}\n"
+            "expect: {test_accuracy: [0.2, 0.99]}\n",
         )
     outcome = mnistexp("-m", "own=glob(*)")
     assert outcome.exit_code == 0, outcome.err
@@ -258,3 +258,10 @@ def test_a_run_leaves_no_trace_in_the_next_one_of_its_process(
     mnistexp(*words, "seed=1")
     first, other, again = (run.data.tags["weights_sha256"] for run in store.runs())
     assert first == again != other
+
+
+def test_a_job_that_was_a_run_of_its_own_before_is_skipped(mnistexp: Command, store: Store) -> None:
+    mnistexp(*QUICK, "seed=1")
+    assert "2 jobs, 1 done before, 1 to do" in mnistexp("-m", "seed=0,1", *QUICK).out
+    (sweep,) = store.sweeps
+    assert [sweep.data.metrics[f"num_{name}"] for name in ("finished", "skipped")] == [1, 1]

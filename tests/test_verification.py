@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from conftest import Command, write_own
 
 from mnistexp.compose import compose_config
 from mnistexp.errors import ConfigError
@@ -90,12 +90,10 @@ def test_only_what_has_no_finished_run_is_run(mnistexp: Command, tmp_path: Path)
 
 
 def test_a_missed_expectation_ends_with_exit_code_1(mnistexp: Command, tmp_path: Path) -> None:
-    (tmp_path / "experiments" / "own").mkdir(parents=True)
-    (tmp_path / "experiments" / "own" / "hopeless.yaml").write_text(
-        "# @package _global_\n"
-        "train: {steps: 5}\n"
-        "data: {train_size: 1000}\n"
-        "expect: {test_accuracy: [0.99, 1.0]}\n"
+    write_own(
+        tmp_path,
+        "hopeless",
+        "train: {steps: 5}\ndata: {train_size: 1000}\nexpect: {test_accuracy: [0.99, 1.0]}\n",
     )
     outcome = mnistexp("verify", "hopeless")
     assert outcome.exit_code == 1
@@ -103,12 +101,12 @@ def test_a_missed_expectation_ends_with_exit_code_1(mnistexp: Command, tmp_path:
 
 
 def test_a_shortened_experiment_is_verified_as_shortened(mnistexp: Command, tmp_path: Path) -> None:
-    (tmp_path / "experiments" / "own").mkdir(parents=True)
-    (tmp_path / "experiments" / "own" / "lengthy.yaml").write_text(
-        "# @package _global_\n"
+    write_own(
+        tmp_path,
+        "lengthy",
         "train: {epochs: 100}\n"
         "data: {train_size: 1000}\n"
-        "expect: {test_accuracy: [0.1, 1.0], shortened: [train.epochs=1]}\n"
+        "expect: {test_accuracy: [0.1, 1.0], shortened: [train.epochs=1]}\n",
     )
     outcome = mnistexp("verify", "lengthy")
     assert outcome.exit_code == 0

@@ -10,8 +10,9 @@ HEADER = """\
 
 Written by `mnistexp results`; do not edit. Every figure is from logged runs{machine}.
 
-- *expected* is the interval of the final test accuracy that each file states (`expect:`), *claim*
-  what its source says in short.
+- *expected* is the interval of the final test accuracy that each file states (`expect:`). Most are
+  drawn around runs like these, so *met* says that a result is repeated, not that it is its source's.
+- *claim* is what the source says, in short; where the two differ, there is a note below the table.
 - *test accuracy* is the honest one: of the model as it is at the end, mean ± standard deviation
   over the seeds; *n* is their number.
 - *highest seen* is the largest test accuracy of all evaluations while training, which is what the

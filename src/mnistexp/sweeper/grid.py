@@ -85,7 +85,9 @@ def _conduct(
     """Run what is to be done as children of the sweep's own run, and compare all jobs."""
     tracking = jobs[0].config.tracking
     different = varying(jobs)
-    skipped = frozenset(key for key, outcome in known.items() if outcome.parent != resume)
+    skipped = frozenset(
+        key for key, outcome in known.items() if outcome.parent is None or outcome.parent != resume
+    )
 
     def close(tracker: Tracker, outcomes: Mapping[str, Outcome]) -> None:
         every = {**known, **outcomes}
