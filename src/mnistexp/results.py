@@ -11,7 +11,7 @@ HEADER = """\
 Written by `mnistexp results`; do not edit. Every figure is from logged runs{machine}.
 
 - *expected* is the interval of the final test accuracy that each file states (`expect:`). Most are
-  drawn around runs like these, so *met* says that a result is repeated, not that it is its source's.
+  drawn around runs like these: *met* says that a result is repeated, not that it is its source's.
 - *claim* is what the source says, in short; where the two differ, there is a note below the table.
 - *test accuracy* is the honest one: of the model as it is at the end, mean ± standard deviation
   over the seeds; *n* is their number.
