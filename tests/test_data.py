@@ -1,6 +1,7 @@
 """The files, their checksums and the splits, on real digits."""
 
 import gzip
+import os
 import shutil
 import socket
 import struct
@@ -67,7 +68,7 @@ def test_a_digit_reads_as_a_second_decoder_has_it() -> None:
 
 
 def test_validation_is_the_first_images_whatever_the_seed() -> None:
-    images, _ = read_idx(DATASETS / "mnist", FILES[0], None)
+    images, _ = read_idx(DATASETS / "mnist" / f"{FILES[0]}.gz", None)
     data = load("seed=7")
     np.testing.assert_array_equal(data.validation.images[..., 0], images[:5_000])
     np.testing.assert_array_equal(data.train.images[..., 0], images[5_000:])
@@ -119,6 +120,22 @@ def test_other_files_have_another_digest(own_files: Path) -> None:
     before = own(own_files).digest
     write_idx(own_files / FILES[1], np.arange(60) % 9)
     assert own(own_files).digest != before
+
+
+def test_runs_share_what_was_read_and_cannot_change_it() -> None:
+    one, other = load(), load("data.train_size=1000")
+    assert np.shares_memory(one.test.images, other.test.images)
+    with pytest.raises(ValueError, match="read-only"):
+        one.train.images[0] = 0
+
+
+def test_a_file_that_changes_is_read_again(own_files: Path) -> None:
+    before = own(own_files)
+    labels = own_files / FILES[3]
+    write_idx(labels, np.zeros(20))
+    os.utime(labels, ns=(1, 1))
+    assert own(own_files).test.labels.tolist() == [0] * 20
+    assert own(own_files).digest != before.digest
 
 
 def test_a_missing_file_is_named_with_its_folder(own_files: Path) -> None:

@@ -134,9 +134,10 @@ def _log_setup(
     tracker: Tracker, config: Config, origin: Origin, data: Data, learner: Learner
 ) -> None:
     """All that is known before the training."""
+    settings = to_yaml(config)
     if origin.folder is not None:
         origin.folder.mkdir(parents=True, exist_ok=True)
-        (origin.folder / "config.yaml").write_text(to_yaml(config))
+        (origin.folder / "config.yaml").write_text(settings)
     environment = describe_environment()
     tracker.log_params({**origin.choices, **flatten(config)})
     tracker.set_tags(
@@ -151,7 +152,7 @@ def _log_setup(
     )
     sizes = {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)}
     tracker.log_dataset(data.name, data.digest, sizes)
-    tracker.log_text(to_yaml(config), "config.yaml")
+    tracker.log_text(settings, "config.yaml")
     tracker.log_text("".join(f"{override}\n" for override in origin.overrides), "overrides.txt")
     tracker.log_text(json.dumps(environment, indent=2), "environment.json")
     tracker.log_text(learner.summary, "model_summary.txt")

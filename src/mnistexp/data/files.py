@@ -10,6 +10,7 @@ import os
 import shutil
 import struct
 import zlib
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,15 @@ FILES = (
     "t10k-labels-idx1-ubyte",
 )
 DOWNLOAD_TIMEOUT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One of the four files as it lies in a folder, plain or gzip, at its present state."""
+
+    path: Path
+    num_bytes: int
+    changed_ns: int
 
 
 def find_files(name: str, directory: str | None, url: str | None) -> Path:
@@ -60,6 +70,23 @@ def find_files(name: str, directory: str | None, url: str | None) -> Path:
     return folder
 
 
+def stored_files(folder: Path) -> tuple[Stored, ...]:
+    """The four files, in the order of `FILES`.
+
+    Raises:
+        DataError: one of them is not there.
+    """
+    return tuple(_look_at(folder, name) for name in FILES)
+
+
+def _look_at(folder: Path, name: str) -> Stored:
+    path = _stored(folder, name)
+    if path is None:
+        raise DataError(f"{folder / name}: expected an IDX file, plain or .gz. Received: no file")
+    status = path.stat()
+    return Stored(path, status.st_size, status.st_mtime_ns)
+
+
 def cache_folder() -> Path:
     """Where downloads are kept: `mnistexp` in the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -75,8 +102,8 @@ def read_checksums(name: str) -> dict[str, str]:
     return {file: checksum for checksum, file in lines}
 
 
-def read_idx(folder: Path, name: str, expected_checksum: str | None) -> tuple[np.ndarray, str]:
-    """The values of one file, and the SHA-256 of its payload.
+def read_idx(path: Path, expected_checksum: str | None) -> tuple[np.ndarray, str]:
+    """The values of one file, plain or .gz, and the SHA-256 of its payload.
 
     Returns:
         A uint8 array of the shape in the file's header, and the checksum in hexadecimal.
@@ -84,9 +111,6 @@ def read_idx(folder: Path, name: str, expected_checksum: str | None) -> tuple[np
     Raises:
         DataError: the file cannot be read, is no IDX file of bytes, or has another checksum.
     """
-    path = _stored(folder, name)
-    if path is None:
-        raise DataError(f"{folder / name}: expected an IDX file, plain or .gz. Received: no file")
     try:
         payload = path.read_bytes()
         if path.suffix == ".gz":

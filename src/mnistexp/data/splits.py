@@ -4,13 +4,21 @@ import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field, Strict, field_validator
 
-from mnistexp.data.files import FILES, find_files, read_checksums, read_idx
+from mnistexp.data.files import (
+    FILES,
+    Stored,
+    find_files,
+    read_checksums,
+    read_idx,
+    stored_files,
+)
 from mnistexp.errors import ConfigError, DataError
 from mnistexp.schema import Count, Positive, Section
 
@@ -86,13 +94,7 @@ def load_data(config: DataConfig) -> Data:
         ConfigError: the splits are larger than the data.
     """
     folder = find_files(config.name, config.directory, config.url)
-    checksums = read_checksums(config.name)
-    with ThreadPoolExecutor(len(FILES)) as pool:
-        loaded = list(pool.map(lambda name: read_idx(folder, name, checksums.get(name)), FILES))
-    arrays = {name: array for name, (array, _) in zip(FILES, loaded, strict=True)}
-    digest = hashlib.sha256("".join(checksum for _, checksum in loaded).encode()).hexdigest()
-    training = _labelled(arrays, "train", folder)
-    test = _labelled(arrays, "t10k", folder)
+    training, test, digest = _read(config.name, folder, stored_files(folder))
     return Data(
         name=config.name,
         train=_stratified(training[config.validation_size :], config, len(training)),
@@ -100,6 +102,21 @@ def load_data(config: DataConfig) -> Data:
         test=_sliced(test, config.test_slice),
         digest=digest,
     )
+
+
+@lru_cache(maxsize=1)
+def _read(name: str, folder: Path, files: tuple[Stored, ...]) -> tuple[Split, Split, str]:
+    """Training images, test images and the digest; read again only if a file has changed.
+
+    The runs of a sweep share the arrays, which cannot be written to.
+    """
+    checksums = read_checksums(name)
+    with ThreadPoolExecutor(len(FILES)) as pool:
+        paths = [file.path for file in files]
+        loaded = list(pool.map(read_idx, paths, map(checksums.get, FILES)))
+    arrays = {file: array for file, (array, _) in zip(FILES, loaded, strict=True)}
+    digest = hashlib.sha256("".join(checksum for _, checksum in loaded).encode()).hexdigest()
+    return _labelled(arrays, "train", folder), _labelled(arrays, "t10k", folder), digest
 
 
 def _labelled(arrays: Mapping[str, np.ndarray], prefix: str, folder: Path) -> Split:

@@ -1,5 +1,6 @@
 """Runs jobs through a launcher, as children of one run, and gathers how they ended."""
 
+import gc
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -200,13 +201,27 @@ def conducting(
             session.launcher, session.task, engine, board, mlflow, tracker.run_id, different
         )
         try:
-            with board:
+            with board, _libraries_left_alone():
                 yield conductor
         except KeyboardInterrupt:
             conductor.close_running("interrupted with its sweep")
             raise
         finally:
             close(tracker, conductor.outcomes)
+
+
+@contextmanager
+def _libraries_left_alone() -> Iterator[None]:
+    """Keras collects garbage before each run: that of the runs, not also among all of TensorFlow.
+
+    Looking through the objects of the libraries would take as long as training a softmax.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 class _Watch(threading.Thread):
