@@ -10,6 +10,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from mnistexp import __version__
+from mnistexp.commands.compare import compare
 from mnistexp.commands.results import results
 from mnistexp.commands.schema import schema
 from mnistexp.commands.ui import ui
@@ -56,6 +57,7 @@ app = typer.Typer(
     cls=Help, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
 )
 app.command()(ui)
+app.command()(compare)
 app.command()(verify)
 app.command()(results)
 app.command()(schema)

@@ -1,7 +1,7 @@
 """Pictures of many runs beside each other."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def draw_metric_by_parameter(
     """The final metric of every recipe against each parameter, with error bars over the seeds.
 
     Args:
-        rows: a leaderboard, with the columns `{metric}_mean` and `{metric}_std`.
+        rows: of a `Comparison`, with the columns `{metric}_mean` and `{metric}_std`.
         parameters: its columns that differ, a panel each. metric: its name.
     """
     from matplotlib.figure import Figure
@@ -72,13 +72,14 @@ def draw_metric_by_parameter(
     return figure
 
 
-def _positions(values: Sequence[str]) -> tuple[list[float], list[str]]:
+def _positions(values: Sequence[Any]) -> tuple[list[float], list[str]]:
     """Where values stand on an axis: numbers at their value, other words at a place each."""
     try:
         return [float(value) for value in values], []
-    except ValueError:
-        words = list(dict.fromkeys(values))
-        return [float(words.index(value)) for value in values], [_shortened(w) for w in words]
+    except (ValueError, TypeError):
+        texts = [str(value) for value in values]
+        words = list(dict.fromkeys(texts))
+        return [float(words.index(text)) for text in texts], [_shortened(word) for word in words]
 
 
 def _draw_folded(axes: "Axes", name: str, seeds: Sequence[Curve], colour: str) -> None:

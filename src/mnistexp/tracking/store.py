@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnistexp.errors import TrackingError
+from mnistexp.errors import TrackingError, did_you_mean
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
 
 if TYPE_CHECKING:
@@ -100,6 +100,41 @@ def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
 
     MLflow's first set-up of a database fails if several processes do it at once, so they queue.
     """
+    with _opened(config) as client:
+        import mlflow
+
+        experiment = mlflow.set_experiment(config.experiment)
+    return client, experiment.experiment_id
+
+
+def existing_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
+    """A client of the store, and the id of the experiment; nothing is created.
+
+    Raises:
+        TrackingError: there is no such store, or no such experiment in it.
+    """
+    uri = tracking_uri(config.uri)
+    check_store(uri)
+    file = _sqlite_file(uri)
+    if file is not None and not file.exists():
+        raise TrackingError(
+            f"tracking.uri: expected a store with runs. Received: {file}, which does not exist. "
+            "Run mnistexp in this folder first, or name another store: --uri sqlite:///FILE"
+        )
+    with _opened(config) as client:
+        experiment = client.get_experiment_by_name(config.experiment)
+    if experiment is None:
+        names = [known.name for known in client.search_experiments()]
+        raise TrackingError(
+            f"tracking.experiment: expected one of {', '.join(sorted(names))}. "
+            f"Received: {config.experiment!r}.{did_you_mean(config.experiment, names)}"
+        )
+    return client, experiment.experiment_id
+
+
+@contextmanager
+def _opened(config: MlflowTracking) -> Iterator["MlflowClient"]:
+    """A client, while MLflow's set-up of the store is ours alone."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     import mlflow
@@ -110,14 +145,13 @@ def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
     try:
         with _lock(uri), _kept_environment("MLFLOW_TRACKING_URI"):
             mlflow.set_tracking_uri(uri)
-            experiment = mlflow.set_experiment(config.experiment)
+            yield mlflow.MlflowClient(uri)
     except (MlflowException, SQLAlchemyError) as error:
         reason = str(error).splitlines()[0]
         raise TrackingError(
             f"tracking: MLflow cannot use experiment {config.experiment!r} of "
             f"{without_password(uri)}: {reason}"
         ) from error
-    return mlflow.MlflowClient(uri), experiment.experiment_id
 
 
 @contextmanager
