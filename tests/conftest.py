@@ -1,6 +1,7 @@
 """What the tests share: the command line in this process, and trained runs."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -81,7 +82,13 @@ def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # So that Ctrl-C reaches a sweep and its workers, as it does.
+        preexec_fn=_hear_ctrl_c,
     )
+
+
+def _hear_ctrl_c() -> None:
+    """As in a terminal, also where the tests run in the background and are deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def network_config(*overrides: str) -> NetworkConfig:

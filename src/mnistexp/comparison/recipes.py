@@ -29,6 +29,13 @@ class Recipe:
         """That of its first run, without the seed."""
         return re.sub(r"-s\d+$", "", str(self.runs["name"].iloc[0]))
 
+    @property
+    def metrics(self) -> list[str]:
+        """The names of the final metrics that its runs have."""
+        settings = {*self.settings, "seed"}
+        numbers = self.runs.select_dtypes("number").dropna(axis="columns", how="all")
+        return [str(name) for name in numbers if name not in settings and "." not in str(name)]
+
     def values(self, metric: str) -> "np.ndarray":
         """The final values of a metric, one a seed that has it."""
         import pandas

@@ -29,6 +29,9 @@ class Learner(Protocol):
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
         """uint8 [num_images, 28, 28, 1] to [num_images, 10], each row of sum 1."""
 
+    def first_layer(self) -> np.ndarray | None:
+        """What each unit of the first layer looks for, [num_units, height, width]; or nothing."""
+
     def digest(self) -> str:
         """SHA-256 of what was learned."""
 

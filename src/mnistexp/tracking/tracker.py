@@ -26,6 +26,8 @@ MAX_PARAM_LENGTH = 6_000
 FLUSH_SECONDS = 5.0
 """Metrics reach the store at least this often, so that a run can be watched."""
 
+DrawFigures = Callable[[], "Iterator[tuple[str, Figure]]"]
+"""Draws pictures one after the other, and names them."""
 SaveModel = Callable[[str, "Model"], None]
 """Writes an MLflow model to a folder that does not exist yet, and completes its description."""
 
@@ -49,6 +51,9 @@ class Tracker(Protocol):
 
     def log_figure(self, figure: "Figure", path: str) -> None:
         """Store a picture as the artifact `path`."""
+
+    def log_figures(self, draw: "DrawFigures") -> None:
+        """Store the pictures that `draw` makes, if pictures are wanted."""
 
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
         """Record which data was used. profile: the number of images of each split."""
@@ -78,6 +83,9 @@ class NoTracker:
         """Do nothing."""
 
     def log_figure(self, figure: "Figure", path: str) -> None:
+        """Do nothing."""
+
+    def log_figures(self, draw: "DrawFigures") -> None:
         """Do nothing."""
 
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
@@ -144,6 +152,13 @@ class MlflowTracker:
     def log_figure(self, figure: "Figure", path: str) -> None:
         """Store a picture as the artifact `path`."""
         self._client.log_figure(self._id, figure, path)
+
+    def log_figures(self, draw: "DrawFigures") -> None:
+        """Store the pictures that `draw` makes, in the folder `figures`, if they are wanted."""
+        if not self._config.figures:
+            return
+        for name, figure in draw():
+            self.log_figure(figure, f"figures/{name}.png")
 
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
         """Record which data was used. profile: the number of images of each split."""
