@@ -9,7 +9,6 @@ from rich.padding import Padding
 from rich.table import Table
 from typer.core import TyperGroup
 
-from mnistexp import __version__
 from mnistexp.commands.compare import compare
 from mnistexp.commands.diff import diff
 from mnistexp.commands.results import results
@@ -18,6 +17,7 @@ from mnistexp.commands.ui import ui
 from mnistexp.commands.verify import verify
 from mnistexp.errors import MnistexpError, Terminated
 from mnistexp.groups import list_groups
+from mnistexp.version import __version__
 
 EXAMPLES = """\
 [bold]mnistexp[/bold]                                        the default: softmax, seconds

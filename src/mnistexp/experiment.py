@@ -16,6 +16,7 @@ from mnistexp.config import (
     workload_hash,
 )
 from mnistexp.data import Data, load_data
+from mnistexp.description import describe_run
 from mnistexp.device import check_device, peak_memory_mb, reset_peak_memory
 from mnistexp.environment import describe_environment, git_state
 from mnistexp.errors import Pruned, TrainingDiverged
@@ -82,6 +83,7 @@ def run_experiment(config: Config, origin: Origin | None = None) -> RunResult:
         )
         metrics["seconds"] = time.perf_counter() - begin
         tracker.log_metrics(metrics, training.num_steps)
+        tracker.describe(describe_run(config, origin, metrics, verdict))
     history, page = training.history, tracker.page()
     return RunResult(config, history, metrics, learner, verdict, tracker.run_id, page)
 
@@ -147,6 +149,7 @@ def _log_setup(
     if origin.folder is not None:
         origin.folder.mkdir(parents=True, exist_ok=True)
         (origin.folder / "config.yaml").write_text(settings)
+    tracker.describe(describe_run(config, origin))
     environment = describe_environment()
     tracker.log_params({**origin.choices, **flatten(config)})
     tracker.set_tags(

@@ -75,7 +75,9 @@ def _print_changes(console: "Console", first: "Recipe", second: "Recipe") -> Non
     from mnistexp.comparison import changes
 
     told = changes(first, second)
-    seeds = [", ".join(str(seed) for seed in recipe.runs["seed"]) for recipe in (first, second)]
+    seeds = [
+        ", ".join(str(seed) for seed in sorted(recipe.runs["seed"])) for recipe in (first, second)
+    ]
     if seeds[0] != seeds[1]:
         told.append(f"seed {seeds[0]} → {seeds[1]}")
     console.print("[bold]Changed from A to B[/bold]")

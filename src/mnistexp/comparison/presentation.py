@@ -52,12 +52,19 @@ class Presentation:
             as_text = rows.to_csv(index=False) if form == "csv" else _json(rows)
             sys.stdout.write(as_text)
             return
-        cells = self._cells(only)
-        lines = [[cell(row) for cell in cells.values()] for row in self._rows()]
         if form == "markdown":
-            print(_markdown(list(cells), lines))
+            print(self.as_markdown(only))
         else:
-            self._print(list(cells), lines)
+            self._print(*self._lines(only))
+
+    def as_markdown(self, only: Sequence[str] = ()) -> str:
+        """The table in Markdown. only: as of `write`."""
+        return _markdown(*self._lines(only))
+
+    def _lines(self, only: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+        """The titles of the columns, and the cells of every row."""
+        cells = self._cells(only)
+        return list(cells), [[cell(row) for cell in cells.values()] for row in self._rows()]
 
     def _rows(self) -> list[Row]:
         return cast(list[Row], self.comparison.rows.to_dict("records"))

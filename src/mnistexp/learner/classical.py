@@ -64,6 +64,11 @@ class ClassicalLearner:
         """How many numbers it has learned or keeps."""
         return count_parameters(self._estimator)
 
+    @property
+    def model(self) -> Any:
+        """The estimator, of pixels [num_images, 784]."""
+        return self._estimator
+
     def fit(self, data: Data, log_metrics: LogMetrics) -> Training:
         """Fit on `data.train`, in one step."""
         print(f"fitting {self._model.type} on {len(data.train):,} images …", flush=True)

@@ -1,6 +1,6 @@
 """What every learner can do."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -22,6 +22,10 @@ class Learner(Protocol):
     @property
     def num_parameters(self) -> int:
         """How many numbers it learns; of a classical method, known once it is fitted."""
+
+    @property
+    def model(self) -> Any:
+        """The Keras model or scikit-learn estimator: raw pixels to probabilities."""
 
     def fit(self, data: Data, log_metrics: LogMetrics) -> Training:
         """Learn from `data.train`, and tell every metric as soon as it is measured."""

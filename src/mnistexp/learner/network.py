@@ -46,6 +46,11 @@ class NetworkLearner:
         """Trainable weights and biases; the moving averages of batch normalisation are not."""
         return sum(int(np.prod(weight.shape)) for weight in self._network.trainable_weights)
 
+    @property
+    def model(self) -> "keras.Model":
+        """uint8 [num_images, 28, 28, 1] to probabilities [num_images, 10]."""
+        return self._classifier
+
     def fit(self, data: Data, log_metrics: LogMetrics) -> Training:
         """Train on `data.train`; see `mnistexp.train.fit`."""
         return fit(

@@ -18,6 +18,8 @@ from mnistexp.tracking import (
     where_to_look,
 )
 
+MAX_DESCRIPTION = 5_000
+"""Characters that MLflow has room for."""
 CURVES = ("val_accuracy", "test_accuracy", "train_loss")
 
 
@@ -73,6 +75,8 @@ class Closing:
         if comparison is not None:
             tracker.log_text(comparison.rows.to_csv(index=False), "leaderboard.csv")
             self._log_figures(tracker, tracking, comparison)
+            table = Presentation(comparison, False, "", "").as_markdown()
+            tracker.describe(f"{self._counts_in_words()}\n\n{table}"[:MAX_DESCRIPTION])
 
     def _print(self) -> None:
         """The leaderboard."""
@@ -101,6 +105,10 @@ class Closing:
             {f"best_{name}": v for name, v in outcome.metrics.items() if "accuracy" in name}, step=0
         )
         tracker.log_text(as_experiment(best.origin), "best.yaml")
+
+    def _counts_in_words(self) -> str:
+        counts = {name.removeprefix("num_"): count for name, count in self.counts().items()}
+        return ", ".join(f"{count:.0f} {word}" for word, count in counts.items() if count)
 
     def _jobs_csv(self) -> str:
         """Every job, how it ended and the run that has its figures."""

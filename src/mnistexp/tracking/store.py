@@ -24,6 +24,8 @@ DRIVERS = {
     "mssql": "pyodbc",
 }
 """The kinds of store, and the package that SQLAlchemy needs for each by default."""
+LOCAL_PAGES = "http://127.0.0.1:5000"
+"""Where `mnistexp ui` shows a local store unless told otherwise."""
 SQLITE_HEADER = b"SQLite format 3\x00"
 PROBE_TIMEOUT_SECONDS = 3
 
@@ -80,19 +82,19 @@ def without_password(uri: str) -> str:
 
 
 def where_to_look(config: TrackingConfig, page: str | None) -> str:
-    """How a user opens a run, in one line; empty where nothing is tracked.
+    """How a user opens a run; empty where nothing is tracked.
 
     Args:
-        page: the run's address, if it lies on a server.
+        page: the run's address.
     """
     if not isinstance(config, MlflowTracking):
         return ""
-    if page is not None:
+    if tracking_uri(config.uri).startswith("http"):
         return f"Open the run: {page}"
     # `mnistexp ui` opens by itself what an environment variable or the working folder says.
     elsewhere = config.uri is not None and tracking_uri(config.uri) != tracking_uri()
     store = f" --uri {without_password(config.uri or '')}" if elsewhere else ""
-    return f"Browse the runs: mnistexp ui{store}"
+    return f"Browse the runs: mnistexp ui{store}\nThis one, while that is open: {page}"
 
 
 def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
@@ -137,6 +139,7 @@ def _opened(config: MlflowTracking) -> Iterator["MlflowClient"]:
     """A client, while MLflow's set-up of the store is ours alone."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
