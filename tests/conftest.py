@@ -4,9 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # As the product sets them before it imports MLflow and TensorFlow.
 os.environ["MLFLOW_LOGGING_LEVEL"] = "WARNING"
@@ -22,8 +23,12 @@ from mnistexp.compose import compose_config
 from mnistexp.experiment import RunResult, run_experiment
 from mnistexp.model import NetworkConfig
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
 QUICK = ["data.train_size=2000", "train.steps=20"]
 """Real digits, few steps."""
+CHROMIUM = Path("/usr/bin/chromium")
 
 
 @dataclass(frozen=True)
@@ -146,3 +151,36 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert run_here("-m", "lab=1_0_softmax,1_1_two_layers_sigmoid", *quick_lab) == 0
         assert run_here("-m", "model=softmax,two_layers", "seed=0,1,2", *QUICK) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """Debian's Chromium, without a screen and without its errands on the network."""
+    from playwright.sync_api import sync_playwright
+
+    if not CHROMIUM.is_file():
+        pytest.skip(f"Debian's package chromium is not installed: no {CHROMIUM}")
+    errands = ("background-networking", "component-update", "sync")
+    quiet = [f"--disable-{errand}" for errand in errands]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", *quiet],
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: "Browser") -> "Iterator[Page]":
+    """An empty page. Whatever it complains of in its console fails the test."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
+    )
+    yield page
+    page.close()
+    assert not complaints

@@ -14,7 +14,7 @@ ROWS = [
     ["__main__", "__init__"],
     ["cli"],
     ["commands"],
-    ["results"],
+    ["results", "report"],
     ["verification", "sweeper"],
     ["api"],
     ["experiment"],
@@ -28,7 +28,7 @@ ROWS = [
 ]
 """A module imports only from rows below its own."""
 
-HEAVY = {"tensorflow", "keras", "mlflow", "pandas", "sklearn", "matplotlib"}
+HEAVY = {"tensorflow", "keras", "mlflow", "pandas", "sklearn", "scipy", "matplotlib", "plotly"}
 LOADED_WHEN_USED = {
     "train/callbacks.py",
     "train/compiled.py",

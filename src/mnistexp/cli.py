@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from mnistexp.commands.compare import compare
 from mnistexp.commands.diff import diff
+from mnistexp.commands.report import report
 from mnistexp.commands.results import results
 from mnistexp.commands.schema import schema
 from mnistexp.commands.ui import ui
@@ -60,6 +61,7 @@ app = typer.Typer(
 app.command()(ui)
 app.command()(compare)
 app.command()(diff)
+app.command()(report)
 app.command()(verify)
 app.command()(results)
 app.command()(schema)
