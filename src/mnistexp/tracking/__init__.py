@@ -12,6 +12,7 @@ from mnistexp.tracking.runs import (
 from mnistexp.tracking.store import (
     check_store,
     check_tracking,
+    runs_page,
     tracking_uri,
     where_to_look,
     without_password,
@@ -32,6 +33,7 @@ __all__ = [
     "metric_history",
     "past_runs",
     "read_artifact",
+    "runs_page",
     "sigterm_as_interrupt",
     "start_run",
     "tracking_uri",

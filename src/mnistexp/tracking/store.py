@@ -26,6 +26,11 @@ DRIVERS = {
 """The kinds of store, and the package that SQLAlchemy needs for each by default."""
 LOCAL_PAGES = "http://127.0.0.1:5000"
 """Where `mnistexp ui` shows a local store unless told otherwise."""
+MODEL_PAGES = "?workflowType=machine_learning"
+"""MLflow shows pages about language models unless it is told this."""
+DESCRIPTION = "mlflow.note.content"
+"""The tag that MLflow's pages show as a description, in Markdown."""
+ABOUT = "Runs of mnistexp. A sweep is a run with its jobs below it; tags.kind = 'sweep' finds them."
 SQLITE_HEADER = b"SQLite format 3\x00"
 PROBE_TIMEOUT_SECONDS = 3
 
@@ -97,6 +102,25 @@ def where_to_look(config: TrackingConfig, page: str | None) -> str:
     return f"Browse the runs: mnistexp ui{store}\nThis one, while that is open: {page}"
 
 
+def run_page(uri: str, experiment_id: str, run_id: str) -> str:
+    """The address of a run's page, on its server or where `mnistexp ui` shows it.
+
+    Args:
+        uri: of the store, as `tracking_uri` gives it.
+    """
+    server = without_password(uri).rstrip("/") if uri.startswith("http") else LOCAL_PAGES
+    return f"{server}/#/experiments/{experiment_id}/runs/{run_id}{MODEL_PAGES}"
+
+
+def runs_page(config: MlflowTracking, server: str) -> str:
+    """The address of the page of all runs of an experiment that is there, else of the server."""
+    try:
+        _, experiment_id = existing_store(config)
+    except TrackingError:
+        return server
+    return f"{server}/#/experiments/{experiment_id}/runs{MODEL_PAGES}"
+
+
 def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
     """A client of the store, and the id of the experiment, both created if need be.
 
@@ -106,6 +130,8 @@ def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
         import mlflow
 
         experiment = mlflow.set_experiment(config.experiment)
+        if DESCRIPTION not in experiment.tags:
+            client.set_experiment_tag(experiment.experiment_id, DESCRIPTION, ABOUT)
     return client, experiment.experiment_id
 
 

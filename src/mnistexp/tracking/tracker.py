@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mnistexp.errors import Pruned, Terminated
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
-from mnistexp.tracking.store import LOCAL_PAGES, open_store, tracking_uri, without_password
+from mnistexp.tracking.store import DESCRIPTION, open_store, run_page, tracking_uri
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 METRICS_PER_BATCH = 1_000
 PARAMS_PER_BATCH = 100
 MAX_PARAM_LENGTH = 6_000
-DESCRIPTION = "mlflow.note.content"
-"""The tag that MLflow's pages show as a run's description."""
 FLUSH_SECONDS = 5.0
 """Metrics reach the store at least this often, so that a run can be watched."""
 
@@ -204,9 +202,7 @@ class MlflowTracker:
 
     def page(self) -> str | None:
         """The address of the run's page on its server, or where `mnistexp ui` shows it."""
-        uri = tracking_uri(self._config.uri)
-        server = without_password(uri).rstrip("/") if uri.startswith("http") else LOCAL_PAGES
-        return f"{server}/#/experiments/{self._experiment_id}/runs/{self._id}"
+        return run_page(tracking_uri(self._config.uri), self._experiment_id, self._id)
 
     def end(self, status: str) -> None:
         """Send what is left and close the run: FINISHED, FAILED or KILLED."""
