@@ -15,7 +15,7 @@ ROWS = [
     ["cli"],
     ["commands"],
     ["results"],
-    ["verification", "sweeper"],
+    ["verification", "sweeper", "checkup"],
     ["experiment", "figures"],
     ["learner", "evaluation", "compose", "study"],
     ["config"],

@@ -10,6 +10,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from mnistexp import __version__
+from mnistexp.commands.doctor import doctor
 from mnistexp.commands.results import results
 from mnistexp.commands.schema import schema
 from mnistexp.commands.ui import ui
@@ -59,6 +60,7 @@ app.command()(ui)
 app.command()(verify)
 app.command()(results)
 app.command()(schema)
+app.command()(doctor)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,6 +1,7 @@
 """Where runs are recorded: MLflow, or nowhere."""
 
 from mnistexp.tracking.config import MlflowTracking, NoTracking, TrackingConfig
+from mnistexp.tracking.lost import OpenRun, close_lost, open_runs
 from mnistexp.tracking.runs import PastRun, end_run, metric_history, past_runs
 from mnistexp.tracking.store import (
     check_store,
@@ -15,13 +16,16 @@ __all__ = [
     "MlflowTracking",
     "NoTracker",
     "NoTracking",
+    "OpenRun",
     "PastRun",
     "Tracker",
     "TrackingConfig",
     "check_store",
     "check_tracking",
+    "close_lost",
     "end_run",
     "metric_history",
+    "open_runs",
     "past_runs",
     "sigterm_as_interrupt",
     "start_run",

@@ -35,7 +35,7 @@ def tracking_uri(uri: str | None = None) -> str:
     take the same words for the same file in another working folder.
     """
     chosen = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-    file = _sqlite_file(chosen)
+    file = sqlite_file(chosen)
     return f"sqlite:///{file}" if file is not None and "?" not in chosen else chosen
 
 
@@ -100,8 +100,7 @@ def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
 
     MLflow's first set-up of a database fails if several processes do it at once, so they queue.
     """
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    _quiet_mlflow()
     import mlflow
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -118,6 +117,19 @@ def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
             f"{without_password(uri)}: {reason}"
         ) from error
     return mlflow.MlflowClient(uri), experiment.experiment_id
+
+
+def client_of(uri: str) -> "MlflowClient":
+    """A client of a store that is set up; no experiment is created."""
+    _quiet_mlflow()
+    import mlflow
+
+    return mlflow.MlflowClient(uri)
+
+
+def _quiet_mlflow() -> None:
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 
 
 @contextmanager
@@ -155,7 +167,7 @@ _REMEDY = "Start it, set tracking.uri or MLFLOW_TRACKING_URI to another store, o
 
 
 def _check_file(uri: str) -> None:
-    file = _sqlite_file(uri)
+    file = sqlite_file(uri)
     if file is None:
         raise TrackingError(
             f"tracking.uri: expected sqlite:///FILE, which outlives the run. Received: {uri}"
@@ -175,7 +187,7 @@ def _first_bytes(file: Path) -> bytes:
         return stream.read(len(SQLITE_HEADER))
 
 
-def _sqlite_file(uri: str) -> Path | None:
+def sqlite_file(uri: str) -> Path | None:
     """The file of a local database; None for any other store."""
     path = uri.partition(":///")[2].partition("?")[0]
     is_file = uri.startswith("sqlite") and path and path != ":memory:"
@@ -184,10 +196,15 @@ def _sqlite_file(uri: str) -> Path | None:
 
 def _lock(uri: str) -> AbstractContextManager[object]:
     """One process at a time sets up a local database. A server does that by itself."""
-    file = _sqlite_file(uri)
+    file = sqlite_file(uri)
     if file is None:
         return nullcontext()
     from filelock import FileLock
 
-    name = hashlib.sha256(str(file).encode()).hexdigest()[:16]
-    return FileLock(Path(tempfile.gettempdir()) / f"mnistexp-{os.getuid()}-{name}.lock")
+    return FileLock(lock_file(file))
+
+
+def lock_file(database: Path) -> Path:
+    """The file that whoever sets up a local database has locked."""
+    name = hashlib.sha256(str(database).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"mnistexp-{os.getuid()}-{name}.lock"
