@@ -17,7 +17,7 @@ ROWS = [
     ["results"],
     ["verification", "sweeper", "checkup"],
     ["experiment", "figures"],
-    ["learner", "evaluation", "compose", "study"],
+    ["learner", "evaluation", "compose", "study", "completion"],
     ["config"],
     ["model", "optim", "data", "device", "train", "tracking", "sweep"],
     ["environment", "explain", "expectation"],

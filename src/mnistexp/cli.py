@@ -10,6 +10,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from mnistexp import __version__
+from mnistexp.commands.completion import completion
 from mnistexp.commands.doctor import doctor
 from mnistexp.commands.results import results
 from mnistexp.commands.schema import schema
@@ -61,6 +62,7 @@ app.command()(verify)
 app.command()(results)
 app.command()(schema)
 app.command()(doctor)
+app.command()(completion)
 
 
 @app.callback(invoke_without_command=True)
