@@ -17,7 +17,7 @@ ROWS = [
     ["results"],
     ["verification", "sweeper", "checkup"],
     ["experiment", "figures"],
-    ["learner", "evaluation", "compose", "study", "completion"],
+    ["learner", "evaluation", "compose", "study", "completion", "file_schema"],
     ["config"],
     ["model", "optim", "data", "device", "train", "tracking", "sweep"],
     ["environment", "explain", "expectation"],
