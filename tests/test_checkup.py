@@ -8,14 +8,17 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import mlflow
 import pytest
 from conftest import Command, TrackedRun
 from filelock import FileLock
+from test_server import served
 
 from mnistexp.checkup.computing import TensorFlow, judge_gpus
 from mnistexp.checkup.files import check_data, check_disk
@@ -189,6 +192,60 @@ def test_a_store_that_cannot_be_used_is_told_as_a_run_tells_it(
     assert "expected an SQLite database" in one_line(outcome.out)
     silent = mnistexp("doctor", "--uri", "http://127.0.0.1:9")
     assert "no answer from the MLflow server" in one_line(silent.out)
+
+
+def test_a_database_that_mlflow_has_not_set_up_is_left_as_it_is(
+    mnistexp: Command, tmp_path: Path
+) -> None:
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.execute("CREATE TABLE notes (text)")
+    database.close()
+    before = (tmp_path / "mlflow.db").read_bytes()
+    assert mnistexp("doctor").exit_code == 0
+    assert (tmp_path / "mlflow.db").read_bytes() == before
+
+
+@pytest.mark.integration
+def test_a_server_is_asked_for_its_version_and_its_runs(mnistexp: Command, tmp_path: Path) -> None:
+    server = ("mlflow", "server", "--host", "127.0.0.1", "--workers", "1")
+    with served(tmp_path / "server", *server) as uri:
+        client = mlflow.MlflowClient(uri)
+        tags = {"process": f"{os.uname().nodename}:999999999"}
+        run = client.create_run("0", run_name="lost_one", tags=tags)
+        outcome = mnistexp("doctor", "--uri", uri)
+        assert outcome.exit_code == 1
+        assert f"the server's MLflow is {mlflow.__version__}" in one_line(outcome.out)
+        assert f"lost_one ({run.info.run_id}): RUNNING, but" in one_line(outcome.out)
+        assert mnistexp("doctor", "--uri", uri, "--close-lost").exit_code == 0
+        assert client.get_run(run.info.run_id).info.status == "KILLED"
+
+
+@contextmanager
+def closed_door() -> Iterator[str]:
+    """A server that is there and lets nobody in, as MLflow's does for a host it doesn't know."""
+
+    class Forbid(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(403)
+
+        def do_POST(self) -> None:
+            self.send_error(403)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Forbid) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_server_that_lets_nobody_in_is_told(mnistexp: Command) -> None:
+    with closed_door() as uri:
+        outcome = mnistexp("doctor", "--uri", uri)
+    assert outcome.exit_code == 1
+    assert "MLFLOW_TRACKING_USERNAME" in outcome.out
+    assert outcome.err == ""
 
 
 def test_a_store_that_may_not_be_written_is_told(store: Path) -> None:

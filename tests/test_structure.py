@@ -104,6 +104,8 @@ sys.exit(code)
         (["--version"], 0),
         (["ui", "--help"], 0),
         (["schema"], 0),
+        (["schema", "experiment"], 0),
+        (["completion", "--shell", "bash", "--answer", "mnistexp model.layers."], 0),
         (["model=conv_bg"], 2),
         (["train.epoch=3"], 2),
         (["data.validation_size=60000"], 2),

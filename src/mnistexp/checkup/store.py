@@ -35,13 +35,15 @@ def check_whether_it_answers(uri: str) -> Iterator[Finding]:
     elif file is not None:
         yield from _check_database(file, shown)
     else:
-        yield Finding("store", "ok", f"{shown} answers")
+        yield _ask(uri, shown)
 
 
 def is_set_up(uri: str) -> bool:
     """Whether there may be runs in a store that answers."""
+    if uri.startswith("http"):
+        return True
     file = sqlite_file(uri)
-    return file is None or _is_begun(file)
+    return (file is None or _is_begun(file)) and _revisions(uri)[0] is not None
 
 
 def check_schema(uri: str) -> Finding:
@@ -74,6 +76,25 @@ def check_artifacts(uri: str) -> Iterator[Finding]:
                 f"{experiment.name}: expected them in {folder}, which is gone",
                 "move the folder back; or begin anew with tracking.experiment=NAME",
             )
+
+
+def _ask(uri: str, shown: str) -> Finding:
+    """A question to a server or a database; that there is one is known already."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        if uri.startswith("http"):
+            client_of(uri).search_experiments(max_results=1)
+        else:
+            _revisions(uri)
+    except (MlflowException, SQLAlchemyError) as error:
+        remedy = (
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD are sent along; a host name "
+            "must be in the server's --allowed-hosts"
+        )
+        return Finding("store", "problem", f"{shown}: {str(error).splitlines()[0]}", remedy)
+    return Finding("store", "ok", f"{shown} answers")
 
 
 def _is_begun(file: Path) -> bool:
