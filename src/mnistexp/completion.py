@@ -11,6 +11,9 @@ from pydantic_core import PydanticUndefined
 
 from mnistexp.groups import EXPERIMENTS, experiment_folders, list_groups, shipped
 
+HYDRAS = ("sweeper", "launcher")
+"""The groups of Hydra's that have options of ours."""
+
 
 def complete_words(words: Sequence[str], begun: str) -> list[str]:
     """What may stand in the place of a word that is begun.
@@ -26,7 +29,8 @@ def complete_words(words: Sequence[str], begun: str) -> list[str]:
     name, equals, value = begun.partition("=")
     if not equals:
         choices = [f"{group}=" for group in groups if group.startswith(begun)]
-        return choices + [path for path in _settings(words, name) if path not in choices]
+        settings = _of_hydra if begun.startswith("hydra.") else _settings
+        return choices + [path for path in settings(words, begun) if path not in choices]
     # For a sweep, values are divided by commas.
     earlier, comma, last = value.rpartition(",")
     possible = groups[name] if name in groups else _values(words, name)
@@ -41,6 +45,17 @@ def _settings(words: Sequence[str], begun: str) -> Iterator[str]:
             if name.startswith(last):
                 path = f"{above}{dot}{name}"
                 yield from _endings(path, inner)
+
+
+def _of_hydra(words: Sequence[str], begun: str) -> Iterator[str]:
+    """The settings of the chosen sweeper and launcher, which are in no schema of ours."""
+    above, _, last = begun.rpartition(".")
+    raw: Any = {"hydra": {kind: _chosen(words).get(f"hydra/{kind}", {}) for kind in HYDRAS}}
+    for part in above.split("."):
+        raw = raw.get(part, {}) if isinstance(raw, dict) else {}
+    for name, value in raw.items() if isinstance(raw, dict) else ():
+        if str(name).startswith(last) and name not in ("defaults", "_target_"):
+            yield f"{above}.{name}{'.' if isinstance(value, dict) else '='}"
 
 
 def _endings(path: str, annotation: Any) -> list[str]:
