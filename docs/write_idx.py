@@ -19,8 +19,10 @@ def write_data_set(folder: Path, splits: dict[str, tuple[np.ndarray, np.ndarray]
 
 
 random = np.random.default_rng(0)  # Yours instead: dark 0 to light 255, labels 0 to 9.
-labels = {"train": random.integers(0, 10, 5_000), "t10k": random.integers(0, 10, 1_000)}
-images = {split: np.zeros((len(found), 28, 28)) for split, found in labels.items()}
-for split, found in labels.items():
-    images[split][np.arange(len(found)), 2 * found + 4] = 255  # A line, higher or lower.
-write_data_set(Path("mine/images"), {split: (images[split], labels[split]) for split in labels})
+splits = {}
+for split, num_images in {"train": 5_000, "t10k": 1_000}.items():
+    labels = random.integers(0, 10, num_images)
+    images = np.zeros((num_images, 28, 28))
+    images[np.arange(num_images), 2 * labels + 4] = 255  # A line, higher or lower.
+    splits[split] = images, labels
+write_data_set(Path("mine/images"), splits)
