@@ -342,6 +342,7 @@ def test_a_gpu_is_of_use_only_to_a_tensorflow_that_sees_it(
     assert advice in finding.remedy
 
 
+@pytest.mark.integration
 def test_onednn_that_is_off_is_told(tmp_path: Path) -> None:
     """In a process of its own: TensorFlow reads the environment once."""
     process = subprocess.run(
