@@ -1,11 +1,13 @@
 """What the tests share: the command line in this process, and trained runs."""
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # As the product sets them before it imports MLflow and TensorFlow.
 os.environ["MLFLOW_LOGGING_LEVEL"] = "WARNING"
@@ -21,8 +23,12 @@ from mnistexp.compose import compose_config
 from mnistexp.experiment import RunResult, run_experiment
 from mnistexp.model import NetworkConfig
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
 QUICK = ["data.train_size=2000", "train.steps=20"]
 """Real digits, few steps."""
+CHROMIUM = Path("/usr/bin/chromium")
 
 
 @dataclass(frozen=True)
@@ -51,18 +57,24 @@ def mnistexp(
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["mnistexp", *arguments])
-        exit_code = 0
-        try:
-            main()
-        except SystemExit as end:
-            exit_code = end.code if isinstance(end.code, int) else 0
-        finally:
-            GlobalHydra.instance().clear()
+        exit_code = run_here(*arguments)
         out, err = capfd.readouterr()
         return Outcome(exit_code, out, err)
 
     return run
+
+
+def run_here(*arguments: str) -> int:
+    """The command `mnistexp` in this process and this working folder. Gives its exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["mnistexp", *arguments])
+        try:
+            main()
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 0
+        finally:
+            GlobalHydra.instance().clear()
+    return 0
 
 
 def write_own(folder: Path, name: str, text: str) -> None:
@@ -81,7 +93,13 @@ def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # So that Ctrl-C reaches a sweep and its workers, as it does.
+        preexec_fn=_hear_ctrl_c,
     )
+
+
+def _hear_ctrl_c() -> None:
+    """As in a terminal, also where the tests run in the background and are deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def network_config(*overrides: str) -> NetworkConfig:
@@ -120,3 +138,49 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> TrackedRun:
     client = mlflow.MlflowClient(uri)
     assert result.run_id is not None
     return TrackedRun(result, client.get_run(result.run_id), client, folder)
+
+
+@pytest.fixture(scope="session")
+def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with a store: a run that diverged, runs of the lab, and then a sweep."""
+    folder = tmp_path_factory.mktemp("lived_in")
+    quick_lab = ["train.steps=40", "train.evaluate_every=20 steps", "seed=0,1"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert run_here("model=two_layers", "optim.learning_rate=1e30", *QUICK) == 1
+        assert run_here("-m", "lab=1_0_softmax,1_1_two_layers_sigmoid", *quick_lab) == 0
+        assert run_here("-m", "model=softmax,two_layers", "seed=0,1,2", *QUICK) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """Debian's Chromium, without a screen and without its errands on the network."""
+    from playwright.sync_api import sync_playwright
+
+    if not CHROMIUM.is_file():
+        pytest.skip(f"Debian's package chromium is not installed: no {CHROMIUM}")
+    errands = ("background-networking", "component-update", "sync")
+    quiet = [f"--disable-{errand}" for errand in errands]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", *quiet],
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: "Browser") -> "Iterator[Page]":
+    """An empty page. Whatever it complains of in its console fails the test."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
+    )
+    yield page
+    page.close()
+    assert not complaints

@@ -11,23 +11,27 @@ import mnistexp
 
 PACKAGE = Path(mnistexp.__file__).parent
 ROWS = [
-    ["__main__"],
+    ["__main__", "__init__"],
     ["cli"],
     ["commands"],
-    ["results"],
+    ["results", "report"],
     ["verification", "sweeper", "checkup"],
-    ["experiment", "figures"],
-    ["learner", "evaluation", "compose", "study", "completion", "file_schema"],
+    ["api"],
+    ["experiment"],
+    ["figures", "comparison"],
+    [
+        *("learner", "evaluation", "compose", "study", "runs", "description"),
+        *("completion", "file_schema"),
+    ],
     ["config"],
     ["model", "optim", "data", "device", "train", "tracking", "sweep"],
     ["environment", "explain", "expectation"],
     ["schema", "groups"],
-    ["errors"],
-    ["__init__"],
+    ["errors", "version"],
 ]
 """A module imports only from rows below its own."""
 
-HEAVY = {"tensorflow", "keras", "mlflow", "pandas", "sklearn", "matplotlib"}
+HEAVY = {"tensorflow", "keras", "mlflow", "pandas", "sklearn", "scipy", "matplotlib", "plotly"}
 LOADED_WHEN_USED = {
     "train/callbacks.py",
     "train/compiled.py",

@@ -2,7 +2,14 @@
 
 from mnistexp.tracking.config import MlflowTracking, NoTracking, TrackingConfig
 from mnistexp.tracking.lost import OpenRun, close_lost, open_runs
-from mnistexp.tracking.runs import PastRun, end_run, metric_history, past_runs
+from mnistexp.tracking.runs import (
+    PastRun,
+    end_run,
+    existing_runs,
+    metric_history,
+    past_runs,
+    read_artifact,
+)
 from mnistexp.tracking.store import (
     check_store,
     check_tracking,
@@ -24,9 +31,11 @@ __all__ = [
     "check_tracking",
     "close_lost",
     "end_run",
+    "existing_runs",
     "metric_history",
     "open_runs",
     "past_runs",
+    "read_artifact",
     "sigterm_as_interrupt",
     "start_run",
     "tracking_uri",
