@@ -10,7 +10,9 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from mnistexp.commands.compare import compare
+from mnistexp.commands.completion import completion
 from mnistexp.commands.diff import diff
+from mnistexp.commands.doctor import doctor
 from mnistexp.commands.report import report
 from mnistexp.commands.results import results
 from mnistexp.commands.schema import schema
@@ -65,6 +67,8 @@ app.command()(report)
 app.command()(verify)
 app.command()(results)
 app.command()(schema)
+app.command()(doctor)
+app.command()(completion)
 
 
 @app.callback(invoke_without_command=True)

@@ -86,7 +86,7 @@ def tracking_of(experiment: str, uri: str | None) -> MlflowTracking:
 def _columns(runs: Sequence[PastRun]) -> list[str]:
     """All columns: what every run has, tags, settings, metrics."""
     tags = dict.fromkeys(
-        [f"tags.{name}" for name in TAGS] + [t for run in runs for t in _tags(run)]
+        [*(f"tags.{name}" for name in TAGS), *(t for run in runs for t in _tags(run))]
     )
     settings = dict.fromkeys(name for run in runs for name in run.params)
     metrics = dict.fromkeys(name for run in runs for name in run.metrics)

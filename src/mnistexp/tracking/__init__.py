@@ -1,6 +1,7 @@
 """Where runs are recorded: MLflow, or nowhere."""
 
 from mnistexp.tracking.config import MlflowTracking, NoTracking, TrackingConfig
+from mnistexp.tracking.lost import OpenRun, close_lost, open_runs
 from mnistexp.tracking.runs import (
     PastRun,
     end_run,
@@ -23,14 +24,17 @@ __all__ = [
     "MlflowTracking",
     "NoTracker",
     "NoTracking",
+    "OpenRun",
     "PastRun",
     "Tracker",
     "TrackingConfig",
     "check_store",
     "check_tracking",
+    "close_lost",
     "end_run",
     "existing_runs",
     "metric_history",
+    "open_runs",
     "past_runs",
     "read_artifact",
     "runs_page",

@@ -3,7 +3,6 @@
 import getpass
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mnistexp.errors import Pruned, Terminated
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
+from mnistexp.tracking.process import process_tags
 from mnistexp.tracking.store import DESCRIPTION, open_store, run_page, tracking_uri
 
 if TYPE_CHECKING:
@@ -251,8 +251,8 @@ def start_run(
         tracker = MlflowTracker(client, run.info.run_id, experiment_id, config)
     else:
         client.update_run(resume, status="RUNNING")
-        client.set_tag(resume, "reason", "")  # Of the earlier end.
         tracker = MlflowTracker(client, resume, experiment_id, config)
+        tracker.set_tags({"reason": "", **process_tags()})  # Those were of the earlier end.
     try:
         with sigterm_as_interrupt():
             yield tracker
@@ -267,7 +267,7 @@ def _run_tags() -> dict[str, str]:
     return {
         "mlflow.user": _user(),
         "mlflow.source.type": "LOCAL",
-        "process": f"{socket.gethostname()}:{os.getpid()}",
+        **process_tags(),
     }
 
 
