@@ -24,13 +24,14 @@ from tensorflow.python.framework.config import is_op_determinism_enabled  # Not 
 
 from mnistexp.train.divergence import check_finite
 from mnistexp.train.order import BatchOrder
+from mnistexp.train.probe import probe
+from mnistexp.train.snapshot import Spread
 from mnistexp.train.split import Split
 
 MAX_CHUNK_STEPS = 200
 """Steps of one call at most; the shape that is compiled for."""
 CHUNK_SECONDS = 0.3
 """What a call should take at most, so that Ctrl-C is heard."""
-EVALUATION_BATCH = 1_000
 MAX_KEPT = 4
 """Compiled loops that a process keeps."""
 
@@ -160,10 +161,15 @@ class FastModel(keras.Model):
         return loss, tf.reduce_mean(tf.cast(_is_correct(labels, logits), tf.float32))
 
     def evaluate_batch(self, images: Any, labels: Any) -> tuple[Any, Any]:
-        """Sum of the losses, and number of right answers; compiled by `compiled_model`."""
+        """Sum of the losses, and the answers, uint8; compiled by `compiled_model`."""
         logits = self(images, training=False)
-        loss = tf.reduce_sum(self.loss_per_image(labels, logits))
-        return loss, tf.reduce_sum(tf.cast(_is_correct(labels, logits), tf.float32))
+        return tf.reduce_sum(self.loss_per_image(labels, logits)), answers(logits)
+
+    def probe_batch(self, images: Any, labels: Any, spread: Spread) -> tuple[Any, Any, Any]:
+        """Mean loss, answers, and by name the values whose spread is wanted; see `probe`."""
+        scaled = tf.cast(images, tf.float32) * (1 / self.scale)
+        logits, values = probe(self.network, scaled, spread)
+        return tf.reduce_mean(self.loss_per_image(labels, logits)), answers(logits), values
 
 
 def compiled_model(
@@ -192,6 +198,8 @@ def compiled_model(
         model.compile(ours, jit_compile=xla)
         model.optimizer.build(model.network.trainable_variables)
         model.run_evaluation = tf.function(model.evaluate_batch, jit_compile=xla)
+        # XLA would take longer to compile it than it ever saves.
+        model.run_probe = tf.function(model.probe_batch)
         _KEPT[kind] = model
     _KEPT.move_to_end(kind)
     if len(_KEPT) > MAX_KEPT:
@@ -215,28 +223,6 @@ def _copy(sources: list[Any], targets: list[Any]) -> None:
         target.assign(source)
 
 
-class FastEvaluation:
-    """Loss and accuracy of a split that lies on the device."""
-
-    def __init__(self, model: FastModel, split: Split) -> None:
-        self._images = tf.constant(split.images)
-        self._labels = tf.constant(split.labels, tf.int32)
-        self._model = model
-
-    def __call__(self) -> tuple[float, float]:
-        """Mean loss and accuracy of the model as it is now."""
-        starts = range(0, len(self._labels), EVALUATION_BATCH)
-        sums = [
-            self._model.run_evaluation(
-                self._images[start : start + EVALUATION_BATCH],
-                self._labels[start : start + EVALUATION_BATCH],
-            )
-            for start in starts
-        ]
-        loss, correct = np.array(sums, "f8").sum(axis=0) / len(self._labels)
-        return float(loss), float(correct)
-
-
 def _cross_entropy(labels: Any, logits: Any) -> Any:
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
 
@@ -248,6 +234,11 @@ def _log_of_softmax(labels: Any, logits: Any) -> Any:
 
 
 LOSSES = {"cross_entropy": _cross_entropy, "log_of_softmax": _log_of_softmax}
+
+
+def answers(logits: Any) -> Any:
+    """The class of the highest logit, uint8 [n]."""
+    return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8)
 
 
 def _is_correct(labels: Any, logits: Any) -> Any:
