@@ -19,6 +19,7 @@ ROWS = [
     ["experiment", "figures"],
     ["learner", "evaluation", "compose", "study"],
     ["config"],
+    ["dashboard"],
     ["model", "optim", "data", "device", "train", "tracking", "sweep"],
     ["environment", "explain", "expectation"],
     ["schema", "groups"],
@@ -29,9 +30,12 @@ ROWS = [
 
 HEAVY = {"tensorflow", "keras", "mlflow", "pandas", "sklearn", "matplotlib"}
 LOADED_WHEN_USED = {
+    "dashboard/notebook.py",
     "train/callbacks.py",
     "train/compiled.py",
+    "train/probe.py",
     "train/progress.py",
+    "train/watching.py",
     "optim/schedules.py",
 }
 """Modules that stand on Keras from top to bottom; others import them inside functions."""
@@ -103,9 +107,13 @@ sys.exit(code)
         (["--help"], 0),
         (["--version"], 0),
         (["ui", "--help"], 0),
+        (["watch", "--help"], 0),
+        (["watch", "/nowhere"], 2),
+        (["watch"], 2),
         (["schema"], 0),
         (["model=conv_bg"], 2),
         (["train.epoch=3"], 2),
+        (["dashboard=liv"], 2),
         (["data.validation_size=60000"], 2),
         (["data.directory=/nowhere"], 2),
         (["tracking.uri=http://127.0.0.1:9"], 2),
@@ -119,7 +127,9 @@ def test_help_and_wrong_input_load_nothing_heavy(arguments: list[str], exit_code
     assert "Traceback" not in process.stderr
 
 
-@pytest.mark.parametrize("group", ["model", "optim", "data", "device", "train", "tracking"])
+@pytest.mark.parametrize(
+    "group", ["model", "optim", "data", "device", "train", "tracking", "dashboard"]
+)
 def test_one_word_three_places(group: str) -> None:
     """A group of configs, a module and a test share a name."""
     from mnistexp.groups import shipped

@@ -14,6 +14,7 @@ from mnistexp.commands.results import results
 from mnistexp.commands.schema import schema
 from mnistexp.commands.ui import ui
 from mnistexp.commands.verify import verify
+from mnistexp.commands.watch import watch
 from mnistexp.errors import MnistexpError, Terminated
 from mnistexp.groups import list_groups
 
@@ -56,6 +57,7 @@ app = typer.Typer(
     cls=Help, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
 )
 app.command()(ui)
+app.command()(watch)
 app.command()(verify)
 app.command()(results)
 app.command()(schema)

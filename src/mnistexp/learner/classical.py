@@ -13,7 +13,7 @@ from mnistexp.errors import DeviceError
 from mnistexp.learner.requirements import pinned
 from mnistexp.model import ClassicalConfig, NetworkConfig, build_estimator, count_parameters
 from mnistexp.model.classical import CALIBRATION_SIZE
-from mnistexp.train import History, LogMetrics, Training
+from mnistexp.train import History, LogMetrics, Observer, Training
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -58,8 +58,10 @@ class ClassicalLearner:
         """How many numbers it has learned or keeps."""
         return count_parameters(self._estimator)
 
-    def fit(self, data: Data, log_metrics: LogMetrics) -> Training:
-        """Fit on `data.train`, in one step."""
+    def fit(
+        self, data: Data, log_metrics: LogMetrics, observer: Observer | None = None
+    ) -> Training:
+        """Fit on `data.train`, in one step, which is nothing to observe."""
         print(f"fitting {self._model.type} on {len(data.train):,} images …", flush=True)
         begin = time.perf_counter()
         self._fit(data.train)

@@ -11,7 +11,7 @@ from mnistexp.device import Device, set_up_device
 from mnistexp.learner.requirements import pinned
 from mnistexp.model import NetworkConfig, build_classifier, build_model
 from mnistexp.optim import build_optimizer
-from mnistexp.train import LogMetrics, Training, fit
+from mnistexp.train import LogMetrics, Observer, Training, fit
 
 if TYPE_CHECKING:
     import keras
@@ -46,7 +46,9 @@ class NetworkLearner:
         """Trainable weights and biases; the moving averages of batch normalisation are not."""
         return sum(int(np.prod(weight.shape)) for weight in self._network.trainable_weights)
 
-    def fit(self, data: Data, log_metrics: LogMetrics) -> Training:
+    def fit(
+        self, data: Data, log_metrics: LogMetrics, observer: Observer | None = None
+    ) -> Training:
         """Train on `data.train`; see `mnistexp.train.fit`."""
         return fit(
             self._network,
@@ -57,6 +59,7 @@ class NetworkLearner:
             seed=self._config.seed,
             xla=self._xla,
             log_metrics=log_metrics,
+            observer=observer,
         )
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:

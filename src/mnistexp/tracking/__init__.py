@@ -1,10 +1,18 @@
 """Where runs are recorded: MLflow, or nowhere."""
 
 from mnistexp.tracking.config import MlflowTracking, NoTracking, TrackingConfig
-from mnistexp.tracking.runs import PastRun, end_run, metric_history, past_runs
+from mnistexp.tracking.runs import (
+    PastRun,
+    end_run,
+    fetch_artifact,
+    find_run,
+    metric_history,
+    past_runs,
+)
 from mnistexp.tracking.store import (
     check_store,
     check_tracking,
+    is_there,
     tracking_uri,
     where_to_look,
     without_password,
@@ -21,6 +29,9 @@ __all__ = [
     "check_store",
     "check_tracking",
     "end_run",
+    "fetch_artifact",
+    "find_run",
+    "is_there",
     "metric_history",
     "past_runs",
     "sigterm_as_interrupt",

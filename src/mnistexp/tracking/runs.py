@@ -1,10 +1,16 @@
 """Runs that the store has already."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mnistexp.tracking.config import MlflowTracking
 from mnistexp.tracking.store import open_store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 
 @dataclass(frozen=True)
@@ -42,13 +48,39 @@ def past_runs(config: MlflowTracking, where: str = "") -> list[PastRun]:
             [experiment_id], where, order_by=["attributes.start_time ASC"], page_token=token
         )
         for run in page:
-            data = run.data
-            found.append(
-                PastRun(run.info.run_id, run.info.status, data.params, data.metrics, data.tags)
-            )
+            found.append(_past(run))
         token = page.token
         if not token:
             return found
+
+
+def find_run(config: MlflowTracking, run: str) -> PastRun | None:
+    """The run with this id, or the latest one of this name in any experiment; None without any."""
+    from mlflow.exceptions import MlflowException
+
+    client, _ = open_store(config)
+    try:
+        return _past(client.get_run(run))
+    except MlflowException:  # It is no id.
+        pass
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    name = run.replace("'", "")  # MLflow's filters cannot quote it, so no name has it.
+    where = f"attributes.run_name = '{name}'"
+    newest_first = ["attributes.start_time DESC"]
+    named = client.search_runs(experiments, where, max_results=1, order_by=newest_first)
+    return _past(named[0]) if named else None
+
+
+def fetch_artifact(config: MlflowTracking, run_id: str, path: str, folder: str) -> Path | None:
+    """An artifact of a run, copied below a folder; None if the run has none of this path."""
+    from mlflow.exceptions import MlflowException
+
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"  # They are small.
+    client, _ = open_store(config)
+    try:
+        return Path(client.download_artifacts(run_id, path, folder))
+    except (MlflowException, OSError):
+        return None
 
 
 def metric_history(config: MlflowTracking, run_id: str, metric: str) -> Sequence[tuple[int, float]]:
@@ -63,3 +95,8 @@ def end_run(config: MlflowTracking, run_id: str, status: str, reason: str) -> No
     client, _ = open_store(config)
     client.set_tag(run_id, "reason", reason)
     client.set_terminated(run_id, status)
+
+
+def _past(run: "Run") -> PastRun:
+    data = run.data
+    return PastRun(run.info.run_id, run.info.status, data.params, data.metrics, data.tags)

@@ -74,6 +74,20 @@ def check_store(uri: str) -> None:
         _check_file(uri)
 
 
+def is_there(config: MlflowTracking) -> bool:
+    """Whether there is anything to read: a local database is not created by looking for it.
+
+    Raises:
+        TrackingError: see `check_store`.
+    """
+    uri = tracking_uri(config.uri)
+    file = _sqlite_file(uri)
+    if file is not None and not file.exists():
+        return False
+    check_store(uri)
+    return True
+
+
 def without_password(uri: str) -> str:
     """The address as it may be shown."""
     return re.sub(r"//[^/@]*@", "//", uri)

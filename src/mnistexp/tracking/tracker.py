@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mnistexp.errors import Pruned, Terminated
@@ -50,6 +51,9 @@ class Tracker(Protocol):
     def log_figure(self, figure: "Figure", path: str) -> None:
         """Store a picture as the artifact `path`."""
 
+    def log_artifact(self, file: Path, folder: str) -> None:
+        """Store a file among the artifacts, in `folder`."""
+
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
         """Record which data was used. profile: the number of images of each split."""
 
@@ -78,6 +82,9 @@ class NoTracker:
         """Do nothing."""
 
     def log_figure(self, figure: "Figure", path: str) -> None:
+        """Do nothing."""
+
+    def log_artifact(self, file: Path, folder: str) -> None:
         """Do nothing."""
 
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
@@ -144,6 +151,10 @@ class MlflowTracker:
     def log_figure(self, figure: "Figure", path: str) -> None:
         """Store a picture as the artifact `path`."""
         self._client.log_figure(self._id, figure, path)
+
+    def log_artifact(self, file: Path, folder: str) -> None:
+        """Store a file among the artifacts, in `folder`."""
+        self._client.log_artifact(self._id, str(file), folder)
 
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
         """Record which data was used. profile: the number of images of each split."""

@@ -71,4 +71,5 @@ def boundaries(values: np.ndarray) -> np.ndarray:
     below = np.floor(places).astype(int)
     above = np.minimum(below + 1, len(values) - 1)
     share = places - below
-    return ((1 - share) * values[below] + share * values[above]).astype("f4")
+    found: np.ndarray = (1 - share) * values[below] + share * values[above]
+    return found.astype("f4")
