@@ -7,7 +7,7 @@ Rectangle = tuple[float, float, float, float]
 """Left, bottom, width and height, as shares of the figure."""
 HEADER_INCHES = 0.42
 FOOTER_INCHES = 0.26
-LEFT_INCHES, RIGHT_INCHES, TOP_INCHES, BOTTOM_INCHES = 0.55, 0.15, 0.32, 0.3
+LEFT_INCHES, RIGHT_INCHES, TOP_INCHES, BOTTOM_INCHES = 0.55, 0.25, 0.32, 0.3
 """Around a panel, for its title and its axes."""
 SCALE_INCHES = 0.62
 """Right of the test digits, for their scale."""
@@ -40,7 +40,7 @@ def place(panels: Sequence[str], size: Size) -> dict[str, Rectangle]:
 
 def strip(size: Size) -> Rectangle:
     """The corner of the learning rate, top right."""
-    return _shares(size[0] - 1.5, size[1] - HEADER_INCHES + 0.06, 1.35, 0.32, size)
+    return _shares(size[0] - 1.5, size[1] - HEADER_INCHES + 0.06, 1.35, 0.26, size)
 
 
 def _shares(left: float, bottom: float, width: float, height: float, size: Size) -> Rectangle:

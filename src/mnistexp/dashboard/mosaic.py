@@ -17,7 +17,7 @@ RIGHT = np.array([255, 255, 255], "f4")
 WRONG = np.array([255, 200, 206], "f4")
 TRUE_COLOUR = "#00703c"
 COMPUTED_COLOUR = "#c1121f"
-LABEL_HEIGHT = 9.0
+LABEL_HEIGHT = 8.0
 """In pixels of a digit."""
 
 
@@ -42,6 +42,7 @@ def compose_mosaic(images: np.ndarray, is_right: np.ndarray, grid: tuple[int, in
     paper = np.where(is_right[:, None], RIGHT, WRONG)[:, None, None, :]
     cells = np.full((lines * columns, CELL, CELL, 3), 255, "u1")
     cells[: len(images)] = (1 - images.astype("f4") / 255) * paper
+    cells[:, -1] = cells[:, :, -1] = 255  # A line between cells; no digit reaches that far.
     rows = cells.reshape(lines, columns, CELL, CELL, 3).swapaxes(1, 2)
     return rows.reshape(lines * CELL, columns * CELL, 3)
 

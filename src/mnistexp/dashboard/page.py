@@ -103,7 +103,7 @@ class Theatre:
 
         key = (await request.body()).decode()
         async with self._viewer(request) as viewer:
-            viewer.show.view.press(key)
+            viewer.show.press(key)
         return Response(status_code=204)
 
     async def _box(self, request: "Request") -> "Response":

@@ -50,6 +50,7 @@ class Panels:
             family="monospace",
             ha="center",
             va="center",
+            multialignment="left",
             zorder=10,
             bbox={"boxstyle": "round,pad=1", "facecolor": "white", "edgecolor": GREY},
         )

@@ -49,21 +49,21 @@ class Player:
             self._pause()
             return self._index
         if self._since is None:
-            self._go_on()
+            self._since = self._clock()
         index = self._position()
         self.skipped = max(0, index - self._index - 1)
         self._index = index
         return index
 
+    def restart(self) -> None:
+        """Play from the start."""
+        self._follows, self._played, self._index = False, 0.0, -1
+        self._since = self._clock()
+
     def _pause(self) -> None:
         if self._since is not None:
             self._played += self._clock() - self._since
             self._since = None
-
-    def _go_on(self) -> None:
-        if self.is_at_end:
-            self._follows, self._played, self._index = False, 0.0, -1
-        self._since = self._clock()
 
     def _position(self) -> int:
         moments = self.recording.moments

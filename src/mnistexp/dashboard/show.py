@@ -40,6 +40,13 @@ class Show:
         self.panels.show(self.index, state)
         return True
 
+    def press(self, key: str) -> None:
+        """Do what a key is for."""
+        if key == " " and self.is_over:
+            self._player.restart()
+        else:
+            self.view.press(key)
+
     @property
     def is_over(self) -> bool:
         """Whether the training has ended and its last moment is shown."""
@@ -80,8 +87,8 @@ class Show:
             parts.append("training")
         else:
             parts.append(f"played at {player.speed:.3g} times its speed")
-        if player.skipped and not self.view.paused:
-            parts.append(f"every moment in {player.skipped + 1} is shown")
+        if player.skipped and not (self.view.paused or player.is_at_end):
+            parts.append(f"1 of {player.skipped + 1} moments is shown")
         return "  ·  ".join(parts)
 
 

@@ -18,7 +18,7 @@ HELP = """\
 8          weights and biases, or logits and activations
 9          training and test digits
 0, Esc     all six
-space      pause, go on; at the end: play again
+space      pause, go on; at the end, play again
 o          box zoom on or off: draw a box with the mouse
 h          back to the whole
 Ctrl-S     save the picture

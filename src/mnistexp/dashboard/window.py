@@ -87,7 +87,7 @@ class Window:
 
     def _on_key(self, event: "KeyEvent") -> Any:
         if event.key is not None:
-            self._show.view.press(event.key)
+            self._show.press(event.key)
             self.refresh()
 
     def _on_press(self, event: "MouseEvent") -> Any:
