@@ -145,7 +145,7 @@ def _watched(
     if config.data.directory is not None:
         settings["directory"] = str(Path(config.data.directory).absolute())
     header = Header(
-        name=_name(config, origin),
+        name=getattr(config.tracking, "run_name", None) or _name(config, origin),
         run_id=tracker.run_id,
         num_steps=config.train.num_steps(len(data.train)),
         batch_size=config.train.batch_size,

@@ -1,5 +1,6 @@
 """`mnistexp watch`: the six panels of a run that trains, or the replay of one that did."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,7 +65,7 @@ def _save(film: "Film", file: Path, speed: float | None) -> None:
 
     from mnistexp.dashboard.film import save
 
-    with Progress(transient=True) as bar:
+    with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task(f"drawing {file.name}")
         for done, total in save(film, file, speed):
             bar.update(task, completed=done, total=total)

@@ -41,21 +41,26 @@ class Viewer:
 
 
 class Theatre:
-    """All viewers of a film. Each has its own view; whatever draws does so in turn."""
+    """All viewers of a film. Each has its own view; whatever draws does so in turn.
+
+    closing: nobody is to wait any more.
+    """
 
     def __init__(self, film: Film, speed: float | None) -> None:
         self._film = film
         self._speed = speed
         self._viewers: dict[str, Viewer] = {}
         self._lock = asyncio.Lock()
+        self.closing = False
 
     @property
     def is_over(self) -> bool:
-        """Whether the training has ended, and every viewer has seen it."""
+        """Whether the training has ended, and every viewer has seen it, or has paused."""
         if not self._viewers:
             self._film.recording.read_on()
             return not self._film.recording.is_running
-        return all(viewer.show.is_over for viewer in self._viewers.values())
+        shows = [viewer.show for viewer in self._viewers.values()]
+        return all(show.is_over or show.view.paused for show in shows)
 
     def application(self) -> "Starlette":
         """What answers the browser; only to the names of this machine."""
@@ -88,7 +93,7 @@ class Theatre:
 
         seen = int(request.query_params["seen"])
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline and not await request.is_disconnected():
+        while time.monotonic() < deadline and not await self._is_left(request):
             async with self._viewer(request) as viewer:
                 _resize(viewer.show, request)
                 if await asyncio.to_thread(viewer.show.tick) or viewer.pictures > seen:
@@ -97,6 +102,9 @@ class Theatre:
                     return Response(picture, 200, _describe(viewer), "image/png")
             await asyncio.sleep(WAIT_SECONDS)
         return Response(status_code=204)
+
+    async def _is_left(self, request: "Request") -> bool:
+        return self.closing or await request.is_disconnected()
 
     async def _key(self, request: "Request") -> "Response":
         from starlette.responses import Response

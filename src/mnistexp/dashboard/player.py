@@ -30,7 +30,7 @@ class Player:
         self._follows = recording.is_running
         self._speed = speed or _default_speed(recording)
         self._played = 0.0
-        self._since: float | None = clock()
+        self._latest: float | None = clock()
         self._index = -1
 
     @property
@@ -46,10 +46,11 @@ class Player:
     def advance(self, paused: bool) -> int:
         """The index of the moment to show, -1 before the first; `skipped` is what was left out."""
         if paused:
-            self._pause()
+            self._latest = None
             return self._index
-        if self._since is None:
-            self._since = self._clock()
+        now = self._clock()
+        self._played += now - self._latest if self._latest is not None else 0.0
+        self._latest = now
         index = self._position()
         self.skipped = max(0, index - self._index - 1)
         self._index = index
@@ -58,21 +59,14 @@ class Player:
     def restart(self) -> None:
         """Play from the start."""
         self._follows, self._played, self._index = False, 0.0, -1
-        self._since = self._clock()
-
-    def _pause(self) -> None:
-        if self._since is not None:
-            self._played += self._clock() - self._since
-            self._since = None
+        self._latest = self._clock()
 
     def _position(self) -> int:
         moments = self.recording.moments
         if self._follows:
             return len(moments) - 1
-        assert self._since is not None
-        at = (self._played + self._clock() - self._since) * self._speed
-        start = moments[0].seconds if moments else 0.0
-        return bisect_right(moments, start + at, key=lambda moment: moment.seconds) - 1
+        at = self._played * self._speed + (moments[0].seconds if moments else 0.0)
+        return bisect_right(moments, at, key=lambda moment: moment.seconds) - 1
 
 
 def _default_speed(recording: Recording) -> float:

@@ -47,6 +47,8 @@ class Recorder:
             self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
+        assert self._writer is not None
+        self._writer.abandon()
         self._writer = None
         print(f"dashboard: recording stopped: {error.strerror}", flush=True)
 

@@ -8,9 +8,10 @@ or is not. Whoever writes a recording holds a lock on it, by which others see th
 """
 
 import fcntl
+import os
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -72,6 +73,10 @@ class Writer:
         with self._stream:
             self._stream.write(_framed({"ending": ending}))
 
+    def abandon(self) -> None:
+        """Let go, as it is."""
+        self._stream.close()
+
 
 class Recording:
     """A recording as far as it could be read; `read_on` reads what was added since.
@@ -91,34 +96,22 @@ class Recording:
         self.ending: str | None = None
         self.fault = ""
         try:
-            self._stream = file.open("rb")
+            with file.open("rb") as stream:
+                self.header = self._read_header(stream)
+                self._read = stream.tell()
         except OSError as error:
             raise RecordingError(f"{file}: expected a recording. {error.strerror}") from error
-        magic = self._stream.read(len(MAGIC))
-        if magic != MAGIC:
-            raise RecordingError(
-                f"{file}: expected {RECORDING_NAME} of a run. Received: {_what(magic)}"
-            )
-        try:
-            self.header = _unpack_header(next(self._records(), None))
-        except (KeyError, TypeError, ValueError) as error:
-            self._stream.close()
-            raise RecordingError(
-                f"{file}: the start of this recording is damaged, so it cannot be played"
-            ) from error
         self.read_on()
 
     def read_on(self) -> bool:
         """Read what was added; whether anything was."""
         before = len(self.moments), self.ending, self.fault
-        if self.ending is None and not self.fault:
-            was_running = self._is_locked()
-            self._read_moments()
-            cut = self._rest()
-            if self.ending is None and not was_running and not self.fault:
-                self.fault = (
-                    f"it is cut {cut} bytes behind its last moment" if cut else "it has no end"
-                )
+        if self.is_running:
+            try:
+                with self.file.open("rb") as stream:
+                    self._read_on(stream)
+            except OSError as error:
+                self.fault = f"it cannot be read any more: {error.strerror}"
         return before != (len(self.moments), self.ending, self.fault)
 
     @property
@@ -126,37 +119,48 @@ class Recording:
         """Whether more may come."""
         return self.ending is None and not self.fault
 
-    def _read_moments(self) -> None:
+    def _read_header(self, stream: BinaryIO) -> Header:
+        magic = stream.read(len(MAGIC))
+        if magic != MAGIC:
+            raise RecordingError(
+                f"{self.file}: expected {RECORDING_NAME} of a run. Received: {_what(magic)}"
+            )
         try:
-            for record in self._records():
-                if "ending" in record:
-                    self.ending = str(record["ending"])
-                else:
-                    self.moments.append(_unpack_moment(record["moment"]))
-        except (KeyError, TypeError, ValueError):
-            self.fault = f"it is damaged behind byte {self._stream.tell()}"
-
-    def _records(self) -> Iterator[dict[str, Any]]:
-        """What is there whole; the rest may still be written. Raises ValueError where damaged."""
-        while True:
-            start = self._stream.tell()
-            record = _read_record(self._stream)
+            record = _read_record(stream)
             if record is None:
-                self._stream.seek(start)
-                return
-            yield record
+                raise ValueError("no header")
+            return Header(**record["header"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordingError(
+                f"{self.file}: the start of this recording is damaged, so it cannot be played"
+            ) from error
 
-    def _rest(self) -> int:
-        """Bytes behind the last whole record."""
-        return self.file.stat().st_size - self._stream.tell() if self.file.exists() else 0
-
-    def _is_locked(self) -> bool:
+    def _read_on(self, stream: BinaryIO) -> None:
+        was_written = _is_locked(stream)  # Asked first: what is written later is read later.
+        stream.seek(self._read)
         try:
-            fcntl.flock(self._stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        fcntl.flock(self._stream, fcntl.LOCK_UN)
-        return False
+            while (record := _read_record(stream)) is not None:
+                self._take(record)
+                self._read = stream.tell()
+        except (KeyError, TypeError, ValueError):
+            self.fault = f"it is damaged behind byte {self._read}"
+        if self.is_running and not was_written:
+            cut = stream.seek(0, os.SEEK_END) - self._read
+            self.fault = f"it is cut {cut} bytes behind its last moment" if cut else "it has no end"
+
+    def _take(self, record: Mapping[str, Any]) -> None:
+        if "ending" in record:
+            self.ending = str(record["ending"])
+        else:
+            self.moments.append(_unpack_moment(record["moment"]))
+
+
+def _is_locked(stream: BinaryIO) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _framed(content: Mapping[str, Any]) -> bytes:
@@ -202,12 +206,6 @@ def _pack_moment(moment: Moment) -> dict[str, Any]:
 
 def _pack_evaluation(evaluation: Evaluation) -> list[Any]:
     return [evaluation.loss, evaluation.accuracy, evaluation.predictions.tobytes()]
-
-
-def _unpack_header(record: Mapping[str, Any] | None) -> Header:
-    if record is None:
-        raise ValueError("no header")
-    return Header(**record["header"])
 
 
 def _unpack_moment(packed: Mapping[str, Any]) -> Moment:

@@ -42,14 +42,14 @@ async def _serve(theatre: Theatre, listener: socket.socket, until_end: bool) -> 
             theatre.application(),
             log_level="error",
             lifespan="off",
-            timeout_graceful_shutdown=1,
+            timeout_graceful_shutdown=2,
         )
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not serving.done():
-        await asyncio.wait([serving], timeout=0.5)
-        if until_end and theatre.is_over:
-            server.should_exit = True
+        await asyncio.wait([serving], timeout=0.2)
+        server.should_exit |= until_end and theatre.is_over
+        theatre.closing = server.should_exit
     await serving
 
 
@@ -65,6 +65,7 @@ def _listen(port: int | None) -> socket.socket:
             listener.close()
             reason = os.strerror(error.errno or 0)
             continue
+        listener.listen()  # Who comes before the server is ready waits for it.
         return listener
     raise RecordingError(
         f"--port: expected a free port. Received: {first} ({reason}). Try --port {last + 1}"

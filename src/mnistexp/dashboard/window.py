@@ -104,4 +104,5 @@ class Window:
             self._box.set_visible(False)
             self._show.panels.zoom(self._start, (event.x, event.y))
             self._start = None
+            self.refresh()
             self._canvas.draw_idle()
