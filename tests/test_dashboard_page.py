@@ -259,7 +259,7 @@ def test_a_window_opens_where_there_is_a_display(
     recorded: TrackedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     display = subprocess.Popen(
-        ["Xvfb", "-displayfd", "1", "-screen", "0", "1500x900x24"],
+        ["Xvfb", "-noreset", "-displayfd", "1", "-screen", "0", "1500x900x24"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
