@@ -15,6 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -24,8 +25,7 @@ from tensorflow.python.framework.config import is_op_determinism_enabled  # Not 
 
 from mnistexp.train.divergence import check_finite
 from mnistexp.train.order import BatchOrder
-from mnistexp.train.probe import probe
-from mnistexp.train.snapshot import Spread
+from mnistexp.train.probe import Probe
 from mnistexp.train.split import Split
 
 MAX_CHUNK_STEPS = 200
@@ -75,6 +75,11 @@ class FastModel(keras.Model):
             _copy(ours, theirs)
         finally:
             del self.train_images, self.train_labels, self.order
+
+    @cached_property
+    def probe(self) -> Probe:
+        """For an observer, of which a process has one or none."""
+        return Probe(self.network, self.scale, self.loss_per_image)
 
     def call(self, images: Any, training: bool = False) -> Any:
         """Logits, [n, 10], of uint8 images."""
@@ -165,12 +170,6 @@ class FastModel(keras.Model):
         logits = self(images, training=False)
         return tf.reduce_sum(self.loss_per_image(labels, logits)), answers(logits)
 
-    def probe_batch(self, images: Any, labels: Any, spread: Spread) -> tuple[Any, Any, Any]:
-        """Mean loss, answers, and by name the values whose spread is wanted; see `probe`."""
-        scaled = tf.cast(images, tf.float32) * (1 / self.scale)
-        logits, values = probe(self.network, scaled, spread)
-        return tf.reduce_mean(self.loss_per_image(labels, logits)), answers(logits), values
-
 
 def compiled_model(
     network: keras.Model,
@@ -198,8 +197,6 @@ def compiled_model(
         model.compile(ours, jit_compile=xla)
         model.optimizer.build(model.network.trainable_variables)
         model.run_evaluation = tf.function(model.evaluate_batch, jit_compile=xla)
-        # XLA would take longer to compile it than it ever saves.
-        model.run_probe = tf.function(model.probe_batch)
         _KEPT[kind] = model
     _KEPT.move_to_end(kind)
     if len(_KEPT) > MAX_KEPT:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,14 +87,15 @@ def fit(
         Evaluate(history, evaluations, steps, build_stoppers(config)),
         progress,
     ]
+    closing = ExitStack()
+    closing.callback(progress.close)
     if observer is not None:
         test = evaluations.get("test") or FastEvaluation(model, splits["test"])
-        callbacks.append(Observe(observer, train, test, steps, learning_rate))
-    try:
-        with model.training(network, optimizer, train, order):
-            _fit_segments(model, config.segments(num_images), callbacks)
-    finally:
-        progress.close()
+        observe = Observe(observer, train, test, steps, learning_rate)
+        closing.callback(observe.close)
+        callbacks.append(observe)
+    with closing, model.training(network, optimizer, train, order):
+        _fit_segments(model, config.segments(num_images), callbacks)
     return _summary(history, config.batch_size, time.perf_counter() - begin)
 
 

@@ -14,6 +14,29 @@ INACTIVE = {"linear", "softmax"}
 """Activations that are none of a neuron's."""
 
 
+class Probe:
+    """A copy of a network that can be looked at while the network itself trains on."""
+
+    def __init__(self, network: keras.Model, scale: float, loss_per_image: Any) -> None:
+        self._copy = keras.Model.from_config(network.get_config())
+        self._scale = scale
+        self._loss_per_image = loss_per_image
+        pairs = list(zip(self._copy.variables, network.variables, strict=True))
+        self.take = tf.function(lambda: [copy.assign(source) for copy, source in pairs])
+        # XLA would take longer to compile it than it ever saves.
+        self.look = tf.function(self._look)
+
+    def _look(self, images: Any, labels: Any, spread: Spread) -> tuple[Any, Any, Any]:
+        """Mean loss, answers, and by name the values whose spread is wanted; see `probe`.
+
+        Args:
+            images: uint8, [n, 28, 28, 1]. labels: int32, [n].
+        """
+        logits, values = probe(self._copy, tf.cast(images, tf.float32) / self._scale, spread)
+        loss = tf.reduce_mean(self._loss_per_image(labels, logits))
+        return loss, tf.argmax(logits, axis=-1, output_type=tf.int32), values
+
+
 def resolve_spread(network: keras.Model, spread: Spread) -> Spread:
     """Which spread `auto` is for this network."""
     if spread != "auto":

@@ -4,6 +4,7 @@ Imports Keras, so it is imported where it is used.
 """
 
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -66,6 +67,8 @@ class Observe(keras.callbacks.Callback):
         self._test = test
         self._steps = frozenset(steps)
         self._learning_rate = learning_rate
+        self._aside = ThreadPoolExecutor(1)
+        self._looking: Future[None] | None = None
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Show the start."""
@@ -78,13 +81,26 @@ class Observe(keras.callbacks.Callback):
         step = int(logs["step"])
         self._show(step, self._test(step) if step in self._steps else None)
 
+    def close(self) -> None:
+        """Wait until all was shown, also after a failure."""
+        self._aside.shutdown()
+        if self._looking is not None:
+            self._looking.result()
+
     def _show(self, step: int, on_test: Evaluation | None) -> None:
+        """Copy the network, and look at the copy aside, while the training goes on."""
+        if self._looking is not None:
+            self._looking.result()
+        self.model.probe.take()
         batch = self.model.order.peek()
+        self._looking = self._aside.submit(self._look, step, batch, on_test)
+
+    def _look(self, step: int, batch: np.ndarray, on_test: Evaluation | None) -> None:
         truth = self._train.labels[batch]
-        loss, answers, values = self.model.run_probe(
+        loss, answers, values = self.model.probe.look(
             tf.constant(self._train.images[batch]), tf.constant(truth, tf.int32), self._spread
         )
-        answers = answers.numpy()
+        answers = answers.numpy().astype("u1")
         accuracy = float((answers == truth).mean())
         snapshot = Snapshot(
             step=step,
