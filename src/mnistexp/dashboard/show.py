@@ -1,5 +1,6 @@
 """One viewer: a film, where it stands, and what is looked at, put on a figure."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 SAVED_DPI = 200
 WAIT_SECONDS = 0.1
 """Between two looks for something new: ten pictures a second at most."""
+LIVE_SECONDS = 0.4
+"""Between two pictures while it trains, so that drawing takes a quarter of a core at most."""
 
 
 class Show:
@@ -26,6 +29,7 @@ class Show:
         self._film = film
         self._player = Player(film.recording, speed)
         self._shown: tuple[object, ...] = ()
+        self._drawn = 0.0
 
     def tick(self) -> bool:
         """Go on with time, and put what is to be seen now on the figure; whether that is new."""
@@ -33,10 +37,11 @@ class Show:
         self.index = self._player.advance(self.view.paused)
         state = self._state()
         size = tuple(self.panels.figure.get_size_inches())
-        now = (self.index, self.view.changes, state, size)
-        if now == self._shown:
+        now = (self.view.changes, size, self.index, state)
+        if now == self._shown or (now[:2] == self._shown[:2] and self._is_early()):
             return False
         self._shown = now
+        self._drawn = time.monotonic()
         self.panels.show(self.index, state)
         return True
 
@@ -72,6 +77,10 @@ class Show:
             self.view.say(f"not saved: {error.strerror}")
         else:
             self.view.say(f"saved: {file}")
+
+    def _is_early(self) -> bool:
+        is_running = self._film.recording.is_running
+        return is_running and time.monotonic() - self._drawn < LIVE_SECONDS
 
     def _state(self) -> str:
         """The line at the bottom."""
