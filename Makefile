@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format integration soak test-gpu benchmark docs clean
+.PHONY: help run test check format integration soak test-gpu benchmark benchmark-dashboard docs clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -42,6 +42,9 @@ benchmark: $(READY)  ## The training loop against plain Keras fit, in turn
 
 docs: $(READY)  ## Build the documentation, docs/_build/html/index.html
 	$(BIN)/python -m sphinx -W -q -b html docs docs/_build/html
+
+benchmark-dashboard: $(READY)  ## What recording a training costs, and how fast it is drawn
+	$(BIN)/python tests/benchmark_dashboard.py
 
 clean:  ## Remove the environment and the caches, not the runs
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache dist build

@@ -184,3 +184,24 @@ def page(browser: "Browser") -> "Iterator[Page]":
     yield page
     page.close()
     assert not complaints
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> TrackedRun:
+    """A short real training of five layers that was recorded and tracked."""
+    folder = tmp_path_factory.mktemp("recorded")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        config, origin = compose_config(
+            [
+                *("model=five_layers", "optim=adam_decay", "dashboard=record", "train.steps=200"),
+                *("train.log_every=20", "train.evaluate_every=100", "train.evaluate_on=[test]"),
+                *("data.train_size=2000", f"tracking.uri={uri}", "tracking.log_model=false"),
+                "tracking.run_name=filmed",
+            ]
+        )
+        result = run_experiment(config, origin)
+    client = mlflow.MlflowClient(uri)
+    assert result.run_id is not None
+    return TrackedRun(result, client.get_run(result.run_id), client, folder)

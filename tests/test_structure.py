@@ -24,6 +24,7 @@ ROWS = [
         *("completion", "file_schema"),
     ],
     ["config"],
+    ["dashboard"],
     ["model", "optim", "data", "device", "train", "tracking", "sweep"],
     ["environment", "explain", "expectation"],
     ["schema", "groups"],
@@ -33,9 +34,12 @@ ROWS = [
 
 HEAVY = {"tensorflow", "keras", "mlflow", "pandas", "sklearn", "scipy", "matplotlib", "plotly"}
 LOADED_WHEN_USED = {
+    "dashboard/notebook.py",
     "train/callbacks.py",
     "train/compiled.py",
+    "train/probe.py",
     "train/progress.py",
+    "train/watching.py",
     "optim/schedules.py",
 }
 """Modules that stand on Keras from top to bottom; others import them inside functions."""
@@ -107,25 +111,35 @@ sys.exit(code)
         (["--help"], 0),
         (["--version"], 0),
         (["ui", "--help"], 0),
+        (["watch", "--help"], 0),
+        (["watch", "/nowhere"], 2),
+        (["watch"], 2),
         (["schema"], 0),
         (["schema", "experiment"], 0),
         (["completion", "--shell", "bash", "--answer", "mnistexp model.layers."], 0),
         (["model=conv_bg"], 2),
         (["train.epoch=3"], 2),
+        (["dashboard=liv"], 2),
         (["data.validation_size=60000"], 2),
         (["data.directory=/nowhere"], 2),
         (["tracking.uri=http://127.0.0.1:9"], 2),
         (["device=gpu", "device.index=99"], 2),
     ],
 )
-def test_help_and_wrong_input_load_nothing_heavy(arguments: list[str], exit_code: int) -> None:
+def test_help_and_wrong_input_load_nothing_heavy(
+    arguments: list[str], exit_code: int, tmp_path: Path
+) -> None:
     code = WATCH.format(arguments=arguments, heavy=HEAVY)
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
     assert process.returncode == exit_code, process.stderr
     assert "Traceback" not in process.stderr
 
 
-@pytest.mark.parametrize("group", ["model", "optim", "data", "device", "train", "tracking"])
+@pytest.mark.parametrize(
+    "group", ["model", "optim", "data", "device", "train", "tracking", "dashboard"]
+)
 def test_one_word_three_places(group: str) -> None:
     """A group of configs, a module and a test share a name."""
     from mnistexp.groups import shipped

@@ -11,15 +11,17 @@ from mnistexp.version import __version__
 
 if TYPE_CHECKING:
     from mnistexp.api import Result, run
+    from mnistexp.dashboard import watch
     from mnistexp.runs import load_history, load_runs
 
-__all__ = ["Result", "__version__", "load_history", "load_runs", "run"]
+__all__ = ["Result", "__version__", "load_history", "load_runs", "run", "watch"]
 
 HOMES = {
     "Result": "mnistexp.api",
     "run": "mnistexp.api",
     "load_history": "mnistexp.runs",
     "load_runs": "mnistexp.runs",
+    "watch": "mnistexp.dashboard",
 }
 """Where each name is defined. They load pandas and more, which the command line can do without."""
 

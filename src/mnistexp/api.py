@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnistexp.compose import compose_config
@@ -20,6 +21,7 @@ class Result:
     step (the index), one column a metric, NaN where it was not measured. model: raw pixels to
     probabilities; of a network a Keras model for uint8 [n, 28, 28, 1], of a classical method a
     scikit-learn estimator for [n, 784]. run_id: in the store; None if it was not tracked.
+    recording: for `mnistexp.watch`; None if it was not recorded.
     """
 
     config: Config
@@ -27,6 +29,7 @@ class Result:
     history: "pandas.DataFrame"
     model: Any
     run_id: str | None
+    recording: Path | None
 
     def __repr__(self) -> str:
         accuracy = self.metrics["test_accuracy"]
@@ -50,4 +53,5 @@ def run(*overrides: str) -> Result:
         history=result.history.to_frame(),
         model=result.learner.model,
         run_id=result.run_id,
+        recording=result.recording,
     )

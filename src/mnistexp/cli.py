@@ -18,6 +18,7 @@ from mnistexp.commands.results import results
 from mnistexp.commands.schema import schema
 from mnistexp.commands.ui import ui
 from mnistexp.commands.verify import verify
+from mnistexp.commands.watch import watch
 from mnistexp.errors import MnistexpError, Terminated
 from mnistexp.groups import list_groups
 from mnistexp.version import __version__
@@ -64,6 +65,7 @@ app.command()(ui)
 app.command()(compare)
 app.command()(diff)
 app.command()(report)
+app.command()(watch)
 app.command()(verify)
 app.command()(results)
 app.command()(schema)

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import Field, ValidationError, model_validator
 
+from mnistexp.dashboard import DashboardConfig, NoDashboard
 from mnistexp.data import DataConfig
 from mnistexp.device import DeviceConfig
 from mnistexp.errors import ConfigError
@@ -27,6 +28,8 @@ from mnistexp.train import TrainConfig
 from mnistexp.version import __version__
 
 SHARED_MODEL_SETTINGS = tuple(set(NetworkConfig.model_fields) - {"type", "layers"})
+LEFT_OUT = ("tracking", "dashboard", "sweep", "expect")
+"""Sections that do not bear on a result."""
 
 
 class Config(Section):
@@ -40,6 +43,7 @@ class Config(Section):
     device: DeviceConfig
     train: TrainConfig
     tracking: TrackingConfig
+    dashboard: DashboardConfig = Field(default_factory=lambda: NoDashboard(type="off"))
     sweep: SweepConfig = Field(default_factory=SweepConfig)
     expect: Expectation | None = None
 
@@ -51,6 +55,11 @@ class Config(Section):
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":
         if self.unused_sections:
+            if self.dashboard.type != "off":
+                raise ConfigError(
+                    f"dashboard.type: expected off for {self.model.type}, which is fitted at once, "
+                    f"so that there is nothing to watch. Received: {self.dashboard.type}"
+                )
             return self
         if self.optim.use_ema and (self.train.best_weights or self.train.early_stopping):
             raise ConfigError(
@@ -125,8 +134,9 @@ def resolve_config(cfg: DictConfig, origin: Origin) -> Config:
 def config_hash(config: Config, data_digest: str) -> str:
     """SHA-256 of all that bears on a result: the settings, the data and the package's version.
 
-    Left out: tracking, sweep, what is expected, where the data files lie, which GPU is used, and
-    what is at its default, so that a setting that is new makes no other run of an old config.
+    Left out: tracking, dashboard, sweep, what is expected, where the data files lie, which GPU is
+    used, and what is at its default, so that a setting that is new makes no other run of an old
+    config.
     """
     return _hash_of(config, {}, data_digest)
 
@@ -146,7 +156,8 @@ def _hash_of(config: Config, left_out: Mapping[str, Any], data_digest: str) -> s
         mode="json",
         exclude_defaults=True,
         exclude={
-            **dict.fromkeys(("tracking", "sweep", "expect", *config.unused_sections), True),
+            **dict.fromkeys(LEFT_OUT, True),
+            **dict.fromkeys(config.unused_sections, True),
             "data": {"directory", "url"},
             "device": {"index"},
             **left_out,

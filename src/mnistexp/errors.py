@@ -35,6 +35,10 @@ class TrackingError(InputError):
     """The tracking store cannot be reached or written."""
 
 
+class RecordingError(InputError):
+    """A recording of a training cannot be found, read or shown."""
+
+
 class TrainingDiverged(MnistexpError):
     """The loss became NaN or infinite."""
 

@@ -111,6 +111,7 @@ def _run(config: Config, origin: Origin) -> None:
             print("The experiment is about this: the training is expected to diverge.")
         raise
     print_summary(result)
+    result.audience.stay()
 
 
 def _check_option(argument: str) -> None:

@@ -14,6 +14,9 @@ def print_summary(result: RunResult, console: Console | None = None) -> None:
     hint = where_to_look(result.config.tracking, result.page)
     if hint:
         console.print(hint, soft_wrap=True)
+    if result.recording is not None:
+        run = result.run_id or result.recording
+        console.print(f"Watch it again: mnistexp watch {run}", soft_wrap=True)
 
 
 def _summary_table(result: RunResult) -> Table:

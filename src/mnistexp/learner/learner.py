@@ -6,7 +6,7 @@ import numpy as np
 
 from mnistexp.data import Data
 from mnistexp.device import Device
-from mnistexp.train import LogMetrics, Training
+from mnistexp.train import LogMetrics, Observer, Training
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -27,8 +27,13 @@ class Learner(Protocol):
     def model(self) -> Any:
         """The Keras model or scikit-learn estimator: raw pixels to probabilities."""
 
-    def fit(self, data: Data, log_metrics: LogMetrics) -> Training:
-        """Learn from `data.train`, and tell every metric as soon as it is measured."""
+    def fit(
+        self, data: Data, log_metrics: LogMetrics, observer: Observer | None = None
+    ) -> Training:
+        """Learn from `data.train`, and tell every metric as soon as it is measured.
+
+        An observer is shown how, if it happens step by step.
+        """
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
         """uint8 [num_images, 28, 28, 1] to [num_images, 10], each row of sum 1."""

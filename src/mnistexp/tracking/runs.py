@@ -8,10 +8,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from mnistexp.tracking.config import MlflowTracking
-from mnistexp.tracking.store import existing_store, open_store
+from mnistexp.tracking.store import client_of, existing_store, open_store, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 
 @dataclass(frozen=True)
@@ -62,21 +63,38 @@ def _search(client: "MlflowClient", experiment_id: str, where: str) -> list[Past
         page = client.search_runs(
             [experiment_id], where, order_by=["attributes.start_time ASC"], page_token=token
         )
-        found += [
-            PastRun(
-                run.info.run_id,
-                run.info.run_name,
-                datetime.fromtimestamp(run.info.start_time / 1000),
-                run.info.status,
-                run.data.params,
-                run.data.metrics,
-                run.data.tags,
-            )
-            for run in page
-        ]
+        found += [_past(run) for run in page]
         token = page.token
         if not token:
             return found
+
+
+def find_run(config: MlflowTracking, run: str) -> PastRun | None:
+    """The run with this id, or the latest one of this name in any experiment; None without any."""
+    from mlflow.exceptions import MlflowException
+
+    client = client_of(tracking_uri(config.uri))
+    try:
+        return _past(client.get_run(run))
+    except MlflowException:  # It is no id.
+        pass
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    name = run.replace("'", "")  # MLflow's filters cannot quote it, so no name has it.
+    where = f"attributes.run_name = '{name}'"
+    newest_first = ["attributes.start_time DESC"]
+    named = client.search_runs(experiments, where, max_results=1, order_by=newest_first)
+    return _past(named[0]) if named else None
+
+
+def fetch_artifact(config: MlflowTracking, run_id: str, path: str, folder: str) -> Path | None:
+    """An artifact of a run, copied below a folder; None if the run has none of this path."""
+    from mlflow.exceptions import MlflowException
+
+    client = client_of(tracking_uri(config.uri))
+    try:
+        return Path(client.download_artifacts(run_id, path, folder))
+    except (MlflowException, OSError):
+        return None
 
 
 def metric_history(config: MlflowTracking, run_id: str, metric: str) -> Sequence[tuple[int, float]]:
@@ -88,14 +106,9 @@ def metric_history(config: MlflowTracking, run_id: str, metric: str) -> Sequence
 
 def read_artifact(config: MlflowTracking, run_id: str, path: str) -> bytes | None:
     """The content of an artifact of a run; None if it has none of that path."""
-    from mlflow.exceptions import MlflowException
-
-    client, _ = existing_store(config)
-    try:
-        with TemporaryDirectory() as folder:
-            return Path(client.download_artifacts(run_id, path, folder)).read_bytes()
-    except (MlflowException, OSError):
-        return None
+    with TemporaryDirectory() as folder:
+        file = fetch_artifact(config, run_id, path, folder)
+        return None if file is None else file.read_bytes()
 
 
 def end_run(config: MlflowTracking, run_id: str, status: str, reason: str) -> None:
@@ -103,3 +116,11 @@ def end_run(config: MlflowTracking, run_id: str, status: str, reason: str) -> No
     client, _ = open_store(config)
     client.set_tag(run_id, "reason", reason)
     client.set_terminated(run_id, status)
+
+
+def _past(run: "Run") -> PastRun:
+    info, data = run.info, run.data
+    started = datetime.fromtimestamp(info.start_time / 1000)
+    return PastRun(
+        *(info.run_id, info.run_name, started, info.status), data.params, data.metrics, data.tags
+    )

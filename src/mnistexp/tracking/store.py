@@ -81,6 +81,18 @@ def check_store(uri: str) -> None:
         _check_file(uri)
 
 
+def is_there(config: MlflowTracking) -> bool:
+    """Whether there is anything to read: a local database is not created by looking for it.
+
+    Raises:
+        TrackingError: see `check_store`.
+    """
+    uri = tracking_uri(config.uri)
+    check_store(uri)
+    file = sqlite_file(uri)
+    return file is None or file.exists()
+
+
 def without_password(uri: str) -> str:
     """The address as it may be shown."""
     return re.sub(r"//[^/@]*@", "//", uri)
@@ -141,10 +153,8 @@ def existing_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
     Raises:
         TrackingError: there is no such store, or no such experiment in it.
     """
-    uri = tracking_uri(config.uri)
-    check_store(uri)
-    file = sqlite_file(uri)
-    if file is not None and not file.exists():
+    if not is_there(config):
+        file = sqlite_file(tracking_uri(config.uri))
         raise TrackingError(
             f"tracking.uri: expected a store with runs. Received: {file}, which does not exist. "
             "Run mnistexp in this folder first, or name another store: --uri sqlite:///FILE"

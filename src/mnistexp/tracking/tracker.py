@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mnistexp.errors import Pruned, Terminated
@@ -58,6 +59,9 @@ class Tracker(Protocol):
     def log_figures(self, draw: "DrawFigures") -> None:
         """Store the pictures that `draw` makes, if pictures are wanted."""
 
+    def log_artifact(self, file: Path, folder: str) -> None:
+        """Store a file among the artifacts, in `folder`."""
+
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
         """Record which data was used. profile: the number of images of each split."""
 
@@ -92,6 +96,9 @@ class NoTracker:
         """Do nothing."""
 
     def log_figures(self, draw: "DrawFigures") -> None:
+        """Do nothing."""
+
+    def log_artifact(self, file: Path, folder: str) -> None:
         """Do nothing."""
 
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
@@ -169,6 +176,10 @@ class MlflowTracker:
             return
         for name, figure in draw():
             self.log_figure(figure, f"figures/{name}.png")
+
+    def log_artifact(self, file: Path, folder: str) -> None:
+        """Store a file among the artifacts, in `folder`."""
+        self._client.log_artifact(self._id, str(file), folder)
 
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
         """Record which data was used. profile: the number of images of each split."""

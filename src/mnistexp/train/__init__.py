@@ -4,6 +4,19 @@ from mnistexp.train.config import TrainConfig
 from mnistexp.train.divergence import check_finite
 from mnistexp.train.history import History, LogMetrics
 from mnistexp.train.loop import Training, fit
+from mnistexp.train.snapshot import Evaluation, Observer, Snapshot, Spread
 from mnistexp.train.split import Split
 
-__all__ = ["History", "LogMetrics", "Split", "TrainConfig", "Training", "check_finite", "fit"]
+__all__ = [
+    "Evaluation",
+    "History",
+    "LogMetrics",
+    "Observer",
+    "Snapshot",
+    "Split",
+    "Spread",
+    "TrainConfig",
+    "Training",
+    "check_finite",
+    "fit",
+]

@@ -13,6 +13,7 @@ import keras
 from mnistexp.train.config import TrainConfig
 from mnistexp.train.divergence import check_finite
 from mnistexp.train.history import History
+from mnistexp.train.snapshot import Evaluation
 
 MONITOR_MODES = {"val_loss": "min", "val_accuracy": "max"}
 
@@ -47,11 +48,11 @@ class Evaluate(keras.callbacks.Callback):
     def __init__(
         self,
         history: History,
-        evaluations: Mapping[str, Callable[[], tuple[float, float]]],
+        evaluations: Mapping[str, Callable[[int], Evaluation]],
         steps: Collection[int],
         stoppers: Collection[keras.callbacks.EarlyStopping],
     ) -> None:
-        """Args: evaluations: by prefix, `val` or `test`, what gives loss and accuracy."""
+        """Args: evaluations: by prefix, `val` or `test`, what a split is worth after a step."""
         super().__init__()
         self._history = history
         self._evaluations = evaluations
@@ -75,7 +76,9 @@ class Evaluate(keras.callbacks.Callback):
             return
         metrics = {}
         for prefix, evaluate in self._evaluations.items():
-            metrics[f"{prefix}_loss"], metrics[f"{prefix}_accuracy"] = evaluate()
+            evaluation = evaluate(step)
+            metrics[f"{prefix}_loss"] = evaluation.loss
+            metrics[f"{prefix}_accuracy"] = evaluation.accuracy
         self._history.record(metrics, step)
         for prefix in self._evaluations:
             check_finite(metrics[f"{prefix}_loss"], step, f"{prefix}_loss")

@@ -15,6 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -24,13 +25,13 @@ from tensorflow.python.framework.config import is_op_determinism_enabled  # Not 
 
 from mnistexp.train.divergence import check_finite
 from mnistexp.train.order import BatchOrder
+from mnistexp.train.probe import Probe
 from mnistexp.train.split import Split
 
 MAX_CHUNK_STEPS = 200
 """Steps of one call at most; the shape that is compiled for."""
 CHUNK_SECONDS = 0.3
 """What a call should take at most, so that Ctrl-C is heard."""
-EVALUATION_BATCH = 1_000
 MAX_KEPT = 4
 """Compiled loops that a process keeps."""
 
@@ -74,6 +75,11 @@ class FastModel(keras.Model):
             _copy(ours, theirs)
         finally:
             del self.train_images, self.train_labels, self.order
+
+    @cached_property
+    def probe(self) -> Probe:
+        """For an observer, of which a process has one or none."""
+        return Probe(self.network, self.scale, self.loss_per_image)
 
     def call(self, images: Any, training: bool = False) -> Any:
         """Logits, [n, 10], of uint8 images."""
@@ -160,10 +166,9 @@ class FastModel(keras.Model):
         return loss, tf.reduce_mean(tf.cast(_is_correct(labels, logits), tf.float32))
 
     def evaluate_batch(self, images: Any, labels: Any) -> tuple[Any, Any]:
-        """Sum of the losses, and number of right answers; compiled by `compiled_model`."""
+        """Sum of the losses, and the answers, uint8; compiled by `compiled_model`."""
         logits = self(images, training=False)
-        loss = tf.reduce_sum(self.loss_per_image(labels, logits))
-        return loss, tf.reduce_sum(tf.cast(_is_correct(labels, logits), tf.float32))
+        return tf.reduce_sum(self.loss_per_image(labels, logits)), answers(logits)
 
 
 def compiled_model(
@@ -215,28 +220,6 @@ def _copy(sources: list[Any], targets: list[Any]) -> None:
         target.assign(source)
 
 
-class FastEvaluation:
-    """Loss and accuracy of a split that lies on the device."""
-
-    def __init__(self, model: FastModel, split: Split) -> None:
-        self._images = tf.constant(split.images)
-        self._labels = tf.constant(split.labels, tf.int32)
-        self._model = model
-
-    def __call__(self) -> tuple[float, float]:
-        """Mean loss and accuracy of the model as it is now."""
-        starts = range(0, len(self._labels), EVALUATION_BATCH)
-        sums = [
-            self._model.run_evaluation(
-                self._images[start : start + EVALUATION_BATCH],
-                self._labels[start : start + EVALUATION_BATCH],
-            )
-            for start in starts
-        ]
-        loss, correct = np.array(sums, "f8").sum(axis=0) / len(self._labels)
-        return float(loss), float(correct)
-
-
 def _cross_entropy(labels: Any, logits: Any) -> Any:
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
 
@@ -248,6 +231,11 @@ def _log_of_softmax(labels: Any, logits: Any) -> Any:
 
 
 LOSSES = {"cross_entropy": _cross_entropy, "log_of_softmax": _log_of_softmax}
+
+
+def answers(logits: Any) -> Any:
+    """The class of the highest logit, uint8 [n]."""
+    return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8)
 
 
 def _is_correct(labels: Any, logits: Any) -> Any:

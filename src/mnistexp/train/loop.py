@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 from mnistexp.train.config import TrainConfig
 from mnistexp.train.history import History, LogMetrics
 from mnistexp.train.order import BatchOrder
+from mnistexp.train.snapshot import Observer
 from mnistexp.train.split import Split
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def fit(
     seed: int,
     xla: bool,
     log_metrics: LogMetrics | None = None,
+    observer: Observer | None = None,
 ) -> Training:
     """Train the network in place.
 
@@ -49,19 +52,22 @@ def fit(
         network: float images `[n, 28, 28, 1]` to logits `[n, 10]`.
         optimizer: changes its weights.
         config: length, batches, loss and cadence.
-        splits: `train`, `validation` and `test`; the last two only if they are evaluated.
+        splits: `train`, `validation` and `test`; the last two only if they are looked at.
         scale: pixels are divided by it.
         seed: of the order of the images.
         xla: compile the loop with XLA.
         log_metrics: is told every metric as soon as it is measured.
+        observer: is shown the network at every step that is logged or evaluated, with the test
+            images at those that are evaluated, whatever is watched otherwise. It changes nothing.
 
     Raises:
         TrainingDiverged: the loss became NaN or infinite.
     """
     # They import TensorFlow.
     from mnistexp.train.callbacks import Evaluate, Measure, build_stoppers
-    from mnistexp.train.compiled import FastEvaluation, compiled_model
+    from mnistexp.train.compiled import compiled_model
     from mnistexp.train.progress import Length, build_progress
+    from mnistexp.train.watching import FastEvaluation, Observe
 
     begin = time.perf_counter()
     history = History(log_metrics)
@@ -72,18 +78,24 @@ def fit(
     evaluations = {
         PREFIXES[name]: FastEvaluation(model, splits[name]) for name in config.watched_splits
     }
+    learning_rate = _learning_rate_of(optimizer)
+    steps = config.evaluation_steps(num_images)
     length = Length(config.num_steps(num_images), num_images / config.batch_size)
     progress = build_progress(history, length)
     callbacks = [
-        Measure(history, _learning_rate_of(optimizer)),
-        Evaluate(history, evaluations, config.evaluation_steps(num_images), build_stoppers(config)),
+        Measure(history, learning_rate),
+        Evaluate(history, evaluations, steps, build_stoppers(config)),
         progress,
     ]
-    try:
-        with model.training(network, optimizer, train, order):
-            _fit_segments(model, config.segments(num_images), callbacks)
-    finally:
-        progress.close()
+    closing = ExitStack()
+    closing.callback(progress.close)
+    if observer is not None:
+        test = evaluations.get("test") or FastEvaluation(model, splits["test"])
+        observe = Observe(observer, train, test, steps, learning_rate)
+        closing.callback(observe.close)
+        callbacks.append(observe)
+    with closing, model.training(network, optimizer, train, order):
+        _fit_segments(model, config.segments(num_images), callbacks)
     return _summary(history, config.batch_size, time.perf_counter() - begin)
 
 

@@ -27,6 +27,12 @@ class BatchOrder:
         self._waiting = indices[wanted:]
         return indices[:wanted].reshape(num_batches, self.batch_size)
 
+    def peek(self) -> np.ndarray:
+        """The batch that is next, int32 [batch_size], without taking it."""
+        batch: np.ndarray = self.take(1)[0]
+        self._waiting = np.concatenate([batch, self._waiting])
+        return batch
+
     def _next_epoch(self) -> np.ndarray:
         return self._shuffled() if self._shuffle == "every_epoch" else self._epoch
 
