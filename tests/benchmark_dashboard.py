@@ -22,7 +22,7 @@ from mnistexp.dashboard.film import DPI, SIZE_INCHES, Film
 from mnistexp.data import Data, load_data
 from mnistexp.learner import build_learner
 
-ROUNDS = 8
+ROUNDS = 5
 FULL_LENGTH = 10_000
 NUM_PICTURES = 60
 
@@ -38,7 +38,7 @@ class Case:
 
 CASES = [
     Case("five_layers", ("model=five_layers", "optim=adam"), 10_000),
-    Case("conv_big", ("model=conv_big", "optim=adam"), 600),
+    Case("conv_big", ("model=conv_big", "optim=adam"), 2_000),
     Case("softmax", ("lab=1_0_softmax",), 10_000),
 ]
 
