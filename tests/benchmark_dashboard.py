@@ -45,7 +45,7 @@ CASES = [
 
 def train(case: Case, data: Data, file: Path | None, steps: int) -> tuple[float, float, float]:
     """Seconds of a training, of the processor, and of waiting for its recording."""
-    from mnistexp.train import watching
+    from mnistexp.train import Watching, watching
 
     lab = () if case.settings[0].startswith("lab=") else ("train=lab", "data=mnist_60000")
     config, _ = compose_config([*case.settings, *lab, f"train.steps={steps}", "tracking=none"])
@@ -69,7 +69,7 @@ def train(case: Case, data: Data, file: Path | None, steps: int) -> tuple[float,
             else nullcontext(Watched()) as watched
         ):
             begin = time.process_time()
-            training = learner.fit(data, lambda *_: None, watched.observer)
+            training = learner.fit(data, lambda *_: None, Watching(watched.observer))
             processor = time.process_time() - begin
     finally:
         watching.Observe._show = show  # type: ignore[method-assign]

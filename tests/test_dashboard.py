@@ -32,7 +32,7 @@ from mnistexp.experiment import RunResult, run_experiment
 from mnistexp.groups import list_groups
 from mnistexp.model import build_model
 from mnistexp.optim import build_optimizer
-from mnistexp.train import Evaluation, Snapshot, Spread, Training, fit
+from mnistexp.train import Evaluation, Snapshot, Spread, Training, Watching, fit
 from mnistexp.train.order import BatchOrder
 from mnistexp.train.snapshot import boundaries
 
@@ -70,8 +70,15 @@ def train(
     network = build_model(network_config(*overrides))
     optimizer = build_optimizer(config.optim, config.train.num_steps(2_000), 20)
     splits = {"train": data.train, "validation": data.validation, "test": data.test}
-    settings = {"scale": 255.0, "seed": 1, "xla": xla}
-    return network, fit(network, optimizer, config.train, splits, observer=witness, **settings)  # type: ignore[arg-type]
+    watching = Watching(witness)
+    training = fit(
+        *(network, optimizer, config.train, splits),
+        scale=255.0,
+        seed=1,
+        xla=xla,
+        watching=watching,
+    )
+    return network, training
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 8, 9, 1000, 184_900])

@@ -21,6 +21,7 @@ ROWS = [
     ["figures", "comparison"],
     [
         *("learner", "evaluation", "compose", "study", "runs", "description"),
+        "observation",
         *("completion", "file_schema"),
     ],
     ["config"],
@@ -39,6 +40,7 @@ LOADED_WHEN_USED = {
     "train/compiled.py",
     "train/probe.py",
     "train/progress.py",
+    "train/summaries.py",
     "train/watching.py",
     "optim/schedules.py",
 }

@@ -60,6 +60,11 @@ class Config(Section):
                     f"dashboard.type: expected off for {self.model.type}, which is fitted at once, "
                     f"so that there is nothing to watch. Received: {self.dashboard.type}"
                 )
+            if self.tracking.tensorboard:
+                raise ConfigError(
+                    f"tracking.tensorboard: expected false for {self.model.type}, which is fitted "
+                    "at once, so that there is nothing to show. Received: true"
+                )
             return self
         if self.optim.use_ema and (self.train.best_weights or self.train.early_stopping):
             raise ConfigError(

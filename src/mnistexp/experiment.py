@@ -1,11 +1,8 @@
 """One run, from the config to what it is worth. The path of the data, on one screen."""
 
 import json
-import tempfile
 import time
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +16,7 @@ from mnistexp.config import (
     to_yaml,
     workload_hash,
 )
-from mnistexp.dashboard import (
-    ARTIFACT_FOLDER,
-    RECORDING_NAME,
-    RECORDING_TAG,
-    Audience,
-    Header,
-    NoDashboard,
-    Watched,
-    recorded,
-    without_view,
-)
+from mnistexp.dashboard import Audience
 from mnistexp.data import Data, load_data
 from mnistexp.description import describe_run
 from mnistexp.device import check_device, peak_memory_mb, reset_peak_memory
@@ -38,9 +25,10 @@ from mnistexp.errors import Pruned, TrainingDiverged
 from mnistexp.evaluation import evaluate, score
 from mnistexp.figures import draw_run
 from mnistexp.learner import Learner, build_learner
+from mnistexp.observation import observing
 from mnistexp.study import prune_hopeless
 from mnistexp.tracking import Tracker, check_tracking, start_run
-from mnistexp.train import History, Observer, Training, check_finite
+from mnistexp.train import History, Training, Watching, check_finite
 
 
 @dataclass(frozen=True)
@@ -83,10 +71,11 @@ def run_experiment(config: Config, origin: Origin | None = None) -> RunResult:
     data = load_data(config.data)
     learner = build_learner(config, data)
     reset_peak_memory(learner.device)
-    with start_run(config.tracking, _name(config, origin), _tags(config, origin)) as tracker:
+    name = _name(config, origin)
+    with start_run(config.tracking, name, _tags(config, origin)) as tracker:
         _log_setup(tracker, config, origin, data, learner)
-        with _watched(config, origin, data, tracker) as watched:
-            training, final, predicted = _fit(learner, config, data, tracker, watched.observer)
+        with observing(config, origin, name, data, tracker) as observation:
+            training, final, predicted = _fit(learner, config, data, tracker, observation.watching)
         metrics = {
             **final,
             "train_seconds": training.seconds,
@@ -108,13 +97,15 @@ def run_experiment(config: Config, origin: Origin | None = None) -> RunResult:
     history, page = training.history, tracker.page()
     return RunResult(
         *(config, history, metrics, learner, verdict, tracker.run_id, page),
-        recording=watched.file,
-        audience=watched.audience,
+        recording=observation.recording,
+        audience=observation.audience,
     )
 
 
 def _name(config: Config, origin: Origin) -> str:
-    return config.sweep.job.name if config.sweep.job else origin.run_name(config)
+    """What the settings, the sweep or the choices call the run."""
+    job = config.sweep.job
+    return config.tracking.run_name or (job.name if job else origin.run_name(config))
 
 
 def _tags(config: Config, origin: Origin) -> dict[str, str]:
@@ -126,12 +117,12 @@ def _tags(config: Config, origin: Origin) -> dict[str, str]:
 
 
 def _fit(
-    learner: Learner, config: Config, data: Data, tracker: Tracker, observer: Observer | None
+    learner: Learner, config: Config, data: Data, tracker: Tracker, watching: Watching
 ) -> tuple[Training, dict[str, float], np.ndarray]:
     """The training, the final figures of what was learned, and what it makes of the test images."""
     try:
         trial = config.sweep.job.trial if config.sweep.job else None
-        training = learner.fit(data, prune_hopeless(trial, tracker.log_metrics), observer)
+        training = learner.fit(data, prune_hopeless(trial, tracker.log_metrics), watching)
         predicted = learner.predict_probabilities(data.test.images)
         return training, _final_metrics(learner, data, training, predicted), predicted
     except TrainingDiverged:
@@ -140,30 +131,6 @@ def _fit(
     except Pruned:
         tracker.set_tags({"pruned": "true"})
         raise
-
-
-def _watched(
-    config: Config, origin: Origin, data: Data, tracker: Tracker
-) -> AbstractContextManager[Watched]:
-    """What watches the training; the recording lies in the run's folder, and with its artifacts."""
-    dashboard = without_view(config.dashboard) if config.sweep.job else config.dashboard
-    if isinstance(dashboard, NoDashboard):
-        return nullcontext(Watched())
-    folder = origin.folder or Path(tempfile.mkdtemp(prefix="mnistexp-"))
-    file = (folder / RECORDING_NAME).absolute()
-    tracker.set_tags({RECORDING_TAG: file})
-    settings = config.data.model_dump(mode="json")
-    if config.data.directory is not None:
-        settings["directory"] = str(Path(config.data.directory).absolute())
-    header = Header(
-        name=getattr(config.tracking, "run_name", None) or _name(config, origin),
-        run_id=tracker.run_id,
-        num_steps=config.train.num_steps(len(data.train)),
-        batch_size=config.train.batch_size,
-        data=settings,
-        data_digest=data.digest,
-    )
-    return recorded(dashboard, file, header, partial(tracker.log_artifact, folder=ARTIFACT_FOLDER))
 
 
 def _verdict(config: Config, origin: Origin, test_accuracy: float) -> str:

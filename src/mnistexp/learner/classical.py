@@ -19,7 +19,7 @@ from mnistexp.model import (
     count_parameters,
 )
 from mnistexp.model.classical import CALIBRATION_SIZE
-from mnistexp.train import History, LogMetrics, Observer, Training
+from mnistexp.train import NOBODY, History, LogMetrics, Training, Watching
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -69,10 +69,8 @@ class ClassicalLearner:
         """The estimator, of pixels [num_images, 784]."""
         return self._estimator
 
-    def fit(
-        self, data: Data, log_metrics: LogMetrics, observer: Observer | None = None
-    ) -> Training:
-        """Fit on `data.train`, in one step, which is nothing to observe."""
+    def fit(self, data: Data, log_metrics: LogMetrics, watching: Watching = NOBODY) -> Training:
+        """Fit on `data.train`, in one step, which is nothing to watch."""
         print(f"fitting {self._model.type} on {len(data.train):,} images …", flush=True)
         begin = time.perf_counter()
         self._fit(data.train)

@@ -6,7 +6,7 @@ import numpy as np
 
 from mnistexp.data import Data
 from mnistexp.device import Device
-from mnistexp.train import LogMetrics, Observer, Training
+from mnistexp.train import NOBODY, LogMetrics, Training, Watching
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -27,12 +27,10 @@ class Learner(Protocol):
     def model(self) -> Any:
         """The Keras model or scikit-learn estimator: raw pixels to probabilities."""
 
-    def fit(
-        self, data: Data, log_metrics: LogMetrics, observer: Observer | None = None
-    ) -> Training:
+    def fit(self, data: Data, log_metrics: LogMetrics, watching: Watching = NOBODY) -> Training:
         """Learn from `data.train`, and tell every metric as soon as it is measured.
 
-        An observer is shown how, if it happens step by step.
+        Who is watching is shown how, if it happens step by step.
         """
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:

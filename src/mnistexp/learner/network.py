@@ -11,7 +11,7 @@ from mnistexp.device import Device, set_up_device
 from mnistexp.learner.requirements import pinned
 from mnistexp.model import IMAGE_SHAPE, NetworkConfig, build_classifier, build_model
 from mnistexp.optim import build_optimizer
-from mnistexp.train import LogMetrics, Observer, Training, fit
+from mnistexp.train import NOBODY, LogMetrics, Training, Watching, fit
 
 if TYPE_CHECKING:
     import keras
@@ -51,9 +51,7 @@ class NetworkLearner:
         """uint8 [num_images, 28, 28, 1] to probabilities [num_images, 10]."""
         return self._classifier
 
-    def fit(
-        self, data: Data, log_metrics: LogMetrics, observer: Observer | None = None
-    ) -> Training:
+    def fit(self, data: Data, log_metrics: LogMetrics, watching: Watching = NOBODY) -> Training:
         """Train on `data.train`; see `mnistexp.train.fit`."""
         return fit(
             self._network,
@@ -64,7 +62,7 @@ class NetworkLearner:
             seed=self._config.seed,
             xla=self._xla,
             log_metrics=log_metrics,
-            observer=observer,
+            watching=watching,
         )
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:

@@ -25,12 +25,18 @@ class MlflowTracking(Section):
     """Log the trained model too."""
     figures: bool = True
     """Draw pictures at the end: learning curves, confusion matrix, mistakes, first layer."""
+    tensorboard: bool = False
+    """Write metrics and histograms of the weights for TensorBoard too, in the run's folder."""
 
 
 class NoTracking(Section):
     """Nothing is logged."""
 
     type: Literal["none"]
+    run_name: None = None
+    """There is no run to name."""
+    tensorboard: Literal[False] = False
+    """TensorBoard's files belong to a run that is logged."""
 
 
 TrackingConfig = Annotated[MlflowTracking | NoTracking, Field(discriminator="type")]

@@ -52,6 +52,11 @@ def check_tracking(config: TrackingConfig) -> None:
     Raises:
         TrackingError: see `check_store`.
     """
+    if config.tensorboard and find_spec("tensorboard") is None:
+        raise TrackingError(
+            "tracking.tensorboard: expected TensorBoard to be installed. Received: none. "
+            "Install it with pip install 'mnistexp[tensorboard]'"
+        )
     if isinstance(config, MlflowTracking):
         check_store(tracking_uri(config.uri))
 

@@ -247,7 +247,7 @@ def start_run(
 
     Args:
         config: where to.
-        name: of the run, unless the settings name it.
+        name: of the run.
         tags: beside those of the settings.
         resume: the id of a run that is gone on with, instead of a new one.
     """
@@ -258,7 +258,7 @@ def start_run(
     all_tags = {**_run_tags(), **(tags or {}), **config.tags}
     if resume is None:
         run_tags = {key: str(value) for key, value in all_tags.items()}
-        run = client.create_run(experiment_id, run_name=config.run_name or name, tags=run_tags)
+        run = client.create_run(experiment_id, run_name=name, tags=run_tags)
         tracker = MlflowTracker(client, run.info.run_id, experiment_id, config)
     else:
         client.update_run(resume, status="RUNNING")

@@ -4,10 +4,11 @@ from mnistexp.train.config import TrainConfig
 from mnistexp.train.divergence import check_finite
 from mnistexp.train.history import History, LogMetrics
 from mnistexp.train.loop import Training, fit
-from mnistexp.train.snapshot import Evaluation, Observer, Snapshot, Spread
+from mnistexp.train.snapshot import NOBODY, Evaluation, Observer, Snapshot, Spread, Watching
 from mnistexp.train.split import Split
 
 __all__ = [
+    "NOBODY",
     "Evaluation",
     "History",
     "LogMetrics",
@@ -17,6 +18,7 @@ __all__ = [
     "Spread",
     "TrainConfig",
     "Training",
+    "Watching",
     "check_finite",
     "fit",
 ]

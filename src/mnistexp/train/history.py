@@ -29,6 +29,11 @@ class History:
         """Step to value of a metric; empty where it was never measured."""
         return self._values.get(name, {})
 
+    @property
+    def names(self) -> list[str]:
+        """The metrics that were measured."""
+        return list(self._values)
+
     def steps(self, name: str) -> list[int]:
         """After which steps a metric was measured."""
         return list(self[name])

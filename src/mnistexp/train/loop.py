@@ -11,7 +11,7 @@ import numpy as np
 from mnistexp.train.config import TrainConfig
 from mnistexp.train.history import History, LogMetrics
 from mnistexp.train.order import BatchOrder
-from mnistexp.train.snapshot import Observer
+from mnistexp.train.snapshot import NOBODY, Watching
 from mnistexp.train.split import Split
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def fit(
     seed: int,
     xla: bool,
     log_metrics: LogMetrics | None = None,
-    observer: Observer | None = None,
+    watching: Watching = NOBODY,
 ) -> Training:
     """Train the network in place.
 
@@ -57,8 +57,7 @@ def fit(
         seed: of the order of the images.
         xla: compile the loop with XLA.
         log_metrics: is told every metric as soon as it is measured.
-        observer: is shown the network at every step that is logged or evaluated, with the test
-            images at those that are evaluated, whatever is watched otherwise. It changes nothing.
+        watching: who looks on.
 
     Raises:
         TrainingDiverged: the loss became NaN or infinite.
@@ -89,9 +88,15 @@ def fit(
     ]
     closing = ExitStack()
     closing.callback(progress.close)
-    if observer is not None:
+    if watching.summaries is not None:
+        from mnistexp.train.summaries import WriteSummaries
+
+        summaries = WriteSummaries(watching.summaries, history, num_images / config.batch_size)
+        closing.callback(summaries.close)
+        callbacks.append(summaries)
+    if watching.observer is not None:
         test = evaluations.get("test") or FastEvaluation(model, splits["test"])
-        observe = Observe(observer, train, test, steps, learning_rate)
+        observe = Observe(watching.observer, train, test, steps, learning_rate)
         closing.callback(observe.close)
         callbacks.append(observe)
     with closing, model.training(network, optimizer, train, order):

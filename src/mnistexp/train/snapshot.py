@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -56,6 +57,22 @@ class Observer(Protocol):
 
     def observe(self, snapshot: Snapshot) -> None:
         """Is shown the start, and every step that is logged or evaluated."""
+
+
+@dataclass(frozen=True)
+class Watching:
+    """Who looks on while a network is trained; none of them changes anything.
+
+    observer: is shown the network at every step that is logged or evaluated, with the test images
+    at those that are evaluated, whatever is watched otherwise.
+    summaries: a folder for TensorBoard's event files.
+    """
+
+    observer: Observer | None = None
+    summaries: Path | None = None
+
+
+NOBODY = Watching()
 
 
 def boundaries(values: np.ndarray) -> np.ndarray:
