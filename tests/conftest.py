@@ -1,6 +1,7 @@
 """What the tests share: the command line in this process, and trained runs."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,18 +52,24 @@ def mnistexp(
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["mnistexp", *arguments])
-        exit_code = 0
-        try:
-            main()
-        except SystemExit as end:
-            exit_code = end.code if isinstance(end.code, int) else 0
-        finally:
-            GlobalHydra.instance().clear()
+        exit_code = run_here(*arguments)
         out, err = capfd.readouterr()
         return Outcome(exit_code, out, err)
 
     return run
+
+
+def run_here(*arguments: str) -> int:
+    """The command `mnistexp` in this process and this working folder. Gives its exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["mnistexp", *arguments])
+        try:
+            main()
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 0
+        finally:
+            GlobalHydra.instance().clear()
+    return 0
 
 
 def write_own(folder: Path, name: str, text: str) -> None:
@@ -81,7 +88,13 @@ def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # So that Ctrl-C reaches a sweep and its workers, as it does.
+        preexec_fn=_hear_ctrl_c,
     )
+
+
+def _hear_ctrl_c() -> None:
+    """As in a terminal, also where the tests run in the background and are deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def network_config(*overrides: str) -> NetworkConfig:
@@ -120,3 +133,16 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> TrackedRun:
     client = mlflow.MlflowClient(uri)
     assert result.run_id is not None
     return TrackedRun(result, client.get_run(result.run_id), client, folder)
+
+
+@pytest.fixture(scope="session")
+def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with a store: a run that diverged, runs of the lab, and then a sweep."""
+    folder = tmp_path_factory.mktemp("lived_in")
+    quick_lab = ["train.steps=40", "train.evaluate_every=20 steps", "seed=0,1"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert run_here("model=two_layers", "optim.learning_rate=1e30", *QUICK) == 1
+        assert run_here("-m", "lab=1_0_softmax,1_1_two_layers_sigmoid", *quick_lab) == 0
+        assert run_here("-m", "model=softmax,two_layers", "seed=0,1,2", *QUICK) == 0
+    return folder

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import QUICK, Command
 
-from mnistexp import __version__
 from mnistexp.groups import list_groups
+from mnistexp.version import __version__
 
 
 def test_help_lists_the_groups_their_options_and_the_commands(mnistexp: Command) -> None:

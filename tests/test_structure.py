@@ -11,19 +11,20 @@ import mnistexp
 
 PACKAGE = Path(mnistexp.__file__).parent
 ROWS = [
-    ["__main__"],
+    ["__main__", "__init__"],
     ["cli"],
     ["commands"],
     ["results"],
     ["verification", "sweeper"],
-    ["experiment", "figures"],
-    ["learner", "evaluation", "compose", "study"],
+    ["api"],
+    ["experiment"],
+    ["figures", "comparison"],
+    ["learner", "evaluation", "compose", "study", "runs", "description"],
     ["config"],
     ["model", "optim", "data", "device", "train", "tracking", "sweep"],
     ["environment", "explain", "expectation"],
     ["schema", "groups"],
-    ["errors"],
-    ["__init__"],
+    ["errors", "version"],
 ]
 """A module imports only from rows below its own."""
 

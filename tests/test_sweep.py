@@ -96,7 +96,7 @@ def check_leaderboard(store: Store, sweep: Run, children: list[Run], out: str) -
             child.data.metrics["val_accuracy"]
             for child in children
             if child.data.params["model"] == row["model"]
-            and float(child.data.params["optim.learning_rate"]) == row["learning_rate"]
+            and float(child.data.params["optim.learning_rate"]) == row["optim.learning_rate"]
         ]
         assert row["val_accuracy_mean"] == pytest.approx(pd.Series(accuracies).mean())
         assert row["val_accuracy_std"] == pytest.approx(pd.Series(accuracies).std())
@@ -219,7 +219,7 @@ def test_workers_of_a_machine_share_its_cores_and_its_gpus(
 def test_a_sweep_works_without_tracking(mnistexp: Command, tmp_path: Path) -> None:
     outcome = mnistexp("-m", "seed=0,1", *QUICK, "tracking=none")
     assert outcome.exit_code == 0
-    assert re.search(r"^ *2 0\.\d{4} ± 0\.\d{4}", outcome.out, re.MULTILINE)
+    assert re.search(r"^softmax-sgd +2  0\.\d{4} ± 0\.\d{4}", outcome.out, re.MULTILINE)
     assert "±" in outcome.out
     assert not (tmp_path / "mlflow.db").exists()
 

@@ -1,6 +1,7 @@
 """`verify` and `results`: what is run, what is judged, what is written."""
 
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,15 @@ from mnistexp.verification import Reached, find_experiments
 
 
 def past(accuracy: float) -> PastRun:
-    return PastRun("id", "FINISHED", {}, {"test_accuracy": accuracy}, {"device": "CPU"})
+    return PastRun(
+        "id",
+        "a run",
+        datetime.now(),
+        "FINISHED",
+        {},
+        {"test_accuracy": accuracy},
+        {"device": "CPU"},
+    )
 
 
 def expectation_of(experiment: str) -> Expectation:
@@ -24,7 +33,7 @@ def expectation_of(experiment: str) -> Expectation:
     return expectation
 
 
-DIVERGED = PastRun("id", "FAILED", {}, {}, {"diverged": "true"})
+DIVERGED = PastRun("id", "a run", datetime.now(), "FAILED", {}, {}, {"diverged": "true"})
 INTERVAL = Expectation(test_accuracy=(0.9, 0.92))
 
 

@@ -9,13 +9,15 @@ from rich.padding import Padding
 from rich.table import Table
 from typer.core import TyperGroup
 
-from mnistexp import __version__
+from mnistexp.commands.compare import compare
+from mnistexp.commands.diff import diff
 from mnistexp.commands.results import results
 from mnistexp.commands.schema import schema
 from mnistexp.commands.ui import ui
 from mnistexp.commands.verify import verify
 from mnistexp.errors import MnistexpError, Terminated
 from mnistexp.groups import list_groups
+from mnistexp.version import __version__
 
 EXAMPLES = """\
 [bold]mnistexp[/bold]                                        the default: softmax, seconds
@@ -56,6 +58,8 @@ app = typer.Typer(
     cls=Help, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
 )
 app.command()(ui)
+app.command()(compare)
+app.command()(diff)
 app.command()(verify)
 app.command()(results)
 app.command()(schema)

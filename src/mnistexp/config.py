@@ -12,7 +12,6 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import Field, ValidationError, model_validator
 
-from mnistexp import __version__
 from mnistexp.data import DataConfig
 from mnistexp.device import DeviceConfig
 from mnistexp.errors import ConfigError
@@ -25,6 +24,7 @@ from mnistexp.schema import Section
 from mnistexp.sweep import SweepConfig
 from mnistexp.tracking import TrackingConfig
 from mnistexp.train import TrainConfig
+from mnistexp.version import __version__
 
 SHARED_MODEL_SETTINGS = tuple(set(NetworkConfig.model_fields) - {"type", "layers"})
 

@@ -4,6 +4,8 @@ import json
 import time
 from dataclasses import dataclass
 
+import numpy as np
+
 from mnistexp.config import (
     Config,
     Origin,
@@ -14,10 +16,12 @@ from mnistexp.config import (
     workload_hash,
 )
 from mnistexp.data import Data, load_data
+from mnistexp.description import describe_run
 from mnistexp.device import check_device, peak_memory_mb, reset_peak_memory
 from mnistexp.environment import describe_environment, git_state
 from mnistexp.errors import Pruned, TrainingDiverged
-from mnistexp.evaluation import evaluate
+from mnistexp.evaluation import evaluate, score
+from mnistexp.figures import draw_run
 from mnistexp.learner import Learner, build_learner
 from mnistexp.study import prune_hopeless
 from mnistexp.tracking import Tracker, check_tracking, start_run
@@ -63,7 +67,7 @@ def run_experiment(config: Config, origin: Origin | None = None) -> RunResult:
     reset_peak_memory(learner.device)
     with start_run(config.tracking, _name(config, origin), _tags(config, origin)) as tracker:
         _log_setup(tracker, config, origin, data, learner)
-        training, final = _fit(learner, config, data, tracker)
+        training, final, predicted = _fit(learner, config, data, tracker)
         metrics = {
             **final,
             "train_seconds": training.seconds,
@@ -74,8 +78,12 @@ def run_experiment(config: Config, origin: Origin | None = None) -> RunResult:
         verdict = _verdict(config, origin, metrics["test_accuracy"])
         tracker.set_tags({"weights_sha256": learner.digest(), "expectation": verdict})
         tracker.log_model(learner.save)
+        tracker.log_figures(
+            lambda: draw_run(training.history, data.test, predicted, learner.first_layer())
+        )
         metrics["seconds"] = time.perf_counter() - begin
         tracker.log_metrics(metrics, training.num_steps)
+        tracker.describe(describe_run(config, origin, metrics, verdict))
     history, page = training.history, tracker.page()
     return RunResult(config, history, metrics, learner, verdict, tracker.run_id, page)
 
@@ -94,12 +102,13 @@ def _tags(config: Config, origin: Origin) -> dict[str, str]:
 
 def _fit(
     learner: Learner, config: Config, data: Data, tracker: Tracker
-) -> tuple[Training, dict[str, float]]:
-    """The training, and the final figures of what was learned."""
+) -> tuple[Training, dict[str, float], np.ndarray]:
+    """The training, the final figures of what was learned, and what it makes of the test images."""
     try:
         trial = config.sweep.job.trial if config.sweep.job else None
         training = learner.fit(data, prune_hopeless(trial, tracker.log_metrics))
-        return training, _final_metrics(learner, data, training)
+        predicted = learner.predict_probabilities(data.test.images)
+        return training, _final_metrics(learner, data, training, predicted), predicted
     except TrainingDiverged:
         tracker.set_tags({"diverged": "true"})
         raise
@@ -117,10 +126,12 @@ def _verdict(config: Config, origin: Origin, test_accuracy: float) -> str:
     return "met" if config.expect.is_met(test_accuracy) else "missed"
 
 
-def _final_metrics(learner: Learner, data: Data, training: Training) -> dict[str, float]:
+def _final_metrics(
+    learner: Learner, data: Data, training: Training, predicted: np.ndarray
+) -> dict[str, float]:
     """Loss and accuracy on validation and test, and the best test accuracy if it was watched."""
     validation = evaluate(learner, data.validation)
-    test = evaluate(learner, data.test)
+    test = score(predicted, data.test.labels)
     metrics = {f"val_{name}": value for name, value in validation.items()}
     metrics |= {f"test_{name}": value for name, value in test.items()}
     check_finite(metrics["test_loss"], training.num_steps, "test_loss")
@@ -138,6 +149,7 @@ def _log_setup(
     if origin.folder is not None:
         origin.folder.mkdir(parents=True, exist_ok=True)
         (origin.folder / "config.yaml").write_text(settings)
+    tracker.describe(describe_run(config, origin))
     environment = describe_environment()
     tracker.log_params({**origin.choices, **flatten(config)})
     tracker.set_tags(

@@ -1,5 +1,7 @@
 """The groups of configs, those that ship and the user's own, and their options."""
 
+from itertools import dropwhile, takewhile
+from operator import not_
 from pathlib import Path
 
 EXPERIMENTS = ("lab", "notebook", "tutorial", "practical", "fault", "own")
@@ -17,6 +19,19 @@ def experiment_folders() -> list[Path]:
     """Where groups of experiments lie: what ships, and `experiments/` of the working folder."""
     own = Path.cwd() / "experiments"
     return [shipped("experiments"), *([own] if own.is_dir() else [])]
+
+
+def header_of(group: str, option: str) -> str:
+    """What the file of an option says of itself: the first paragraph of its comments."""
+    folders = [*experiment_folders(), shipped("conf")]
+    file = next(file for folder in folders if (file := folder / group / f"{option}.yaml").is_file())
+    lines = (line for line in file.read_text().splitlines() if not line.startswith("# @package"))
+    comments = [line.removeprefix("#").strip() for line in takewhile(_is_comment, lines)]
+    return " ".join(takewhile(bool, dropwhile(not_, comments)))
+
+
+def _is_comment(line: str) -> bool:
+    return line.startswith("#")
 
 
 def list_groups(*more: Path) -> dict[str, list[str]]:

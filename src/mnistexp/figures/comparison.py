@@ -1,7 +1,7 @@
 """Pictures of many runs beside each other."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,17 +26,41 @@ def draw_learning_curves(metric: str, curves: Mapping[str, Sequence[Curve]]) -> 
     figure, axes = _new_figure()
     colours = _colours(len(curves))
     for (name, seeds), colour in zip(curves.items(), colours, strict=True):
-        steps = {tuple(step for step, _ in curve) for curve in seeds}
-        if len(seeds) > 1 and len(steps) == 1:
-            _draw_folded(axes, name, seeds, colour)
-        else:
-            for number, curve in enumerate(seeds):
-                label = _shortened(name) if number == 0 else None
-                axes.plot(*zip(*curve, strict=True), color=colour, label=label)
+        _draw_seeds(axes, name, seeds, colour)
     axes.set(xlabel="step", ylabel=metric.replace("_", " "))
     if len(curves) <= MAX_LABELS:
         axes.legend(fontsize="small")
     return figure
+
+
+def draw_curves(history: "pandas.DataFrame", runs: Mapping[str, Sequence[str]]) -> "Figure":
+    """The curves of runs: accuracy and loss in a panel each, on validation else test images.
+
+    Args:
+        history: of `load_history`.
+        runs: the ids of the seeds, by the name that they are drawn under.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    known = set(history["metric"])
+    for axes, kind in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
+        metrics = [m for m in (f"val_{kind}", f"test_{kind}", f"train_{kind}") if m in known]
+        _draw_metric(axes, metrics[0] if metrics else f"test_{kind}", history, runs)
+    return figure
+
+
+def _draw_metric(
+    axes: "Axes", metric: str, history: "pandas.DataFrame", runs: Mapping[str, Sequence[str]]
+) -> None:
+    of_metric = history[history["metric"] == metric]
+    for (name, ids), colour in zip(runs.items(), _colours(len(runs)), strict=True):
+        of_runs = [of_metric[of_metric["run_id"] == run_id] for run_id in ids]
+        seeds = [list(zip(h["step"], h["value"], strict=True)) for h in of_runs if len(h) > 1]
+        _draw_seeds(axes, name, seeds, colour)
+    axes.set(xlabel="step", ylabel=metric.replace("_", " "))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
 
 
 def draw_metric_by_parameter(
@@ -45,7 +69,7 @@ def draw_metric_by_parameter(
     """The final metric of every recipe against each parameter, with error bars over the seeds.
 
     Args:
-        rows: a leaderboard, with the columns `{metric}_mean` and `{metric}_std`.
+        rows: of a `Comparison`, with the columns `{metric}_mean` and `{metric}_std`.
         parameters: its columns that differ, a panel each. metric: its name.
     """
     from matplotlib.figure import Figure
@@ -72,13 +96,25 @@ def draw_metric_by_parameter(
     return figure
 
 
-def _positions(values: Sequence[str]) -> tuple[list[float], list[str]]:
+def _positions(values: Sequence[Any]) -> tuple[list[float], list[str]]:
     """Where values stand on an axis: numbers at their value, other words at a place each."""
     try:
         return [float(value) for value in values], []
-    except ValueError:
-        words = list(dict.fromkeys(values))
-        return [float(words.index(value)) for value in values], [_shortened(w) for w in words]
+    except (ValueError, TypeError):
+        texts = [str(value) for value in values]
+        words = list(dict.fromkeys(texts))
+        return [float(words.index(text)) for text in texts], [_shortened(word) for word in words]
+
+
+def _draw_seeds(axes: "Axes", name: str, seeds: Sequence[Curve], colour: str) -> None:
+    """Seeds that were measured at the same steps folded, others by themselves."""
+    steps = {tuple(step for step, _ in curve) for curve in seeds}
+    if len(seeds) > 1 and len(steps) == 1:
+        _draw_folded(axes, name, seeds, colour)
+        return
+    for number, curve in enumerate(seeds):
+        label = _shortened(name) if number == 0 else None
+        axes.plot(*zip(*curve, strict=True), color=colour, label=label)
 
 
 def _draw_folded(axes: "Axes", name: str, seeds: Sequence[Curve], colour: str) -> None:

@@ -11,7 +11,13 @@ from mnistexp.data import Data, Split
 from mnistexp.device import processor
 from mnistexp.errors import DeviceError
 from mnistexp.learner.requirements import pinned
-from mnistexp.model import ClassicalConfig, NetworkConfig, build_estimator, count_parameters
+from mnistexp.model import (
+    IMAGE_SHAPE,
+    ClassicalConfig,
+    NetworkConfig,
+    build_estimator,
+    count_parameters,
+)
 from mnistexp.model.classical import CALIBRATION_SIZE
 from mnistexp.train import History, LogMetrics, Training
 
@@ -58,6 +64,11 @@ class ClassicalLearner:
         """How many numbers it has learned or keeps."""
         return count_parameters(self._estimator)
 
+    @property
+    def model(self) -> Any:
+        """The estimator, of pixels [num_images, 784]."""
+        return self._estimator
+
     def fit(self, data: Data, log_metrics: LogMetrics) -> Training:
         """Fit on `data.train`, in one step."""
         print(f"fitting {self._model.type} on {len(data.train):,} images …", flush=True)
@@ -74,6 +85,14 @@ class ClassicalLearner:
         """uint8 [num_images, 28, 28, 1] to float64 [num_images, 10], each row of sum 1."""
         probabilities: np.ndarray = self._estimator.predict_proba(images.reshape(len(images), -1))
         return probabilities
+
+    def first_layer(self) -> np.ndarray | None:
+        """What it makes of each pixel: the weights for each digit, or the pixels' importance."""
+        for name in ("coef_", "feature_importances_"):
+            found = getattr(self._estimator, name, None)
+            if isinstance(found, np.ndarray):
+                return found.reshape(-1, *IMAGE_SHAPE[:2])
+        return None
 
     def digest(self) -> str:
         """SHA-256 of the probabilities of a fixed set of images: trees have no order of weights."""

@@ -1,6 +1,6 @@
 """What every learner can do."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -23,11 +23,18 @@ class Learner(Protocol):
     def num_parameters(self) -> int:
         """How many numbers it learns; of a classical method, known once it is fitted."""
 
+    @property
+    def model(self) -> Any:
+        """The Keras model or scikit-learn estimator: raw pixels to probabilities."""
+
     def fit(self, data: Data, log_metrics: LogMetrics) -> Training:
         """Learn from `data.train`, and tell every metric as soon as it is measured."""
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
         """uint8 [num_images, 28, 28, 1] to [num_images, 10], each row of sum 1."""
+
+    def first_layer(self) -> np.ndarray | None:
+        """What each unit of the first layer looks for, [num_units, height, width]; or nothing."""
 
     def digest(self) -> str:
         """SHA-256 of what was learned."""

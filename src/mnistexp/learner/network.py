@@ -9,7 +9,7 @@ from mnistexp.config import Config
 from mnistexp.data import Data
 from mnistexp.device import Device, set_up_device
 from mnistexp.learner.requirements import pinned
-from mnistexp.model import NetworkConfig, build_classifier, build_model
+from mnistexp.model import IMAGE_SHAPE, NetworkConfig, build_classifier, build_model
 from mnistexp.optim import build_optimizer
 from mnistexp.train import LogMetrics, Training, fit
 
@@ -46,6 +46,11 @@ class NetworkLearner:
         """Trainable weights and biases; the moving averages of batch normalisation are not."""
         return sum(int(np.prod(weight.shape)) for weight in self._network.trainable_weights)
 
+    @property
+    def model(self) -> "keras.Model":
+        """uint8 [num_images, 28, 28, 1] to probabilities [num_images, 10]."""
+        return self._classifier
+
     def fit(self, data: Data, log_metrics: LogMetrics) -> Training:
         """Train on `data.train`; see `mnistexp.train.fit`."""
         return fit(
@@ -62,6 +67,16 @@ class NetworkLearner:
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
         """uint8 [num_images, 28, 28, 1] to float32 [num_images, 10], each row of sum 1."""
         return predict(self._classifier, images)
+
+    def first_layer(self) -> np.ndarray | None:
+        """The weights of the first layer that has any, where it sees the image itself."""
+        arrays = (array for layer in self._network.layers for array in layer.get_weights())
+        kernel: np.ndarray = next((array for array in arrays if array.ndim > 1), np.empty(0))
+        if kernel.ndim == 2 and len(kernel) == np.prod(IMAGE_SHAPE):
+            return kernel.T.reshape(-1, *IMAGE_SHAPE[:2])
+        if kernel.ndim == 4 and kernel.shape[2] == 1:
+            return kernel[:, :, 0].transpose(2, 0, 1)
+        return None
 
     def digest(self) -> str:
         """SHA-256 of all weights, in the order of the layers."""

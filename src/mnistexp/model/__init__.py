@@ -14,7 +14,7 @@ from mnistexp.model.classical import (
     build_estimator,
     count_parameters,
 )
-from mnistexp.model.network import NetworkConfig, build_classifier, build_model
+from mnistexp.model.network import IMAGE_SHAPE, NetworkConfig, build_classifier, build_model
 
 
 def _type(value: Any) -> str:
@@ -32,6 +32,7 @@ ModelConfig = Annotated[
 ]
 
 __all__ = [
+    "IMAGE_SHAPE",
     "ClassicalConfig",
     "ModelConfig",
     "NetworkConfig",

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
+from mnistexp.comparison import Comparison, Presentation, short_names
 from mnistexp.figures import draw_learning_curves, draw_metric_by_parameter
+from mnistexp.runs import SWEEP_JOBS
 from mnistexp.sweeper.as_experiment import as_experiment
-from mnistexp.sweeper.jobs import Job, run_name, short_names, shown, varying
+from mnistexp.sweeper.jobs import Job, run_name, shown, varying
 from mnistexp.sweeper.leaderboard import leaderboard
 from mnistexp.sweeper.outcome import Outcome
 from mnistexp.tracking import (
@@ -20,11 +18,9 @@ from mnistexp.tracking import (
     where_to_look,
 )
 
-if TYPE_CHECKING:
-    import pandas
-
+MAX_DESCRIPTION = 5_000
+"""Characters that MLflow has room for."""
 CURVES = ("val_accuracy", "test_accuracy", "train_loss")
-MAX_ROWS = 30
 
 
 @dataclass(frozen=True)
@@ -66,28 +62,29 @@ class Closing:
         """Keep what the sweep's own run is to have, and tell the user."""
         if isinstance(tracking, MlflowTracking):
             self._log(tracker, tracking)
-        self._print(Console())
+        self._print()
         print(where_to_look(tracking, tracker.page()), flush=True)
 
     def _log(self, tracker: Tracker, tracking: MlflowTracking) -> None:
         """Counts, best job, leaderboard, failures and pictures."""
         tracker.log_metrics(self.counts(), step=0)
-        table = leaderboard(self.jobs, self.outcomes)
-        tracker.log_text(table.to_csv(index=False), "leaderboard.csv")
+        tracker.log_text(self._jobs_csv(), SWEEP_JOBS)
         tracker.log_text(self._failures_csv(), "failures.csv")
         self._log_best(tracker)
-        if not table.empty:
-            self._log_figures(tracker, tracking, table)
+        comparison = leaderboard(self.jobs, self.outcomes)
+        if comparison is not None:
+            tracker.log_text(comparison.rows.to_csv(index=False), "leaderboard.csv")
+            self._log_figures(tracker, tracking, comparison)
+            table = Presentation(comparison, False, "", "").as_markdown()
+            tracker.describe(f"{self._counts_in_words()}\n\n{table}"[:MAX_DESCRIPTION])
 
-    def _print(self, console: Console) -> None:
+    def _print(self) -> None:
         """The leaderboard."""
-        table = leaderboard(self.jobs, self.outcomes)
-        if not table.empty:
-            console.print(_terminal_table(table))
-        if len(table) > MAX_ROWS:
-            console.print(f"… and {len(table) - MAX_ROWS} more: leaderboard.csv of the sweep's run")
-        if not table.empty and "val_accuracy_mean" not in table:
-            console.print("[dim]In the order of the sweep: without validation images none is best.")
+        comparison = leaderboard(self.jobs, self.outcomes)
+        if comparison is not None:
+            Presentation(comparison, False, "", "").write("table", [])
+            if comparison.metric != "val_accuracy":
+                print("In the order of the sweep: without validation images none is best.")
 
     def _ended(self, job: Job) -> bool:
         return job.config_hash in self.outcomes
@@ -109,6 +106,25 @@ class Closing:
         )
         tracker.log_text(as_experiment(best.origin), "best.yaml")
 
+    def _counts_in_words(self) -> str:
+        counts = {name.removeprefix("num_"): count for name, count in self.counts().items()}
+        return ", ".join(f"{count:.0f} {word}" for word, count in counts.items() if count)
+
+    def _jobs_csv(self) -> str:
+        """Every job, how it ended and the run that has its figures."""
+        import pandas
+
+        outcomes = [self.outcomes.get(job.config_hash) for job in self.jobs]
+        rows = [
+            {
+                "job": run_name(job, varying(self.jobs)),
+                "status": outcome.status if outcome else "left",
+                "run_id": outcome.run_id if outcome else None,
+            }
+            for job, outcome in zip(self.jobs, outcomes, strict=True)
+        ]
+        return str(pandas.DataFrame(rows, columns=["job", "status", "run_id"]).to_csv(index=False))
+
     def _failures_csv(self) -> str:
         import pandas
 
@@ -125,17 +141,15 @@ class Closing:
         return str(pandas.DataFrame(rows, columns=columns).to_csv(index=False))
 
     def _log_figures(
-        self, tracker: Tracker, tracking: MlflowTracking, table: "pandas.DataFrame"
+        self, tracker: Tracker, tracking: MlflowTracking, comparison: Comparison
     ) -> None:
         for metric in CURVES:
             curves = self._curves(tracking, metric)
             if curves:
                 tracker.log_figure(draw_learning_curves(metric, curves), f"curves/{metric}.png")
-        different = [key for key in varying(self.jobs) if key != "seed"]
-        names = [short_names(different)[key] for key in different]
         for metric in ("val_accuracy", "test_accuracy"):
-            if names and f"{metric}_mean" in table:
-                figure = draw_metric_by_parameter(table, names, metric)
+            if comparison.settings and f"{metric}_mean" in comparison.rows:
+                figure = draw_metric_by_parameter(comparison.rows, comparison.settings, metric)
                 tracker.log_figure(figure, f"by_parameter/{metric}.png")
 
     def _curves(
@@ -160,34 +174,3 @@ def _label(job: Job, different: Sequence[str]) -> str:
     if not values:
         return job.origin.run_name(job.config).rpartition("-")[0]
     return ", ".join(v if n in job.origin.choices else f"{n}={v}" for n, v in values)
-
-
-def _terminal_table(rows: "pandas.DataFrame") -> Table:
-    import pandas
-
-    metrics = [m for m in ("val_accuracy", "test_accuracy") if f"{m}_mean" in rows]
-    settings = list(rows.columns[: list(rows.columns).index("n")])
-    table = Table(box=None, padding=(0, 1, 0, 0))
-    for title in settings:
-        table.add_column(title, overflow="fold")
-    for title in ("n", *(metric.replace("_", " ") for metric in metrics), "parameters", "seconds"):
-        table.add_column(title, justify="right", no_wrap=True)
-
-    def number(row: Any, name: str, pattern: str) -> str:
-        missing = name not in row or pandas.isna(row[name])
-        return "–" if missing else pattern.format(row[name])
-
-    for _, row in rows.head(MAX_ROWS).iterrows():
-        folded = [
-            number(row, f"{metric}_mean", "{:.4f}")
-            + number(row, f"{metric}_std", " ± {:.4f}").replace("–", "")
-            for metric in metrics
-        ]
-        table.add_row(
-            *(shown(str(row[name])) for name in settings),
-            number(row, "n", "{:.0f}"),
-            *folded,
-            number(row, "num_parameters", "{:,.0f}"),
-            number(row, "seconds", "{:.1f}"),
-        )
-    return table

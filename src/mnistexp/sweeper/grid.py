@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from mnistexp.comparison import short_names
 from mnistexp.errors import ConfigError, SweepFailed
 from mnistexp.sweeper.board import Board
 from mnistexp.sweeper.closing import Closing
 from mnistexp.sweeper.conductor import conducting
-from mnistexp.sweeper.jobs import Composer, Job, short_names, varying
+from mnistexp.sweeper.jobs import Composer, Job, varying
 from mnistexp.sweeper.launchers import Engine, check_engine, engine_of
 from mnistexp.sweeper.leaderboard import best_job
 from mnistexp.sweeper.outcome import Outcome

@@ -11,6 +11,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from mnistexp.comparison import short_names
 from mnistexp.compose import in_our_words, origin_of
 from mnistexp.config import Config, Origin, config_hash, recipe_hash, resolve_config, workload_hash
 from mnistexp.data import load_data
@@ -86,27 +87,6 @@ def varying(jobs: Iterable[Job]) -> list[str]:
     keys = dict.fromkeys(key for settings in all_settings for key in settings)
     different = [key for key in keys if len({settings.get(key) for settings in all_settings}) > 1]
     return sorted(different, key=lambda key: key == "seed")
-
-
-def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """The shortest ends of paths that tell them apart: `units`, or `hidden1.units`."""
-
-    def end(key: str, length: int) -> str:
-        return ".".join(key.split(".")[-length:])
-
-    names = {}
-    for key in keys:
-        others = [other for other in keys if other != key]
-        lengths = range(1, key.count(".") + 2)
-        names[key] = next(
-            (
-                end(key, length)
-                for length in lengths
-                if end(key, length) not in {end(other, length) for other in others}
-            ),
-            key,
-        )
-    return names
 
 
 def shown(value: str) -> str:

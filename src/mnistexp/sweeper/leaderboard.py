@@ -1,47 +1,37 @@
 """The jobs of a sweep compared: one row a recipe, its seeds folded to mean ± standard deviation."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mnistexp.sweeper.jobs import Job, short_names, varying
+from mnistexp.comparison import (
+    Comparison,
+    Recipe,
+    compare,
+    deciding_metric,
+    ranked,
+    recipes_of,
+)
+from mnistexp.config import flatten
+from mnistexp.sweeper.jobs import Job, run_name, varying
 from mnistexp.sweeper.outcome import Outcome
 
 if TYPE_CHECKING:
     import pandas
 
-FOLDED = ("val_accuracy", "test_accuracy", "val_loss", "test_loss", "test_accuracy_max")
-AVERAGED = ("num_parameters", "seconds")
+JOB = "job"
+"""The column of a job's number."""
 
 
-def leaderboard(jobs: Sequence[Job], outcomes: Mapping[str, Outcome]) -> "pandas.DataFrame":
-    """The finished jobs, best validation accuracy first.
+def leaderboard(jobs: Sequence[Job], outcomes: Mapping[str, Outcome]) -> Comparison | None:
+    """The finished jobs, best validation accuracy first; None where none has finished.
 
     Without validation images no figure may choose, so the order is that of the sweep.
-
-    Returns:
-        A row for each recipe: the settings that differ, `n` seeds, `…_mean` and `…_std` of the
-        final metrics (the standard deviation is NaN for one seed), parameters and seconds.
     """
-    import pandas
-
-    rows = _rows(jobs, outcomes)
-    different = [key for key in varying(jobs) if key != "seed"]
-    if rows.empty:
-        return rows
-    groups = rows.groupby("recipe", sort=False)
-    columns: dict[str, Any] = {
-        short_names(different)[key]: groups[key].first() for key in different
-    }
-    columns["n"] = groups.size()
-    for metric in [metric for metric in FOLDED if metric in rows]:
-        columns[f"{metric}_mean"] = groups[metric].mean()
-        columns[f"{metric}_std"] = groups[metric].std()
-    for metric in [metric for metric in AVERAGED if metric in rows]:
-        columns[metric] = groups[metric].mean()
-    table = pandas.DataFrame(columns).reset_index(drop=True)
-    if "val_accuracy_mean" not in table:
-        return table
-    return table.sort_values("val_accuracy_mean", ascending=False, kind="stable", ignore_index=True)
+    recipes = _recipes(jobs, outcomes)
+    if not recipes:
+        return None
+    metric = deciding_metric(recipes)
+    return compare(ranked(recipes, metric) if metric == "val_accuracy" else recipes, metric)
 
 
 def best_job(jobs: Sequence[Job], outcomes: Mapping[str, Outcome]) -> Job | None:
@@ -49,24 +39,36 @@ def best_job(jobs: Sequence[Job], outcomes: Mapping[str, Outcome]) -> Job | None
 
     None where no finished job has validation images: the test images never choose.
     """
-    rows = _rows(jobs, outcomes)
-    if "val_accuracy" not in rows or rows["val_accuracy"].isna().all():
+    recipes = [recipe for recipe in _recipes(jobs, outcomes) if recipe.mean("val_accuracy")]
+    if not recipes:
         return None
-    best = rows.groupby("recipe")["val_accuracy"].mean().idxmax()
-    of_best = rows[rows["recipe"] == best]
-    return jobs[int(of_best["job"].iloc[int(of_best["val_accuracy"].argmax())])]
+    runs = ranked(recipes, "val_accuracy")[0].runs
+    return jobs[int(runs[JOB].iloc[int(runs["val_accuracy"].argmax())])]
 
 
-def _rows(jobs: Sequence[Job], outcomes: Mapping[str, Outcome]) -> "pandas.DataFrame":
-    """One row for each finished job: its settings, its final metrics, its recipe and its number."""
+def _recipes(jobs: Sequence[Job], outcomes: Mapping[str, Outcome]) -> list[Recipe]:
+    return recipes_of(_runs(jobs, outcomes))
+
+
+def _runs(jobs: Sequence[Job], outcomes: Mapping[str, Outcome]) -> "pandas.DataFrame":
+    """The finished jobs as `load_runs` would give them, and their numbers."""
     import pandas
 
     different = varying(jobs)
-    rows = []
-    for number, job in enumerate(jobs):
-        outcome = outcomes.get(job.config_hash)
-        if outcome is None or outcome.status != "finished":
-            continue
-        settings = {key: job.settings.get(key, "") for key in different}
-        rows.append({**settings, **outcome.metrics, "recipe": job.recipe_hash, "job": number})
-    return pandas.DataFrame(rows)
+    rows = [
+        {
+            "run_id": outcomes[job.config_hash].run_id,
+            "name": run_name(job, different),
+            "status": "FINISHED",
+            "tags.config_hash": job.config_hash,
+            "tags.recipe_hash": job.recipe_hash,
+            **job.origin.choices,
+            **flatten(job.config),
+            **outcomes[job.config_hash].metrics,
+            JOB: number,
+        }
+        for number, job in enumerate(jobs)
+        if job.config_hash in outcomes and outcomes[job.config_hash].status == "finished"
+    ]
+    columns = ["run_id", "name", "status", "tags.config_hash", "tags.recipe_hash"]
+    return pandas.DataFrame(rows) if rows else pandas.DataFrame(columns=columns)

@@ -8,13 +8,14 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
+from mnistexp.comparison import short_names
 from mnistexp.config import Config
 from mnistexp.data import load_data
 from mnistexp.device import check_device
 from mnistexp.errors import InputError
 from mnistexp.learner import build_learner
 from mnistexp.model import NetworkConfig
-from mnistexp.sweeper.jobs import Composer, Job, short_names, shown, varying
+from mnistexp.sweeper.jobs import Composer, Job, shown, varying
 from mnistexp.sweeper.outcome import Outcome, outcome_of
 from mnistexp.tracking import MlflowTracking, PastRun, check_tracking, past_runs
 

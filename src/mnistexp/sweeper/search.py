@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import Override
 
+from mnistexp.comparison import short_names
 from mnistexp.errors import ConfigError, InputError, SweepFailed
 from mnistexp.study import build_pruner, open_storage, require_optuna
 from mnistexp.sweep import TrialConfig
@@ -15,7 +16,7 @@ from mnistexp.sweeper.board import Board
 from mnistexp.sweeper.closing import Closing
 from mnistexp.sweeper.conductor import Conductor, conducting
 from mnistexp.sweeper.grid import checked_jobs
-from mnistexp.sweeper.jobs import Job, short_names
+from mnistexp.sweeper.jobs import Job
 from mnistexp.sweeper.launchers import Engine, engine_of
 from mnistexp.sweeper.outcome import Outcome
 from mnistexp.sweeper.planning import Store

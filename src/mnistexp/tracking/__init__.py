@@ -1,7 +1,14 @@
 """Where runs are recorded: MLflow, or nowhere."""
 
 from mnistexp.tracking.config import MlflowTracking, NoTracking, TrackingConfig
-from mnistexp.tracking.runs import PastRun, end_run, metric_history, past_runs
+from mnistexp.tracking.runs import (
+    PastRun,
+    end_run,
+    existing_runs,
+    metric_history,
+    past_runs,
+    read_artifact,
+)
 from mnistexp.tracking.store import (
     check_store,
     check_tracking,
@@ -21,8 +28,10 @@ __all__ = [
     "check_store",
     "check_tracking",
     "end_run",
+    "existing_runs",
     "metric_history",
     "past_runs",
+    "read_artifact",
     "sigterm_as_interrupt",
     "start_run",
     "tracking_uri",

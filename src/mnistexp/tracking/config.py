@@ -23,6 +23,8 @@ class MlflowTracking(Section):
     """To filter runs by."""
     log_model: bool = True
     """Log the trained model too."""
+    figures: bool = True
+    """Draw pictures at the end: learning curves, confusion matrix, mistakes, first layer."""
 
 
 class NoTracking(Section):

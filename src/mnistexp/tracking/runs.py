@@ -2,9 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from mnistexp.tracking.config import MlflowTracking
-from mnistexp.tracking.store import open_store
+from mnistexp.tracking.store import existing_store, open_store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 
 @dataclass(frozen=True)
@@ -12,6 +19,8 @@ class PastRun:
     """A run as the store has it: its settings, its last metrics and its tags."""
 
     run_id: str
+    name: str
+    started: datetime
     status: str
     params: Mapping[str, str]
     metrics: Mapping[str, float]
@@ -34,18 +43,37 @@ def past_runs(config: MlflowTracking, where: str = "") -> list[PastRun]:
     Args:
         where: a filter in MLflow's words.
     """
-    client, experiment_id = open_store(config)
+    return _search(*open_store(config), where)
+
+
+def existing_runs(config: MlflowTracking) -> list[PastRun]:
+    """As `past_runs`, of a store that is there.
+
+    Raises:
+        TrackingError: there is no such store, or no such experiment in it.
+    """
+    return _search(*existing_store(config), "")
+
+
+def _search(client: "MlflowClient", experiment_id: str, where: str) -> list[PastRun]:
     found: list[PastRun] = []
     token: str | None = None
     while True:
         page = client.search_runs(
             [experiment_id], where, order_by=["attributes.start_time ASC"], page_token=token
         )
-        for run in page:
-            data = run.data
-            found.append(
-                PastRun(run.info.run_id, run.info.status, data.params, data.metrics, data.tags)
+        found += [
+            PastRun(
+                run.info.run_id,
+                run.info.run_name,
+                datetime.fromtimestamp(run.info.start_time / 1000),
+                run.info.status,
+                run.data.params,
+                run.data.metrics,
+                run.data.tags,
             )
+            for run in page
+        ]
         token = page.token
         if not token:
             return found
@@ -56,6 +84,18 @@ def metric_history(config: MlflowTracking, run_id: str, metric: str) -> Sequence
     client, _ = open_store(config)
     values = client.get_metric_history(run_id, metric)
     return sorted((value.step, value.value) for value in values)
+
+
+def read_artifact(config: MlflowTracking, run_id: str, path: str) -> bytes | None:
+    """The content of an artifact of a run; None if it has none of that path."""
+    from mlflow.exceptions import MlflowException
+
+    client, _ = existing_store(config)
+    try:
+        with TemporaryDirectory() as folder:
+            return Path(client.download_artifacts(run_id, path, folder)).read_bytes()
+    except (MlflowException, OSError):
+        return None
 
 
 def end_run(config: MlflowTracking, run_id: str, status: str, reason: str) -> None:

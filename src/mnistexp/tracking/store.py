@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnistexp.errors import TrackingError
+from mnistexp.errors import TrackingError, did_you_mean
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ DRIVERS = {
     "mssql": "pyodbc",
 }
 """The kinds of store, and the package that SQLAlchemy needs for each by default."""
+LOCAL_PAGES = "http://127.0.0.1:5000"
+"""Where `mnistexp ui` shows a local store unless told otherwise."""
 SQLITE_HEADER = b"SQLite format 3\x00"
 PROBE_TIMEOUT_SECONDS = 3
 
@@ -80,19 +82,19 @@ def without_password(uri: str) -> str:
 
 
 def where_to_look(config: TrackingConfig, page: str | None) -> str:
-    """How a user opens a run, in one line; empty where nothing is tracked.
+    """How a user opens a run; empty where nothing is tracked.
 
     Args:
-        page: the run's address, if it lies on a server.
+        page: the run's address.
     """
     if not isinstance(config, MlflowTracking):
         return ""
-    if page is not None:
+    if tracking_uri(config.uri).startswith("http"):
         return f"Open the run: {page}"
     # `mnistexp ui` opens by itself what an environment variable or the working folder says.
     elsewhere = config.uri is not None and tracking_uri(config.uri) != tracking_uri()
     store = f" --uri {without_password(config.uri or '')}" if elsewhere else ""
-    return f"Browse the runs: mnistexp ui{store}"
+    return f"Browse the runs: mnistexp ui{store}\nThis one, while that is open: {page}"
 
 
 def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
@@ -100,8 +102,44 @@ def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
 
     MLflow's first set-up of a database fails if several processes do it at once, so they queue.
     """
+    with _opened(config) as client:
+        import mlflow
+
+        experiment = mlflow.set_experiment(config.experiment)
+    return client, experiment.experiment_id
+
+
+def existing_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
+    """A client of the store, and the id of the experiment; nothing is created.
+
+    Raises:
+        TrackingError: there is no such store, or no such experiment in it.
+    """
+    uri = tracking_uri(config.uri)
+    check_store(uri)
+    file = _sqlite_file(uri)
+    if file is not None and not file.exists():
+        raise TrackingError(
+            f"tracking.uri: expected a store with runs. Received: {file}, which does not exist. "
+            "Run mnistexp in this folder first, or name another store: --uri sqlite:///FILE"
+        )
+    with _opened(config) as client:
+        experiment = client.get_experiment_by_name(config.experiment)
+    if experiment is None:
+        names = [known.name for known in client.search_experiments()]
+        raise TrackingError(
+            f"tracking.experiment: expected one of {', '.join(sorted(names))}. "
+            f"Received: {config.experiment!r}.{did_you_mean(config.experiment, names)}"
+        )
+    return client, experiment.experiment_id
+
+
+@contextmanager
+def _opened(config: MlflowTracking) -> Iterator["MlflowClient"]:
+    """A client, while MLflow's set-up of the store is ours alone."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -110,14 +148,13 @@ def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
     try:
         with _lock(uri), _kept_environment("MLFLOW_TRACKING_URI"):
             mlflow.set_tracking_uri(uri)
-            experiment = mlflow.set_experiment(config.experiment)
+            yield mlflow.MlflowClient(uri)
     except (MlflowException, SQLAlchemyError) as error:
         reason = str(error).splitlines()[0]
         raise TrackingError(
             f"tracking: MLflow cannot use experiment {config.experiment!r} of "
             f"{without_password(uri)}: {reason}"
         ) from error
-    return mlflow.MlflowClient(uri), experiment.experiment_id
 
 
 @contextmanager

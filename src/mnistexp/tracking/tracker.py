@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mnistexp.errors import Pruned, Terminated
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
-from mnistexp.tracking.store import open_store, tracking_uri, without_password
+from mnistexp.tracking.store import LOCAL_PAGES, open_store, tracking_uri, without_password
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 METRICS_PER_BATCH = 1_000
 PARAMS_PER_BATCH = 100
 MAX_PARAM_LENGTH = 6_000
+DESCRIPTION = "mlflow.note.content"
+"""The tag that MLflow's pages show as a run's description."""
 FLUSH_SECONDS = 5.0
 """Metrics reach the store at least this often, so that a run can be watched."""
 
+DrawFigures = Callable[[], "Iterator[tuple[str, Figure]]"]
+"""Draws pictures one after the other, and names them."""
 SaveModel = Callable[[str, "Model"], None]
 """Writes an MLflow model to a folder that does not exist yet, and completes its description."""
 
@@ -44,11 +48,17 @@ class Tracker(Protocol):
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Record what runs can be filtered by."""
 
+    def describe(self, markdown: str) -> None:
+        """Say on the run's page what it is, unless the settings have a description."""
+
     def log_text(self, text: str, path: str) -> None:
         """Store a text as the artifact `path`."""
 
     def log_figure(self, figure: "Figure", path: str) -> None:
         """Store a picture as the artifact `path`."""
+
+    def log_figures(self, draw: "DrawFigures") -> None:
+        """Store the pictures that `draw` makes, if pictures are wanted."""
 
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
         """Record which data was used. profile: the number of images of each split."""
@@ -57,7 +67,7 @@ class Tracker(Protocol):
         """Store the model that `save` writes."""
 
     def page(self) -> str | None:
-        """The address of the run's page on its server; None without a server."""
+        """The address of the run's page; None if nothing is recorded."""
 
 
 class NoTracker:
@@ -74,10 +84,16 @@ class NoTracker:
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Do nothing."""
 
+    def describe(self, markdown: str) -> None:
+        """Do nothing."""
+
     def log_text(self, text: str, path: str) -> None:
         """Do nothing."""
 
     def log_figure(self, figure: "Figure", path: str) -> None:
+        """Do nothing."""
+
+    def log_figures(self, draw: "DrawFigures") -> None:
         """Do nothing."""
 
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
@@ -137,6 +153,10 @@ class MlflowTracker:
             self._id, tags=[RunTag(key, str(value)) for key, value in tags.items()]
         )
 
+    def describe(self, markdown: str) -> None:
+        """Say on the run's page what it is, unless the settings have a description."""
+        self.set_tags({DESCRIPTION: self._config.description or markdown})
+
     def log_text(self, text: str, path: str) -> None:
         """Store a text as the artifact `path`."""
         self._client.log_text(self._id, text, path)
@@ -144,6 +164,13 @@ class MlflowTracker:
     def log_figure(self, figure: "Figure", path: str) -> None:
         """Store a picture as the artifact `path`."""
         self._client.log_figure(self._id, figure, path)
+
+    def log_figures(self, draw: "DrawFigures") -> None:
+        """Store the pictures that `draw` makes, in the folder `figures`, if they are wanted."""
+        if not self._config.figures:
+            return
+        for name, figure in draw():
+            self.log_figure(figure, f"figures/{name}.png")
 
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
         """Record which data was used. profile: the number of images of each split."""
@@ -176,11 +203,9 @@ class MlflowTracker:
         )
 
     def page(self) -> str | None:
-        """The address of the run's page on its server; None without a server."""
+        """The address of the run's page on its server, or where `mnistexp ui` shows it."""
         uri = tracking_uri(self._config.uri)
-        if not uri.startswith("http"):
-            return None
-        server = without_password(uri).rstrip("/")
+        server = without_password(uri).rstrip("/") if uri.startswith("http") else LOCAL_PAGES
         return f"{server}/#/experiments/{self._experiment_id}/runs/{self._id}"
 
     def end(self, status: str) -> None:
@@ -223,7 +248,7 @@ def start_run(
         yield NoTracker()
         return
     client, experiment_id = open_store(config)
-    all_tags = {**_run_tags(config), **(tags or {}), **config.tags}
+    all_tags = {**_run_tags(), **(tags or {}), **config.tags}
     if resume is None:
         run_tags = {key: str(value) for key, value in all_tags.items()}
         run = client.create_run(experiment_id, run_name=config.run_name or name, tags=run_tags)
@@ -242,15 +267,12 @@ def start_run(
     tracker.end("FINISHED")
 
 
-def _run_tags(config: MlflowTracking) -> dict[str, str]:
-    tags = {
+def _run_tags() -> dict[str, str]:
+    return {
         "mlflow.user": _user(),
         "mlflow.source.type": "LOCAL",
         "process": f"{socket.gethostname()}:{os.getpid()}",
     }
-    if config.description is not None:
-        tags["mlflow.note.content"] = config.description
-    return tags
 
 
 def _user() -> str:

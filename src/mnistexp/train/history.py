@@ -29,6 +29,10 @@ class History:
         """Step to value of a metric; empty where it was never measured."""
         return self._values.get(name, {})
 
+    def steps(self, name: str) -> list[int]:
+        """After which steps a metric was measured."""
+        return list(self[name])
+
     def last(self, name: str) -> float | None:
         """The latest value of a metric, None where it was never measured."""
         return next(reversed(self[name].values()), None)

@@ -1,0 +1,53 @@
+"""A run from Python, for notebooks and scripts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mnistexp.compose import compose_config
+from mnistexp.config import Config
+from mnistexp.experiment import run_experiment
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gave.
+
+    config: the typed one. metrics: the final ones, `test_accuracy` and others. history: one row a
+    step (the index), one column a metric, NaN where it was not measured. model: raw pixels to
+    probabilities; of a network a Keras model for uint8 [n, 28, 28, 1], of a classical method a
+    scikit-learn estimator for [n, 784]. run_id: in the store; None if it was not tracked.
+    """
+
+    config: Config
+    metrics: Mapping[str, float]
+    history: "pandas.DataFrame"
+    model: Any
+    run_id: str | None
+
+    def __repr__(self) -> str:
+        accuracy = self.metrics["test_accuracy"]
+        return f"Result(test_accuracy={accuracy:.4f}, run_id={self.run_id!r})"
+
+
+def run(*overrides: str) -> Result:
+    """Train, evaluate and track one configuration, as `mnistexp OVERRIDES` does.
+
+    Args:
+        overrides: choices and settings, `"model=conv_big"`, `"train.epochs=2"`.
+
+    Raises:
+        InputError: something that was given cannot work.
+        TrainingDiverged: the loss became NaN or infinite.
+    """
+    result = run_experiment(*compose_config(list(overrides)))
+    return Result(
+        config=result.config,
+        metrics=result.metrics,
+        history=result.history.to_frame(),
+        model=result.learner.model,
+        run_id=result.run_id,
+    )

@@ -1,0 +1,127 @@
+"""`mnistexp compare`: what helped."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mnistexp.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas
+
+    from mnistexp.comparison import Recipe
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Runs or sweeps by id or name, or experiments: lab, 3_0_conv. Default: the last sweep."
+    ),
+]
+Where = Annotated[
+    str, typer.Option(help="Only runs for which it holds: 'model = conv and test_accuracy > 0.99'.")
+]
+Uri = Annotated[
+    str | None,
+    typer.Option(help="The store. Default: MLFLOW_TRACKING_URI, else mlflow.db here."),
+]
+Experiment = Annotated[str, typer.Option(help="The MLflow experiment.")]
+
+
+class Format(StrEnum):
+    """How a comparison is written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    markdown = "markdown"
+
+
+def compare(
+    names: Names = None,
+    where: Where = "",
+    baseline: Annotated[
+        str, typer.Option(help="A row that all others are compared with, by run name or id.")
+    ] = "",
+    metric: Annotated[
+        str,
+        typer.Option(help="What is compared. Default: val_accuracy, without it test_accuracy."),
+    ] = "",
+    sort: Annotated[
+        str, typer.Option(help="A metric, n or name. Default: the metric; for experiments, name.")
+    ] = "",
+    columns: Annotated[
+        str, typer.Option(help="Only these, with commas: name,n,test_accuracy,seconds.")
+    ] = "",
+    format_: Annotated[Format, typer.Option("--format", help="How.")] = Format.table,
+    story: Annotated[
+        bool | None,
+        typer.Option(
+            "--story/--settings",
+            help="Tell what changed from row to row, or show the settings that differ. "
+            "Default: the story for experiments.",
+        ),
+    ] = None,
+    uri: Uri = None,
+    experiment: Experiment = "mnistexp",
+) -> None:
+    """Compare runs: the settings that differ, seeds folded to mean ± standard deviation.
+
+    ≈ marks a difference within the noise of the seeds, ? one that a single seed cannot judge.
+    """
+    from mnistexp.commands.chosen import chosen_runs
+    from mnistexp.comparison import Presentation, recipes_of
+    from mnistexp.comparison import compare as do_compare
+
+    runs, title = chosen_runs(names or [], where, uri, experiment)
+    recipes = recipes_of(runs)
+    if not recipes:
+        raise InputError(f"expected at least one finished run. Received: none ({_left_out(runs)})")
+    tells = _is_progression(recipes) and not sort if story is None else story
+    recipes = _ordered(recipes, sort or ("name" if tells else ""), metric)
+    comparison = do_compare(recipes, metric or None, _baseline(recipes, baseline))
+    presentation = Presentation(comparison, tells, title, _left_out(runs))
+    presentation.write(format_.value, [name for name in columns.split(",") if name])
+
+
+def _is_progression(recipes: "list[Recipe]") -> bool:
+    """Whether all are experiments of one group, which stand in an order."""
+    from mnistexp.groups import EXPERIMENTS
+
+    groups = [{group for group in EXPERIMENTS if group in r.settings} for r in recipes]
+    return len(recipes) > 1 and bool(set.intersection(*groups))
+
+
+def _ordered(recipes: "list[Recipe]", sort: str, metric: str) -> "list[Recipe]":
+    from mnistexp.comparison import deciding_metric, ranked
+
+    if sort == "name":
+        return sorted(recipes, key=lambda recipe: recipe.name)
+    if sort == "n":
+        return sorted(recipes, key=lambda recipe: -len(recipe.runs))
+    by = sort or metric or deciding_metric(recipes)
+    if all(recipe.mean(by) is None for recipe in recipes):
+        known = sorted({str(name) for r in recipes for name in r.runs.columns if r.mean(name)})
+        raise InputError(f"--sort, --metric: no run has {by!r}.{did_you_mean(by, known)}")
+    return ranked(recipes, by)
+
+
+def _baseline(recipes: "list[Recipe]", name: str) -> "Recipe | None":
+    if not name:
+        return None
+    for recipe in recipes:
+        ids = recipe.runs["run_id"].astype(str)
+        if name in (recipe.name, *recipe.runs["name"]) or ids.str.startswith(name).any():
+            return recipe
+    known = [recipe.name for recipe in recipes]
+    raise InputError(
+        f"--baseline: expected one of {', '.join(known[:10])}. Received: {name!r}."
+        f"{did_you_mean(name, known)}"
+    )
+
+
+def _left_out(runs: "pandas.DataFrame") -> str:
+    """How many runs are not compared, and why: `2 failed, 1 running`."""
+    unfinished = runs[(runs["status"] != "FINISHED") & (runs["tags.kind"] != "sweep")]
+    counts = unfinished["status"].str.lower().value_counts()
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
