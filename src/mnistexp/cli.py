@@ -11,8 +11,13 @@ from typer.core import TyperGroup
 
 from mnistexp.commands.compare import compare
 from mnistexp.commands.diff import diff
+from mnistexp.commands.draw import draw
+from mnistexp.commands.evaluate import evaluate
+from mnistexp.commands.predict import predict
+from mnistexp.commands.promote import promote
 from mnistexp.commands.results import results
 from mnistexp.commands.schema import schema
+from mnistexp.commands.serve import serve
 from mnistexp.commands.ui import ui
 from mnistexp.commands.verify import verify
 from mnistexp.errors import MnistexpError, Terminated
@@ -62,6 +67,11 @@ app.command()(compare)
 app.command()(diff)
 app.command()(verify)
 app.command()(results)
+app.command()(evaluate)
+app.command()(predict)
+app.command()(draw)
+app.command()(serve)
+app.command()(promote)
 app.command()(schema)
 
 

@@ -35,6 +35,14 @@ class TrackingError(InputError):
     """The tracking store cannot be reached or written."""
 
 
+class ModelError(InputError):
+    """A model is not in the store, or is none that can be used here."""
+
+
+class PictureError(InputError):
+    """A file is no picture that can be read."""
+
+
 class TrainingDiverged(MnistexpError):
     """The loss became NaN or infinite."""
 

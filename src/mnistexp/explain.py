@@ -127,7 +127,8 @@ def _fields_at(schema: type[BaseModel], location: Sequence[int | str]) -> list[s
         else:
             tagged = [model for model in candidates if _has_tag(model, str(part))]
             candidates = tagged or candidates
-    return [name for model in candidates[:1] for name in model.model_fields]
+    fields = [item for model in candidates[:1] for item in model.model_fields.items()]
+    return [info.alias or name for name, info in fields]
 
 
 def _has_tag(model: type[BaseModel], tag: str) -> bool:

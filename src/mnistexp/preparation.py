@@ -48,13 +48,14 @@ def prepare(picture: "Image.Image") -> np.ndarray | None:
     box = (0.0, 0.0, float(picture.width), float(picture.height))
     ink = _ink(_look(picture, box), MAX_FRAME)
     if ink is None:
+        # A tight cut may leave nothing but what touches the frame.
+        ink = _ink(_look(picture, box), max_frame=1)
+    if ink is None:
         return None
     closer = _closer(box, ink)
-    if closer is not None:
-        # What reaches into this view from outside is not the digit.
-        seen_closer = _ink(_look(picture, closer), max_frame=0)
-        ink = ink if seen_closer is None else seen_closer
-    return _placed(_fitted(ink))
+    # What reaches into the closer view from outside is not the digit.
+    seen_closer = _ink(_look(picture, closer), max_frame=0) if closer else None
+    return _placed(_fitted(ink if seen_closer is None else seen_closer))
 
 
 Box = tuple[float, float, float, float]
@@ -112,8 +113,10 @@ def _ink(pixels: np.ndarray, max_frame: float) -> np.ndarray | None:
     is_ink = apply_hysteresis_threshold(smooth, EDGE * level, CORE * level)
     if is_ink.mean() > MAX_INK:
         return None
-    belongs = ndimage.binary_dilation(_digit(is_ink, smooth, max_frame))
-    return np.where(belongs, (contrast / level).clip(0, 1), 0)
+    digit = _digit(is_ink, smooth, max_frame)
+    if not digit.any():
+        return None
+    return np.where(ndimage.binary_dilation(digit), (contrast / level).clip(0, 1), 0)
 
 
 def _contrast(pixels: np.ndarray) -> np.ndarray:
@@ -148,9 +151,10 @@ def _surface(values: np.ndarray) -> np.ndarray:
     """The surface of second degree that most of the values lie near; ink is what does not."""
     from scipy.optimize import least_squares
 
-    y, x = (axis.ravel() for axis in np.meshgrid(
-        *(np.linspace(-1, 1, size) for size in values.shape), indexing="ij"
-    ))
+    y, x = (
+        axis.ravel()
+        for axis in np.meshgrid(*(np.linspace(-1, 1, size) for size in values.shape), indexing="ij")
+    )
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
     flat = values.ravel().astype("f8")
     start = np.array([np.median(flat), 0, 0, 0, 0, 0])
@@ -171,6 +175,8 @@ def _digit(is_ink: np.ndarray, weight: np.ndarray, max_frame: float) -> np.ndarr
     from skimage.measure import label, regionprops
 
     strokes = _without_surroundings(label(is_ink), max_frame)
+    if not strokes.any():
+        return strokes
     main = max(regionprops(strokes, weight), key=lambda stroke: stroke.area * stroke.intensity_mean)
     length = max(main.bbox[2] - main.bbox[0], main.bbox[3] - main.bbox[1])
     gap = ndimage.distance_transform_edt(strokes != main.label)
@@ -183,13 +189,12 @@ def _digit(is_ink: np.ndarray, weight: np.ndarray, max_frame: float) -> np.ndarr
 
 
 def _without_surroundings(strokes: np.ndarray, max_frame: float) -> np.ndarray:
-    """Numbered strokes without those that cover much of the frame, unless that is all of them."""
+    """Numbered strokes without those that cover much of the frame."""
     frame = np.concatenate([strokes[0], strokes[-1], strokes[1:-1, 0], strokes[1:-1, -1]])
     counts = np.bincount(frame)
     counts[0] = 0
     surroundings = np.flatnonzero(counts > max_frame * len(frame))
-    inner = np.where(np.isin(strokes, surroundings), 0, strokes)
-    return inner if inner.any() else strokes
+    return np.where(np.isin(strokes, surroundings), 0, strokes)
 
 
 def _extent(ink: np.ndarray) -> tuple[slice, slice]:

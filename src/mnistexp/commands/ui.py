@@ -27,7 +27,7 @@ def ui(
     if store.startswith("http"):
         typer.echo(f"The runs lie on a server: open {without_password(store)}")
         return
-    _check_free(port)
+    check_free(port)
     typer.echo(f"MLflow UI of {without_password(store)}: http://{HOST}:{port}  (Ctrl-C ends it)")
     sys.stdout.flush()
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -44,7 +44,12 @@ def ui(
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *arguments])
 
 
-def _check_free(port: int) -> None:
+def check_free(port: int) -> None:
+    """Refuse a port of 127.0.0.1 that is taken.
+
+    Raises:
+        TrackingError: it is.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,8 +1,18 @@
 """Where runs are recorded: MLflow, or nowhere."""
 
 from mnistexp.tracking.config import MlflowTracking, NoTracking, TrackingConfig
+from mnistexp.tracking.models import (
+    StoredModel,
+    fetch_model,
+    model_of_run,
+    names_of_model,
+    promote_model,
+    registered_model,
+    registered_names,
+)
 from mnistexp.tracking.runs import (
     PastRun,
+    add_to_run,
     end_run,
     existing_runs,
     metric_history,
@@ -23,15 +33,23 @@ __all__ = [
     "NoTracker",
     "NoTracking",
     "PastRun",
+    "StoredModel",
     "Tracker",
     "TrackingConfig",
+    "add_to_run",
     "check_store",
     "check_tracking",
     "end_run",
     "existing_runs",
+    "fetch_model",
     "metric_history",
+    "model_of_run",
+    "names_of_model",
     "past_runs",
+    "promote_model",
     "read_artifact",
+    "registered_model",
+    "registered_names",
     "sigterm_as_interrupt",
     "start_run",
     "tracking_uri",
