@@ -87,7 +87,8 @@ def _light(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
     edge = random.uniform(-0.5, 0.5)
     shadow = 1 - random.uniform(0, 0.3) / (1 + np.exp(-(along - edge) / random.uniform(0.1, 0.4)))
     light = slope * corners * shadow
-    return light.astype("f4")[..., np.newaxis]
+    shaped: np.ndarray = light.astype("f4")[..., np.newaxis]
+    return shaped
 
 
 def _texture(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
@@ -95,5 +96,6 @@ def _texture(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
     grain = random.uniform(2, 12)
     coarse = [max(2, round(size / grain)) for size in shape]
     noise = Image.fromarray(random.normal(0, 1, coarse).astype("f4"))
-    smooth = np.asarray(noise.resize(shape[::-1], Image.Resampling.BICUBIC))
+    height, width = shape
+    smooth = np.asarray(noise.resize((width, height), Image.Resampling.BICUBIC))
     return 1 + np.float32(random.uniform(0, 0.03)) * smooth[..., np.newaxis]

@@ -127,8 +127,9 @@ def _fields_at(schema: type[BaseModel], location: Sequence[int | str]) -> list[s
         else:
             tagged = [model for model in candidates if _has_tag(model, str(part))]
             candidates = tagged or candidates
-    fields = [item for model in candidates[:1] for item in model.model_fields.items()]
-    return [info.alias or name for name, info in fields]
+    return [
+        info.alias or name for model in candidates[:1] for name, info in model.model_fields.items()
+    ]
 
 
 def _has_tag(model: type[BaseModel], tag: str) -> bool:

@@ -128,7 +128,9 @@ def _contrast(pixels: np.ndarray) -> np.ndarray:
     _, directions = np.linalg.eigh(np.cov(difference.reshape(-1, 3), rowvar=False))
     contrast = difference @ directions[:, -1].astype("f4")
     # Ink is the smaller part, so it makes the longer tail.
-    return contrast if skew(contrast, axis=None) > 0 else -contrast
+    sign = 1 if skew(contrast, axis=None) > 0 else -1
+    towards_ink: np.ndarray = sign * contrast
+    return towards_ink
 
 
 def _paper(pixels: np.ndarray) -> np.ndarray:
@@ -144,7 +146,8 @@ def _paper(pixels: np.ndarray) -> np.ndarray:
     window = (*(size // 2 | 1 for size in small), 1)
     paper = surface + ndimage.median_filter(thumbnail - surface, window, mode="nearest")
     smooth = ndimage.gaussian_filter(paper, (2, 2, 0), mode="nearest")
-    return resize(smooth, pixels.shape, order=1).astype("f4")
+    enlarged: np.ndarray = resize(smooth, pixels.shape, order=1).astype("f4")
+    return enlarged
 
 
 def _surface(values: np.ndarray) -> np.ndarray:
@@ -214,7 +217,8 @@ def _fitted(ink: np.ndarray) -> np.ndarray:
     height, width = (max(1, round(size * factor)) for size in cut.shape)
     small = Image.fromarray(cut.astype("f4")).resize((width, height), Image.Resampling.BICUBIC)
     fitted = np.asarray(small)
-    return (fitted / fitted.max()).clip(0, 1)
+    normal: np.ndarray = (fitted / fitted.max()).clip(0, 1)
+    return normal
 
 
 def _placed(digit: np.ndarray) -> np.ndarray:

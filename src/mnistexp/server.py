@@ -19,7 +19,7 @@ def serve_here(app: Any, port: int, on_ready: Callable[[str], None]) -> None:
     import uvicorn
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    class Server(uvicorn.Server):
+    class Server(uvicorn.Server):  # type: ignore[misc]  # It counts as untyped.
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             if not self.should_exit:

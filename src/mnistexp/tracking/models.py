@@ -11,6 +11,7 @@ from mnistexp.tracking.store import existing_store, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def registered_model(config: MlflowTracking, name: str, version: str) -> StoredM
         raise ModelError(
             f"{name}/{found.version}: expected the model of a run. Received: {found.source}"
         )
-    return StoredModel(found.model_id or of_run.model_id, of_run.run_id, of_run.run_name)
+    return StoredModel(_model_id(found) or of_run.model_id, of_run.run_id, of_run.run_name)
 
 
 def registered_names(config: MlflowTracking) -> list[str]:
@@ -146,7 +147,13 @@ def _gone(model: StoredModel, location: str) -> str:
 def _versions(client: "MlflowClient", name: str) -> list[tuple[int, str]]:
     """(version, id of the model), from the oldest."""
     found = client.search_model_versions(f"name = '{name}'")
-    return sorted((int(version.version), version.model_id) for version in found)
+    return sorted((int(version.version), _model_id(version)) for version in found)
+
+
+def _model_id(version: "ModelVersion") -> str:
+    """Of a version that we have registered; empty for others."""
+    prefix = "models:/m-"
+    return version.source.removeprefix("models:/") if version.source.startswith(prefix) else ""
 
 
 def _not_registered(client: "MlflowClient", name: str, version: str) -> str:
