@@ -109,7 +109,8 @@ def test_a_classical_method_is_served_with_its_own_shape(
 ) -> None:
     settings = ["model=random_forest", "model.n_estimators=10", "data.train_size=2000"]
     trained = start(conv_big.folder, *settings, "tracking.run_name=forest")
-    assert trained.wait(timeout=120) == 0
+    trained.communicate(timeout=120)
+    assert trained.returncode == 0
     process = start(conv_big.folder, "serve", "forest", "--port", str(free_port()))
     try:
         request = announced(process, r"^(curl -s .*)")

@@ -111,6 +111,11 @@ sys.exit(code)
         (["data.directory=/nowhere"], 2),
         (["tracking.uri=http://127.0.0.1:9"], 2),
         (["device=gpu", "device.index=99"], 2),
+        (["predict", "best", "gone.png"], 2),
+        (["evaluate", "best", "train.epochs=3"], 2),
+        (["draw", "--help"], 0),
+        (["serve", "--help"], 0),
+        (["promote", "best", "--name", "a/b"], 2),
     ],
 )
 def test_help_and_wrong_input_load_nothing_heavy(arguments: list[str], exit_code: int) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL import Image
 
+Box = tuple[float, float, float, float]
+"""Left, upper, right, lower, in pixels of the picture."""
 SIDE = 28
 BOX = 20
 """The longer side of the digit's box, in pixels of the 28×28."""
@@ -56,10 +58,6 @@ def prepare(picture: "Image.Image") -> np.ndarray | None:
     # What reaches into the closer view from outside is not the digit.
     seen_closer = _ink(_look(picture, closer), max_frame=0) if closer else None
     return _placed(_fitted(ink if seen_closer is None else seen_closer))
-
-
-Box = tuple[float, float, float, float]
-"""Left, upper, right, lower, in pixels of the picture."""
 
 
 def _look(picture: "Image.Image", box: Box) -> np.ndarray:
