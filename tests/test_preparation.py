@@ -171,6 +171,16 @@ def test_a_picture_without_room_has_no_digit(size: tuple[int, int]) -> None:
     assert prepare(Image.new("RGB", size, "white")) is None
 
 
+def test_pictures_of_anything_are_digits_or_none() -> None:
+    random = np.random.default_rng(1)
+    for number in range(60):
+        height, width = random.integers(1, 90, 2)
+        pixels = random.normal(128, number, (height, width, 3))
+        pixels[height // 3 : height // 2, width // 4 : width // 2] = random.integers(0, 256, 3)
+        prepared = prepare(Image.fromarray(pixels.clip(0, 255).astype("u1")))
+        assert prepared is None or prepared.shape == (28, 28)
+
+
 def bomb() -> bytes:
     """A PNG of some kilobytes that claims 20,000 × 20,000 pixels."""
     image = Image.new("1", (20_000, 20_000))

@@ -67,7 +67,7 @@ def _read(stream: BinaryIO, name: str) -> "Image.Image":
         raise PictureError(
             f"{name}: expected a PNG, JPEG, WebP or TIFF picture. Received: something else"
         ) from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+    except (OSError, SyntaxError, ValueError, TypeError, EOFError, struct.error) as error:
         raise PictureError(
             f"{name}: expected a whole picture. Received: a damaged one ({error})"
         ) from error

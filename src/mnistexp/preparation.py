@@ -103,7 +103,8 @@ def _ink(pixels: np.ndarray, max_frame: float) -> np.ndarray | None:
     contrast = _contrast(pixels)
     smooth = ndimage.gaussian_filter(contrast, 0.7)
     noise = 1.4826 * float(np.median(np.abs(smooth - np.median(smooth))))
-    candidates = smooth[smooth > max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise)]
+    # Rounded, as no histogram has room between values that differ in their last bit.
+    candidates = smooth[smooth > max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise)].round(3)
     if not candidates.size:
         return None
     # Of the candidates only: in a whole picture, ink is too rare for Otsu's method.
