@@ -6,9 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # As the product sets them before it imports MLflow and TensorFlow.
 os.environ["MLFLOW_LOGGING_LEVEL"] = "WARNING"
@@ -24,8 +25,12 @@ from mnistexp.compose import compose_config
 from mnistexp.experiment import RunResult, run_experiment
 from mnistexp.model import NetworkConfig
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
 QUICK = ["data.train_size=2000", "train.steps=20"]
 """Real digits, few steps."""
+CHROMIUM = Path("/usr/bin/chromium")
 
 
 @dataclass(frozen=True)
@@ -182,3 +187,36 @@ def announced(process: "subprocess.Popen[str]", pattern: str) -> str:
             return found[1]
     _, err = process.communicate()
     raise AssertionError(f"ended without {pattern!r}: {lines} {err}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """Debian's Chromium, without a screen and without its errands on the network."""
+    from playwright.sync_api import sync_playwright
+
+    if not CHROMIUM.is_file():
+        pytest.skip(f"Debian's package chromium is not installed: no {CHROMIUM}")
+    errands = ("background-networking", "component-update", "sync")
+    quiet = [f"--disable-{errand}" for errand in errands]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", *quiet],
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: "Browser") -> "Iterator[Page]":
+    """An empty page. Whatever it complains of in its console fails the test."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
+    )
+    yield page
+    page.close()
+    assert not complaints

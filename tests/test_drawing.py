@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 from conftest import TrackedRun, announced, free_port, start
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.integration
 
@@ -37,16 +37,6 @@ def address(conv_big: TrackedRun) -> Iterator[str]:
         process.terminate()
         process.communicate(timeout=30)
     assert process.returncode in (0, -15, 143)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-    arguments += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -10,12 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import mlflow
 import numpy as np
 import pytest
 from conftest import QUICK
+from playwright.sync_api import Browser, expect
 
 pytestmark = pytest.mark.integration
 
@@ -96,3 +98,35 @@ def test_the_ui_shows_the_store_that_the_runs_used(tmp_path: Path) -> None:
             (found,) = json.load(response)["runs"]
     assert found["info"]["run_id"] == run_id[1]
     assert found["info"]["run_name"] == "softmax-sgd-s0"
+
+
+def test_the_ui_is_good_to_browse(lived_in: Path, browser: Browser) -> None:
+    """The runs, a run with its description and curves, three runs compared, and a picture."""
+    client = mlflow.MlflowClient(f"sqlite:///{lived_in}/mlflow.db")
+    runs = client.search_runs(["1"], "params.model = 'two_layers' and status = 'FINISHED'")
+    sweep = client.get_run(runs[0].data.tags["mlflow.parentRunId"])
+    page = browser.new_page()  # MLflow's pages have complaints of their own in the console.
+    with served(lived_in, "mnistexp", "ui") as address:
+        page.goto(f"{address}/#/experiments/1/runs?workflowType=machine_learning")
+        expect(page.get_by_text(str(sweep.info.run_name)).first).to_be_visible(timeout=30_000)
+
+        start = f"{address}/#/experiments/1/runs/{runs[0].info.run_id}"
+        page.goto(f"{start}?workflowType=machine_learning")
+        expect(page.get_by_role("heading", name=str(runs[0].info.run_name))).to_be_visible()
+        expect(page.get_by_text(str(sweep.info.run_name)).first).to_be_visible()  # Its parent.
+        expect(page.get_by_text("mnistexp model=two_layers seed=").first).to_be_visible()
+
+        page.goto(f"{start}/model-metrics")
+        expect(page.get_by_role("heading", name="learning_rate")).to_be_visible(timeout=30_000)
+        expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=30_000)
+
+        page.goto(f"{start}/artifacts/figures/confusion_matrix.png")
+        picture = page.locator("img[src^=blob], img[src*=confusion]").first
+        expect(picture).to_be_visible(timeout=30_000)
+        assert picture.evaluate("image => image.naturalWidth") == 700
+
+        experiments = quote(json.dumps(["1"]))
+        chosen = quote(json.dumps([run.info.run_id for run in runs[:3]]))
+        page.goto(f"{address}/#/compare-runs?runs={chosen}&experiments={experiments}")
+        expect(page.get_by_text("Comparing 3 Runs")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("optim.learning_rate").first).to_be_visible()

@@ -14,12 +14,15 @@ ROWS = [
     ["__main__", "__init__"],
     ["cli"],
     ["commands"],
-    ["results"],
-    ["verification", "sweeper", "drawing", "scoring"],
+    ["results", "report"],
+    ["verification", "sweeper", "checkup", "drawing", "scoring"],
     ["api", "trained", "assessment", "recognition"],
     ["experiment"],
     ["figures", "comparison"],
-    ["learner", "evaluation", "compose", "study", "runs", "description"],
+    [
+        *("learner", "evaluation", "compose", "study", "runs", "description"),
+        *("completion", "file_schema"),
+    ],
     ["config"],
     ["model", "optim", "data", "device", "train", "tracking", "sweep"],
     ["environment", "explain", "expectation", "picture", "preparation", "server"],
@@ -28,7 +31,7 @@ ROWS = [
 ]
 """A module imports only from rows below its own."""
 
-HEAVY = {"tensorflow", "keras", "mlflow", "pandas", "sklearn", "matplotlib"}
+HEAVY = {"tensorflow", "keras", "mlflow", "pandas", "sklearn", "scipy", "matplotlib", "plotly"}
 LOADED_WHEN_USED = {
     "train/callbacks.py",
     "train/compiled.py",
@@ -105,6 +108,8 @@ sys.exit(code)
         (["--version"], 0),
         (["ui", "--help"], 0),
         (["schema"], 0),
+        (["schema", "experiment"], 0),
+        (["completion", "--shell", "bash", "--answer", "mnistexp model.layers."], 0),
         (["model=conv_bg"], 2),
         (["train.epoch=3"], 2),
         (["data.validation_size=60000"], 2),

@@ -10,11 +10,14 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from mnistexp.commands.compare import compare
+from mnistexp.commands.completion import completion
 from mnistexp.commands.diff import diff
+from mnistexp.commands.doctor import doctor
 from mnistexp.commands.draw import draw
 from mnistexp.commands.evaluate import evaluate
 from mnistexp.commands.predict import predict
 from mnistexp.commands.promote import promote
+from mnistexp.commands.report import report
 from mnistexp.commands.results import results
 from mnistexp.commands.schema import schema
 from mnistexp.commands.serve import serve
@@ -65,6 +68,7 @@ app = typer.Typer(
 app.command()(ui)
 app.command()(compare)
 app.command()(diff)
+app.command()(report)
 app.command()(verify)
 app.command()(results)
 app.command()(evaluate)
@@ -73,6 +77,8 @@ app.command()(draw)
 app.command()(serve)
 app.command()(promote)
 app.command()(schema)
+app.command()(doctor)
+app.command()(completion)
 
 
 @app.callback(invoke_without_command=True)

@@ -77,7 +77,7 @@ def set_up_device(config: DeviceConfig, seed: int) -> Device:
         DeviceError: TensorFlow sees no GPU although one is asked for, or has already started with
             other threads, another GPU or oneDNN the other way (these cannot change in a process).
     """
-    tf = _import_tensorflow(config.onednn)
+    tf = import_tensorflow(config.onednn)
     import keras
 
     keras.backend.clear_session()
@@ -130,7 +130,7 @@ _TOO_LATE = (
 )
 
 
-def _import_tensorflow(onednn: str) -> Any:
+def import_tensorflow(onednn: str = "auto") -> Any:
     """TensorFlow without its chatter. Environment variables that the user has set count."""
     started = "tensorflow" in sys.modules
     _choose_onednn(onednn, started)

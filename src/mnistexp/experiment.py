@@ -76,7 +76,9 @@ def run_experiment(config: Config, origin: Origin | None = None) -> RunResult:
             **peak_memory_mb(learner.device),
         }
         verdict = _verdict(config, origin, metrics["test_accuracy"])
-        tracker.set_tags({"weights_sha256": learner.digest(), "expectation": verdict})
+        tracker.set_tags({"weights_sha256": learner.digest()})
+        if verdict:
+            tracker.set_tags({"expectation": verdict})
         tracker.log_model(learner.save)
         tracker.log_figures(
             lambda: draw_run(training.history, data.test, predicted, learner.first_layer())

@@ -59,8 +59,8 @@ def _recipe(runs: "pandas.DataFrame", word: str, uri: str | None, experiment: st
 
     recipes = recipes_of(select_runs(runs, [word], tracking_of(experiment, uri)))
     if len(recipes) != 1:
-        names = ", ".join(recipe.name for recipe in recipes[:5])
-        received = f"{len(recipes)}: {names}" if recipes else "none"
+        ids = ", ".join(str(recipe.runs["run_id"].iloc[-1])[:8] for recipe in recipes[:5])
+        received = f"{len(recipes)} that differ: {ids}" if recipes else "none"
         raise InputError(f"{word}: expected the name of one finished run. Received: {received}")
     return recipes[0]
 
@@ -75,9 +75,7 @@ def _print_changes(console: "Console", first: "Recipe", second: "Recipe") -> Non
     from mnistexp.comparison import changes
 
     told = changes(first, second)
-    seeds = [
-        ", ".join(str(seed) for seed in sorted(recipe.runs["seed"])) for recipe in (first, second)
-    ]
+    seeds = [", ".join(f"{s:g}" for s in sorted(r.runs["seed"])) for r in (first, second)]
     if seeds[0] != seeds[1]:
         told.append(f"seed {seeds[0]} → {seeds[1]}")
     console.print("[bold]Changed from A to B[/bold]")

@@ -18,9 +18,11 @@ def ui(
         typer.Option(help="The store. Default: MLFLOW_TRACKING_URI, else mlflow.db here."),
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000,
+    experiment: Annotated[str, typer.Option(help="Whose runs the address opens.")] = "mnistexp",
 ) -> None:
     """Browse the runs in MLflow's UI, on 127.0.0.1. Ctrl-C ends it."""
-    from mnistexp.tracking import check_store, tracking_uri, without_password
+    from mnistexp.runs import tracking_of
+    from mnistexp.tracking import check_store, runs_page, tracking_uri, without_password
 
     store = tracking_uri(uri)
     check_store(store)
@@ -28,7 +30,8 @@ def ui(
         typer.echo(f"The runs lie on a server: open {without_password(store)}")
         return
     check_free(port)
-    typer.echo(f"MLflow UI of {without_password(store)}: http://{HOST}:{port}  (Ctrl-C ends it)")
+    typer.echo(f"MLflow UI of {without_password(store)}. Ctrl-C ends it")
+    typer.echo(runs_page(tracking_of(experiment, uri), f"http://{HOST}:{port}"))
     sys.stdout.flush()
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     arguments = [

@@ -4,13 +4,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mnistexp.groups import EXPERIMENTS, list_groups
+
 if TYPE_CHECKING:
     from mnistexp.verification import Reached
 
 
 def verify(
     names: Annotated[
-        list[str], typer.Argument(help="Groups or experiments: lab, 3_0_conv, lab=3_0_conv.")
+        list[str],
+        typer.Argument(
+            help="Groups or experiments: lab, 3_0_conv, lab=3_0_conv.",
+            autocompletion=lambda incomplete: _names(incomplete),
+        ),
     ],
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each, with seeds 0, 1, …")] = 1,
 ) -> None:
@@ -28,6 +34,13 @@ def verify(
     _print_table(results)
     if not all(result.is_met for result in results):
         raise typer.Exit(1)
+
+
+def _names(begun: str) -> list[str]:
+    """Groups and experiments, for the shell to complete."""
+    groups = {group: options for group, options in list_groups().items() if group in EXPERIMENTS}
+    names = [*groups, *(option for options in groups.values() for option in options)]
+    return [name for name in names if name.startswith(begun)]
 
 
 def _print_table(results: "list[Reached]") -> None:

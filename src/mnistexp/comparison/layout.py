@@ -25,7 +25,7 @@ def print_in_columns(
     for title in titles:
         is_text = title in words
         justify = "left" if is_text else "right"
-        table.add_column(_spaced(title), justify=justify, overflow="fold", no_wrap=not is_text)  # type: ignore[arg-type]
+        table.add_column(spaced(title), justify=justify, overflow="fold", no_wrap=not is_text)  # type: ignore[arg-type]
     for line in lines:
         table.add_row(*map(Text, line))
     console.print(table)
@@ -53,12 +53,13 @@ def print_under_names(
         start = name.ljust(max(0, room)) if fits else f"{name}\n{' ' * max(0, room)}"
         console.print(Text(start + "".join(texts), style=style), soft_wrap=True)
 
-    print_row("", [_spaced(title) for title in figures], "bold")
+    print_row("", [spaced(title) for title in figures], "bold")
     for row in rows:
         print_row(row["name"], [row[title] for title in figures])
         for told in [row[title] for title in words if title != "name" and row[title]]:
             console.print(Padding(Text(told, style="dim"), (0, 0, 0, INDENT)))
 
 
-def _spaced(title: str) -> str:
+def spaced(title: str) -> str:
+    """A name as a heading."""
     return title.replace("_", " ")

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from mnistexp.comparison.differences import short_names
-from mnistexp.comparison.layout import print_in_columns, print_under_names
+from mnistexp.comparison.layout import print_in_columns, print_under_names, spaced
 from mnistexp.comparison.noise import NOISE_TEST
 from mnistexp.comparison.table import Comparison, is_cost
 from mnistexp.errors import InputError, did_you_mean
@@ -60,6 +60,19 @@ class Presentation:
     def as_markdown(self, only: Sequence[str] = ()) -> str:
         """The table in Markdown. only: as of `write`."""
         return _markdown(*self._lines(only))
+
+    def as_cells(self) -> Mapping[str, Any]:
+        """Columns, each with `title` and `is_words`; rows of cells, each with `text` and `value`.
+
+        The value is what a cell is sorted by: its figure, or its text.
+        """
+        cells, words = self._cells(()), {"name", "changed", *self._short_settings()}
+        columns = [{"title": spaced(name), "is_words": name in words} for name in cells]
+        rows = [
+            [{"text": cell(row), "value": _sorting_value(cell(row))} for cell in cells.values()]
+            for row in self._rows()
+        ]
+        return {"columns": columns, "rows": rows}
 
     def _lines(self, only: Sequence[str]) -> tuple[list[str], list[list[str]]]:
         """The titles of the columns, and the cells of every row."""
@@ -158,6 +171,15 @@ class Presentation:
         if len(lines) > MAX_ROWS:
             notes.append(f"… and {len(lines) - MAX_ROWS} more rows: --format csv has all")
         return [*notes, f"left out: {self.left_out}"] if self.left_out else notes
+
+
+def _sorting_value(text: str) -> str:
+    """`0.9912` of `0.9912 ± 0.0004 ★`, `12345` of `12,345`; other texts as they are."""
+    first = text.split(" ")[0].replace(",", "")
+    try:
+        return str(float(first))
+    except ValueError:
+        return text
 
 
 def _setting(name: str, row: Row) -> str:

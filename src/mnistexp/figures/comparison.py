@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 Curve = Sequence[tuple[int, float]]
 """(step, value), by step."""
 MAX_LABELS = 20
+MANY_VALUES = 100
+START = 0.05
+"""The share of many values that is the start of a training."""
 MAX_LABEL_LENGTH = 40
 
 
@@ -59,8 +62,18 @@ def _draw_metric(
         seeds = [list(zip(h["step"], h["value"], strict=True)) for h in of_runs if len(h) > 1]
         _draw_seeds(axes, name, seeds, colour)
     axes.set(xlabel="step", ylabel=metric.replace("_", " "))
+    _cut_off_the_start(axes, of_metric["value"].to_numpy(), rises=metric.endswith("accuracy"))
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
+
+
+def _cut_off_the_start(axes: "Axes", values: np.ndarray, rises: bool) -> None:
+    """The first few values lie so far off that all others would look alike beside them."""
+    if len(values) < MANY_VALUES:
+        return
+    low, high = np.quantile(values, (START, 1) if rises else (0, 1 - START))
+    margin = 0.05 * (high - low)
+    axes.set_ylim(low - margin, high + margin)
 
 
 def draw_metric_by_parameter(

@@ -126,7 +126,9 @@ def draw_first_layer(weights: np.ndarray) -> "Figure":
     columns = int(np.ceil(np.sqrt(len(shown))))
     picture, _ = mosaic(shown, columns, margin=1, background=np.nan)
     figure, axes = _new_figure((7, 7))
-    image = axes.imshow(picture, cmap="RdBu_r", vmin=-largest, vmax=largest)
+    image = axes.imshow(
+        picture, cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="nearest"
+    )
     figure.colorbar(image, ax=axes, shrink=0.7)
     axes.set_axis_off()
     axes.set_title(f"first layer: {len(shown)} of {len(weights)} units")

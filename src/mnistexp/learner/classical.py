@@ -88,9 +88,10 @@ class ClassicalLearner:
 
     def first_layer(self) -> np.ndarray | None:
         """What it makes of each pixel: the weights for each digit, or the pixels' importance."""
+        last = self._estimator[-1] if hasattr(self._estimator, "steps") else self._estimator
         for name in ("coef_", "feature_importances_"):
-            found = getattr(self._estimator, name, None)
-            if isinstance(found, np.ndarray):
+            found = getattr(last, name, None)
+            if isinstance(found, np.ndarray) and found.shape[-1] == np.prod(IMAGE_SHAPE):
                 return found.reshape(-1, *IMAGE_SHAPE[:2])
         return None
 

@@ -1,6 +1,7 @@
 """Where runs are recorded: MLflow, or nowhere."""
 
 from mnistexp.tracking.config import MlflowTracking, NoTracking, TrackingConfig
+from mnistexp.tracking.lost import OpenRun, close_lost, open_runs
 from mnistexp.tracking.models import (
     StoredModel,
     fetch_model,
@@ -22,6 +23,7 @@ from mnistexp.tracking.runs import (
 from mnistexp.tracking.store import (
     check_store,
     check_tracking,
+    runs_page,
     tracking_uri,
     where_to_look,
     without_password,
@@ -32,6 +34,7 @@ __all__ = [
     "MlflowTracking",
     "NoTracker",
     "NoTracking",
+    "OpenRun",
     "PastRun",
     "StoredModel",
     "Tracker",
@@ -39,17 +42,20 @@ __all__ = [
     "add_to_run",
     "check_store",
     "check_tracking",
+    "close_lost",
     "end_run",
     "existing_runs",
     "fetch_model",
     "metric_history",
     "model_of_run",
     "names_of_model",
+    "open_runs",
     "past_runs",
     "promote_model",
     "read_artifact",
     "registered_model",
     "registered_names",
+    "runs_page",
     "sigterm_as_interrupt",
     "start_run",
     "tracking_uri",

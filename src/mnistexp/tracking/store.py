@@ -26,6 +26,11 @@ DRIVERS = {
 """The kinds of store, and the package that SQLAlchemy needs for each by default."""
 LOCAL_PAGES = "http://127.0.0.1:5000"
 """Where `mnistexp ui` shows a local store unless told otherwise."""
+MODEL_PAGES = "?workflowType=machine_learning"
+"""MLflow shows pages about language models unless it is told this."""
+DESCRIPTION = "mlflow.note.content"
+"""The tag that MLflow's pages show as a description, in Markdown."""
+ABOUT = "Runs of mnistexp. A sweep is a run with its jobs below it; tags.kind = 'sweep' finds them."
 SQLITE_HEADER = b"SQLite format 3\x00"
 PROBE_TIMEOUT_SECONDS = 3
 
@@ -37,7 +42,7 @@ def tracking_uri(uri: str | None = None) -> str:
     take the same words for the same file in another working folder.
     """
     chosen = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-    file = _sqlite_file(chosen)
+    file = sqlite_file(chosen)
     return f"sqlite:///{file}" if file is not None and "?" not in chosen else chosen
 
 
@@ -94,7 +99,26 @@ def where_to_look(config: TrackingConfig, page: str | None) -> str:
     # `mnistexp ui` opens by itself what an environment variable or the working folder says.
     elsewhere = config.uri is not None and tracking_uri(config.uri) != tracking_uri()
     store = f" --uri {without_password(config.uri or '')}" if elsewhere else ""
-    return f"Browse the runs: mnistexp ui{store}\nThis one, while that is open: {page}"
+    return f"Browse the runs: mnistexp ui{store}; this one is then at\n{page}"
+
+
+def run_page(uri: str, experiment_id: str, run_id: str) -> str:
+    """The address of a run's page, on its server or where `mnistexp ui` shows it.
+
+    Args:
+        uri: of the store, as `tracking_uri` gives it.
+    """
+    server = without_password(uri).rstrip("/") if uri.startswith("http") else LOCAL_PAGES
+    return f"{server}/#/experiments/{experiment_id}/runs/{run_id}"
+
+
+def runs_page(config: MlflowTracking, server: str) -> str:
+    """The address of the page of all runs of an experiment that is there, else of the server."""
+    try:
+        _, experiment_id = existing_store(config)
+    except TrackingError:
+        return server
+    return f"{server}/#/experiments/{experiment_id}/runs{MODEL_PAGES}"
 
 
 def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
@@ -106,6 +130,8 @@ def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
         import mlflow
 
         experiment = mlflow.set_experiment(config.experiment)
+        if DESCRIPTION not in experiment.tags:
+            client.set_experiment_tag(experiment.experiment_id, DESCRIPTION, ABOUT)
     return client, experiment.experiment_id
 
 
@@ -117,7 +143,7 @@ def existing_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
     """
     uri = tracking_uri(config.uri)
     check_store(uri)
-    file = _sqlite_file(uri)
+    file = sqlite_file(uri)
     if file is not None and not file.exists():
         raise TrackingError(
             f"tracking.uri: expected a store with runs. Received: {file}, which does not exist. "
@@ -137,9 +163,7 @@ def existing_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
 @contextmanager
 def _opened(config: MlflowTracking) -> Iterator["MlflowClient"]:
     """A client, while MLflow's set-up of the store is ours alone."""
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    _quiet_mlflow()
     import mlflow
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -155,6 +179,20 @@ def _opened(config: MlflowTracking) -> Iterator["MlflowClient"]:
             f"tracking: MLflow cannot use experiment {config.experiment!r} of "
             f"{without_password(uri)}: {reason}"
         ) from error
+
+
+def client_of(uri: str) -> "MlflowClient":
+    """A client of a store that is set up; no experiment is created."""
+    _quiet_mlflow()
+    import mlflow
+
+    return mlflow.MlflowClient(uri)
+
+
+def _quiet_mlflow() -> None:
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 @contextmanager
@@ -192,7 +230,7 @@ _REMEDY = "Start it, set tracking.uri or MLFLOW_TRACKING_URI to another store, o
 
 
 def _check_file(uri: str) -> None:
-    file = _sqlite_file(uri)
+    file = sqlite_file(uri)
     if file is None:
         raise TrackingError(
             f"tracking.uri: expected sqlite:///FILE, which outlives the run. Received: {uri}"
@@ -212,7 +250,7 @@ def _first_bytes(file: Path) -> bytes:
         return stream.read(len(SQLITE_HEADER))
 
 
-def _sqlite_file(uri: str) -> Path | None:
+def sqlite_file(uri: str) -> Path | None:
     """The file of a local database; None for any other store."""
     path = uri.partition(":///")[2].partition("?")[0]
     is_file = uri.startswith("sqlite") and path and path != ":memory:"
@@ -221,10 +259,15 @@ def _sqlite_file(uri: str) -> Path | None:
 
 def _lock(uri: str) -> AbstractContextManager[object]:
     """One process at a time sets up a local database. A server does that by itself."""
-    file = _sqlite_file(uri)
+    file = sqlite_file(uri)
     if file is None:
         return nullcontext()
     from filelock import FileLock
 
-    name = hashlib.sha256(str(file).encode()).hexdigest()[:16]
-    return FileLock(Path(tempfile.gettempdir()) / f"mnistexp-{os.getuid()}-{name}.lock")
+    return FileLock(lock_file(file))
+
+
+def lock_file(database: Path) -> Path:
+    """The file that whoever sets up a local database has locked."""
+    name = hashlib.sha256(str(database).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"mnistexp-{os.getuid()}-{name}.lock"

@@ -3,7 +3,6 @@
 import getpass
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mnistexp.errors import Pruned, Terminated
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
 from mnistexp.tracking.models import register_model
-from mnistexp.tracking.store import LOCAL_PAGES, open_store, tracking_uri, without_password
+from mnistexp.tracking.process import process_tags
+from mnistexp.tracking.store import DESCRIPTION, open_store, run_page, tracking_uri
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 METRICS_PER_BATCH = 1_000
 PARAMS_PER_BATCH = 100
 MAX_PARAM_LENGTH = 6_000
-DESCRIPTION = "mlflow.note.content"
-"""The tag that MLflow's pages show as a run's description."""
 FLUSH_SECONDS = 5.0
 """Metrics reach the store at least this often, so that a run can be watched."""
 
@@ -207,9 +205,7 @@ class MlflowTracker:
 
     def page(self) -> str | None:
         """The address of the run's page on its server, or where `mnistexp ui` shows it."""
-        uri = tracking_uri(self._config.uri)
-        server = without_password(uri).rstrip("/") if uri.startswith("http") else LOCAL_PAGES
-        return f"{server}/#/experiments/{self._experiment_id}/runs/{self._id}"
+        return run_page(tracking_uri(self._config.uri), self._experiment_id, self._id)
 
     def end(self, status: str) -> None:
         """Send what is left and close the run: FINISHED, FAILED or KILLED."""
@@ -258,8 +254,8 @@ def start_run(
         tracker = MlflowTracker(client, run.info.run_id, experiment_id, config)
     else:
         client.update_run(resume, status="RUNNING")
-        client.set_tag(resume, "reason", "")  # Of the earlier end.
         tracker = MlflowTracker(client, resume, experiment_id, config)
+        tracker.set_tags({"reason": "", **process_tags()})  # Those were of the earlier end.
     try:
         with sigterm_as_interrupt():
             yield tracker
@@ -274,7 +270,7 @@ def _run_tags() -> dict[str, str]:
     return {
         "mlflow.user": _user(),
         "mlflow.source.type": "LOCAL",
-        "process": f"{socket.gethostname()}:{os.getpid()}",
+        **process_tags(),
     }
 
 
