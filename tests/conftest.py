@@ -1,7 +1,9 @@
 """What the tests share: the command line in this process, and trained runs."""
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -151,6 +153,40 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert run_here("-m", "lab=1_0_softmax,1_1_two_layers_sigmoid", *quick_lab) == 0
         assert run_here("-m", "model=softmax,two_layers", "seed=0,1,2", *QUICK) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def conv_big(tmp_path_factory: pytest.TempPathFactory) -> TrackedRun:
+    """`conv_big` after three epochs, in a store of its own and registered as `digits`."""
+    folder = tmp_path_factory.mktemp("conv_big")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        settings = ["model=conv_big", "optim=adam_decay", "train.epochs=3"]
+        settings += [f"tracking.uri={uri}", "tracking.register=digits"]
+        config, origin = compose_config(settings)
+        result = run_experiment(config, origin)
+    client = mlflow.MlflowClient(uri)
+    assert result.run_id is not None
+    return TrackedRun(result, client.get_run(result.run_id), client, folder)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def announced(process: "subprocess.Popen[str]", pattern: str) -> str:
+    """What the pattern's group finds in what a process prints, once it prints it."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if found := re.search(pattern, line):
+            return found[1]
+    _, err = process.communicate()
+    raise AssertionError(f"ended without {pattern!r}: {lines} {err}")
 
 
 @pytest.fixture(scope="session")

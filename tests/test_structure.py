@@ -15,8 +15,8 @@ ROWS = [
     ["cli"],
     ["commands"],
     ["results", "report"],
-    ["verification", "sweeper", "checkup"],
-    ["api"],
+    ["verification", "sweeper", "checkup", "drawing", "scoring"],
+    ["api", "trained", "assessment", "recognition"],
     ["experiment"],
     ["figures", "comparison"],
     [
@@ -27,7 +27,7 @@ ROWS = [
     ["config"],
     ["dashboard"],
     ["model", "optim", "data", "device", "train", "tracking", "sweep"],
-    ["environment", "explain", "expectation"],
+    ["environment", "explain", "expectation", "picture", "preparation", "server"],
     ["schema", "groups"],
     ["errors", "version"],
 ]
@@ -126,6 +126,11 @@ sys.exit(code)
         (["data.directory=/nowhere"], 2),
         (["tracking.uri=http://127.0.0.1:9"], 2),
         (["device=gpu", "device.index=99"], 2),
+        (["predict", "best", "gone.png"], 2),
+        (["evaluate", "best", "train.epochs=3"], 2),
+        (["draw", "--help"], 0),
+        (["serve", "--help"], 0),
+        (["promote", "best", "--name", "a/b"], 2),
     ],
 )
 def test_help_and_wrong_input_load_nothing_heavy(

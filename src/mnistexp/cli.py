@@ -13,9 +13,14 @@ from mnistexp.commands.compare import compare
 from mnistexp.commands.completion import completion
 from mnistexp.commands.diff import diff
 from mnistexp.commands.doctor import doctor
+from mnistexp.commands.draw import draw
+from mnistexp.commands.evaluate import evaluate
+from mnistexp.commands.predict import predict
+from mnistexp.commands.promote import promote
 from mnistexp.commands.report import report
 from mnistexp.commands.results import results
 from mnistexp.commands.schema import schema
+from mnistexp.commands.serve import serve
 from mnistexp.commands.ui import ui
 from mnistexp.commands.verify import verify
 from mnistexp.commands.watch import watch
@@ -68,6 +73,11 @@ app.command()(report)
 app.command()(watch)
 app.command()(verify)
 app.command()(results)
+app.command()(evaluate)
+app.command()(predict)
+app.command()(draw)
+app.command()(serve)
+app.command()(promote)
 app.command()(schema)
 app.command()(doctor)
 app.command()(completion)

@@ -39,6 +39,14 @@ class RecordingError(InputError):
     """A recording of a training cannot be found, read or shown."""
 
 
+class ModelError(InputError):
+    """A model is not in the store, or is none that can be used here."""
+
+
+class PictureError(InputError):
+    """A file is no picture that can be read."""
+
+
 class TrainingDiverged(MnistexpError):
     """The loss became NaN or infinite."""
 

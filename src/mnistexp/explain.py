@@ -127,7 +127,9 @@ def _fields_at(schema: type[BaseModel], location: Sequence[int | str]) -> list[s
         else:
             tagged = [model for model in candidates if _has_tag(model, str(part))]
             candidates = tagged or candidates
-    return [name for model in candidates[:1] for name in model.model_fields]
+    return [
+        info.alias or name for model in candidates[:1] for name, info in model.model_fields.items()
+    ]
 
 
 def _has_tag(model: type[BaseModel], tag: str) -> bool:

@@ -29,7 +29,7 @@ def ui(
     if store.startswith("http"):
         typer.echo(f"The runs lie on a server: open {without_password(store)}")
         return
-    _check_free(port)
+    check_free(port)
     typer.echo(f"MLflow UI of {without_password(store)}. Ctrl-C ends it")
     typer.echo(runs_page(tracking_of(experiment, uri), f"http://{HOST}:{port}"))
     sys.stdout.flush()
@@ -47,7 +47,12 @@ def ui(
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *arguments])
 
 
-def _check_free(port: int) -> None:
+def check_free(port: int) -> None:
+    """Refuse a port of 127.0.0.1 that is taken.
+
+    Raises:
+        TrackingError: it is.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

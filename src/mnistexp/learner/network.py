@@ -1,6 +1,7 @@
 """A Keras network with its optimizer as a learner."""
 
 import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,10 +116,24 @@ class NetworkLearner:
 
 def predict(classifier: "keras.Model", images: np.ndarray) -> np.ndarray:
     """The probabilities, float32 [num_images, 10], of uint8 images [num_images, 28, 28, 1]."""
+    return predict_in_batches(compile_prediction(classifier), images)
+
+
+def compile_prediction(classifier: "keras.Model") -> Callable[[Any], Any]:
+    """The classifier as a graph, traced when it is first called."""
     import tensorflow as tf
 
     # Not Keras' `predict`: it would set up an input pipeline for what is one array.
-    run = tf.function(lambda batch: classifier(batch, training=False), reduce_retracing=True)
+    compiled: Callable[[Any], Any] = tf.function(
+        lambda batch: classifier(batch, training=False), reduce_retracing=True
+    )
+    return compiled
+
+
+def predict_in_batches(run: Callable[[Any], Any], images: np.ndarray) -> np.ndarray:
+    """As `predict`, by what `compile_prediction` gave."""
+    import tensorflow as tf
+
     starts = range(0, len(images), PREDICTION_BATCH)
     batches = [run(tf.constant(images[start : start + PREDICTION_BATCH])) for start in starts]
     return np.concatenate([batch.numpy() for batch in batches])

@@ -111,6 +111,16 @@ def read_artifact(config: MlflowTracking, run_id: str, path: str) -> bytes | Non
         return None if file is None else file.read_bytes()
 
 
+def add_to_run(
+    config: MlflowTracking, run_id: str, metrics: Mapping[str, float], text: str, path: str
+) -> None:
+    """Log metrics, and a text as the artifact `path`, to a run that has ended."""
+    client, _ = existing_store(config)
+    for name, value in metrics.items():
+        client.log_metric(run_id, name, value)
+    client.log_text(run_id, text, path)
+
+
 def end_run(config: MlflowTracking, run_id: str, status: str, reason: str) -> None:
     """Close a run that its own process cannot close any more."""
     client, _ = open_store(config)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mnistexp.errors import Pruned, Terminated
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
+from mnistexp.tracking.models import register_model
 from mnistexp.tracking.process import process_tags
 from mnistexp.tracking.store import DESCRIPTION, open_store, run_page, tracking_uri
 
@@ -203,13 +204,15 @@ class MlflowTracker:
             return
         from mlflow.models import Model
 
-        Model.log(
+        logged = Model.log(
             None,
             _Flavor(save),
             name="model",
             run_id=self._id,
             validate_serving_input=False,  # It would load the model and predict.
         )
+        if self._config.register_as is not None:
+            register_model(self._client, logged.model_id, self._id, self._config.register_as)
 
     def page(self) -> str | None:
         """The address of the run's page on its server, or where `mnistexp ui` shows it."""

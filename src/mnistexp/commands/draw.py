@@ -1,0 +1,32 @@
+"""`mnistexp draw`: a page to draw a digit on."""
+
+from typing import Annotated
+
+import typer
+
+from mnistexp.commands.compare import Experiment, Uri, Where
+from mnistexp.commands.predict import ModelWord
+from mnistexp.commands.ui import check_free
+
+
+def draw(
+    model: ModelWord,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5002,
+    where: Where = "",
+    uri: Uri = None,
+    experiment: Experiment = "mnistexp",
+) -> None:
+    """Draw a digit with mouse, pen or finger, and watch the ten probabilities. Ctrl-C ends it."""
+    check_free(port)
+
+    from mnistexp.drawing import build_app
+    from mnistexp.runs import tracking_of
+    from mnistexp.server import serve_here
+    from mnistexp.trained import find_model, load_model
+
+    tracking = tracking_of(experiment, uri)
+    stored = find_model(model, tracking, where)
+    print(f"{stored.run_name}, run {stored.run_id}: loading …", flush=True)
+    trained = load_model(stored, tracking)
+    app = build_app(trained, f"{trained.name}, run {trained.run_id[:8]}")
+    serve_here(app, port, lambda at: print(f"Draw a digit: {at}  (Ctrl-C ends it)", flush=True))

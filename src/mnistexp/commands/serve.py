@@ -1,0 +1,62 @@
+"""`mnistexp serve`: MLflow's scoring server with a trained model."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mnistexp.commands.compare import Experiment, Uri, Where
+from mnistexp.commands.predict import ModelWord
+from mnistexp.commands.ui import check_free
+
+if TYPE_CHECKING:
+    from mnistexp.trained import TrainedModel
+
+
+def serve(
+    model: ModelWord,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5001,
+    where: Where = "",
+    uri: Uri = None,
+    experiment: Experiment = "mnistexp",
+) -> None:
+    """Answer requests on 127.0.0.1 by MLflow's scoring server. Ctrl-C ends it."""
+    check_free(port)
+
+    from mnistexp.runs import tracking_of
+    from mnistexp.scoring import build_app
+    from mnistexp.server import serve_here
+    from mnistexp.trained import find_model, load_model
+
+    tracking = tracking_of(experiment, uri)
+    stored = find_model(model, tracking, where)
+    print(f"{stored.run_name}, run {stored.run_id}: loading …", flush=True)
+    trained = load_model(stored, tracking)
+    with tempfile.TemporaryDirectory(prefix="mnistexp-serve-") as folder:
+        example = Path(folder) / "seven.json"
+        label = _write_example(trained, example)
+        serve_here(build_app(trained), port, lambda at: _announce(at, example, label))
+
+
+def _announce(address: str, example: Path, label: int) -> None:
+    print(f"Scoring server: {address}  (Ctrl-C ends it)\nIs it well?  curl -f {address}/health")
+    print(f"A request, with a test image of a {label}:")
+    print(
+        f"curl -s {address}/invocations -H 'Content-Type: application/json' -d @{example}",
+        flush=True,
+    )
+
+
+def _write_example(trained: "TrainedModel", file: Path) -> int:
+    """The first test image of MNIST as a request, and what it shows."""
+    import json
+
+    from mnistexp.compose import compose_config
+    from mnistexp.data import load_data
+
+    test = load_data(compose_config([])[0].data).test
+    (spec,) = trained.description.signature.inputs
+    pixels = test.images[:1].reshape(spec.shape)
+    file.write_text(json.dumps({"inputs": pixels.tolist()}))
+    return int(test.labels[0])
