@@ -5,27 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnistexp.commands.options import Experiment, Names, Uri, Where
 from mnistexp.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas
 
     from mnistexp.comparison import Recipe
-
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(
-        help="Runs or sweeps by id or name, or experiments: lab, 3_0_conv. Default: the last sweep."
-    ),
-]
-Where = Annotated[
-    str, typer.Option(help="Only runs for which it holds: 'model = conv and test_accuracy > 0.99'.")
-]
-Uri = Annotated[
-    str | None,
-    typer.Option(help="The store. Default: MLFLOW_TRACKING_URI, else mlflow.db here."),
-]
-Experiment = Annotated[str, typer.Option(help="The MLflow experiment.")]
 
 
 class Format(StrEnum):

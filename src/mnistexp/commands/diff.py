@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistexp.commands.compare import Experiment, Uri
+from mnistexp.commands.options import Experiment, Uri
 from mnistexp.errors import InputError
 
 if TYPE_CHECKING:

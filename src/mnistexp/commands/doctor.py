@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnistexp.commands.options import Uri
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -13,10 +15,7 @@ STYLES = {"ok": "green", "note": "yellow", "problem": "bold red"}
 
 
 def doctor(
-    uri: Annotated[
-        str | None,
-        typer.Option(help="The store. Default: MLFLOW_TRACKING_URI, else mlflow.db here."),
-    ] = None,
+    uri: Uri = None,
     close_lost: Annotated[
         bool, typer.Option("--close-lost", help="Close runs that a crash left RUNNING, as KILLED.")
     ] = False,

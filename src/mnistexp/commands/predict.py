@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnistexp.commands.compare import Experiment, Uri, Where
+from mnistexp.commands.options import Experiment, ModelWord, Uri, Where
 from mnistexp.errors import InputError, PictureError
 
 if TYPE_CHECKING:
@@ -14,13 +14,6 @@ if TYPE_CHECKING:
 
     from mnistexp.recognition import Answer
 
-ModelWord = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="Id or name of a run, best (by validation accuracy), NAME@ALIAS or NAME/VERSION.",
-    ),
-]
 NUM_NEXT = 2
 
 

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mnistexp.commands.compare import Experiment, Uri, Where
-from mnistexp.commands.predict import ModelWord
+from mnistexp.commands.options import Experiment, ModelWord, Uri, Where
 from mnistexp.errors import ConfigError, ModelError
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mnistexp.commands.compare import Experiment, Names, Uri, Where
+from mnistexp.commands.options import Experiment, Names, Uri, Where
 from mnistexp.errors import InputError
 
 

@@ -7,16 +7,14 @@ from typing import Annotated
 
 import typer
 
+from mnistexp.commands.options import Uri
 from mnistexp.errors import TrackingError
 
 HOST = "127.0.0.1"
 
 
 def ui(
-    uri: Annotated[
-        str | None,
-        typer.Option(help="The store. Default: MLFLOW_TRACKING_URI, else mlflow.db here."),
-    ] = None,
+    uri: Uri = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000,
     experiment: Annotated[str, typer.Option(help="Whose runs the address opens.")] = "mnistexp",
 ) -> None:

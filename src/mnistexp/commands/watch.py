@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnistexp.commands.options import Uri
+
 if TYPE_CHECKING:
     from mnistexp.dashboard.film import Film
 
@@ -38,10 +40,7 @@ def watch(
         int | None,
         typer.Option(min=1, max=65535, help="Of the page on 127.0.0.1. Default: from 8800."),
     ] = None,
-    uri: Annotated[
-        str | None,
-        typer.Option(help="The store. Default: MLFLOW_TRACKING_URI, else mlflow.db here."),
-    ] = None,
+    uri: Uri = None,
     until_end: Annotated[bool, typer.Option("--until-end", hidden=True)] = False,
 ) -> None:
     """Watch a run: live while it trains, or again. Press ? there for the keys."""

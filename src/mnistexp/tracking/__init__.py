@@ -11,6 +11,7 @@ from mnistexp.tracking.models import (
     registered_model,
     registered_names,
 )
+from mnistexp.tracking.pages import runs_page, where_to_look
 from mnistexp.tracking.runs import (
     PastRun,
     add_to_run,
@@ -22,16 +23,15 @@ from mnistexp.tracking.runs import (
     past_runs,
     read_artifact,
 )
+from mnistexp.tracking.start import sigterm_as_interrupt, start_run
 from mnistexp.tracking.store import (
     check_store,
     check_tracking,
     is_there,
-    runs_page,
     tracking_uri,
-    where_to_look,
     without_password,
 )
-from mnistexp.tracking.tracker import NoTracker, Tracker, sigterm_as_interrupt, start_run
+from mnistexp.tracking.tracker import NoTracker, Tracker
 
 __all__ = [
     "MlflowTracking",

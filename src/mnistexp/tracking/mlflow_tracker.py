@@ -1,0 +1,148 @@
+"""The tracker of a run in MLflow."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnistexp.tracking.config import MlflowTracking
+from mnistexp.tracking.models import register_model
+from mnistexp.tracking.pages import run_page
+from mnistexp.tracking.store import DESCRIPTION, tracking_uri
+from mnistexp.tracking.tracker import DrawFigures, SaveModel
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+    from mlflow.models import Model
+
+METRICS_PER_BATCH = 1_000
+PARAMS_PER_BATCH = 100
+MAX_PARAM_LENGTH = 6_000
+FLUSH_SECONDS = 5.0
+"""Metrics reach the store at least this often, so that a run can be watched."""
+
+
+class MlflowTracker:
+    """Records a run in MLflow. Metrics are kept and sent in batches: one costs about 10 ms."""
+
+    def __init__(
+        self, client: "MlflowClient", run_id: str, experiment_id: str, config: MlflowTracking
+    ) -> None:
+        self.run_id: str | None = run_id
+        self._id = run_id
+        self._client = client
+        self._experiment_id = experiment_id
+        self._config = config
+        self._metrics: list[Metric] = []
+        self._last_flush = time.monotonic()
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Record settings; values of over 6,000 characters are cut."""
+        from mlflow.entities import Param
+
+        entries = [Param(key, str(value)[:MAX_PARAM_LENGTH]) for key, value in params.items()]
+        for start in range(0, len(entries), PARAMS_PER_BATCH):
+            self._client.log_batch(self._id, params=entries[start : start + PARAMS_PER_BATCH])
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """Keep the values measured after `step` steps, and send what was kept if it is time."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._metrics += [Metric(key, value, now, step) for key, value in metrics.items()]
+        is_time = time.monotonic() - self._last_flush > FLUSH_SECONDS
+        if is_time or len(self._metrics) >= METRICS_PER_BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send the metrics that were kept."""
+        waiting, self._metrics = self._metrics, []
+        for start in range(0, len(waiting), METRICS_PER_BATCH):
+            self._client.log_batch(self._id, metrics=waiting[start : start + METRICS_PER_BATCH])
+        self._last_flush = time.monotonic()
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Record what runs can be filtered by."""
+        from mlflow.entities import RunTag
+
+        self._client.log_batch(
+            self._id, tags=[RunTag(key, str(value)) for key, value in tags.items()]
+        )
+
+    def describe(self, markdown: str) -> None:
+        """Say on the run's page what it is, unless the settings have a description."""
+        self.set_tags({DESCRIPTION: self._config.description or markdown})
+
+    def log_text(self, text: str, path: str) -> None:
+        """Store a text as the artifact `path`."""
+        self._client.log_text(self._id, text, path)
+
+    def log_figure(self, figure: "Figure", path: str) -> None:
+        """Store a picture as the artifact `path`."""
+        self._client.log_figure(self._id, figure, path)
+
+    def log_figures(self, draw: "DrawFigures") -> None:
+        """Store the pictures that `draw` makes, in the folder `figures`, if they are wanted."""
+        if not self._config.figures:
+            return
+        for name, figure in draw():
+            self.log_figure(figure, f"figures/{name}.png")
+
+    def log_artifact(self, file: Path, folder: str) -> None:
+        """Store a file among the artifacts, in `folder`."""
+        self._client.log_artifact(self._id, str(file), folder)
+
+    def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
+        """Record which data was used. profile: the number of images of each split."""
+        import json
+
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        dataset = Dataset(
+            name=name,
+            digest=digest[:36],  # All that MLflow has room for.
+            source_type="local",
+            source=json.dumps({"sha256": digest}),
+            profile=json.dumps(dict(profile)),
+        )
+        context = InputTag("mlflow.data.context", "train, validation, test")
+        self._client.log_inputs(self._id, [DatasetInput(dataset, [context])])
+
+    def log_model(self, save: SaveModel) -> None:
+        """Store the model that `save` writes, if the settings want it."""
+        if not self._config.log_model:
+            return
+        from mlflow.models import Model
+
+        logged = Model.log(
+            None,
+            _Flavor(save),
+            name="model",
+            run_id=self._id,
+            validate_serving_input=False,  # It would load the model and predict.
+        )
+        if self._config.register_as is not None:
+            register_model(self._client, logged.model_id, self._id, self._config.register_as)
+
+    def page(self) -> str | None:
+        """The address of the run's page on its server, or where `mnistexp ui` shows it."""
+        return run_page(tracking_uri(self._config.uri), self._experiment_id, self._id)
+
+    def end(self, status: str) -> None:
+        """Send what is left and close the run: FINISHED, FAILED or KILLED."""
+        self.flush()
+        self._client.set_terminated(self._id, status)
+
+
+class _Flavor:
+    """What MLflow expects of a kind of model: that it can save one."""
+
+    __name__ = "mnistexp"
+
+    def __init__(self, save: SaveModel) -> None:
+        self._save = save
+
+    def save_model(self, path: str, mlflow_model: "Model", **_: Any) -> None:
+        self._save(path, mlflow_model)
