@@ -27,6 +27,7 @@ def run(experiment: str, *overrides: str) -> RunResult:
 @pytest.mark.parametrize("experiment", EVERY)
 def test_every_experiment_runs_two_steps(experiment: str) -> None:
     small = ["data.train_size=600", "data.validation_size=200", "data.test_slice=[0,200]"]
+    small += ["dashboard=off"]  # A picture of each would take longer than the two steps.
     if not config_of(experiment).unused_sections:
         small += ["train.epochs=null", "train.steps=2"]
     result = run(experiment, *small)
