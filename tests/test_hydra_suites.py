@@ -5,10 +5,13 @@ the sweeper, what is said of batches, since a grid is never cut into batches her
 no sweeper for the tasks of other programs, which the suites bring.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hydra.core.singleton import Singleton
 from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
+from hydra.version import VersionBase
 
 from mnistexp.groups import shipped
 
@@ -17,6 +20,17 @@ pytestmark = [
     # Hydra's suites warn of what later versions of Hydra will do otherwise.
     pytest.mark.filterwarnings("ignore"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def a_hydra_of_their_own() -> Iterator[None]:
+    """The suites want a Hydra that was told no version, and leave one without our plugins."""
+    ours = dict(Singleton._instances)
+    Singleton._instances = {kind: one for kind, one in ours.items() if kind is not VersionBase}
+    yield
+    Singleton._instances = ours
+
+
 OURS = [f"hydra.searchpath=[file://{shipped('conf')}]"]
 
 
