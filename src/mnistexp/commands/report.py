@@ -39,4 +39,5 @@ def report(
     with Console(stderr=True).status(f"reading {num_runs} runs …"):
         page = build_report(recipes, title, command, tracking_of(experiment, uri))
     output.write_text(page)
-    print(f"{output}: {num_runs} runs, {output.stat().st_size / 1e6:.1f} MB. Open it in a browser")
+    counted = "1 run" if num_runs == 1 else f"{num_runs} runs"
+    print(f"{output}: {counted}, {output.stat().st_size / 1e6:.1f} MB. Open it in a browser")
