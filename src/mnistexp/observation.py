@@ -45,9 +45,12 @@ def observing(
     Args:
         name: of the run.
     """
+    dashboard = without_view(config.dashboard) if config.sweep.job else config.dashboard
+    if dashboard.type == "off" and not config.tracking.tensorboard:
+        yield Observation()
+        return
     folder = origin.folder or Path(tempfile.mkdtemp(prefix="mnistexp-"))
     summaries = folder / SUMMARIES if config.tracking.tensorboard else None
-    dashboard = without_view(config.dashboard) if config.sweep.job else config.dashboard
     if dashboard.type == "off":
         yield Observation(Watching(None, summaries))
         return

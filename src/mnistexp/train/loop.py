@@ -66,6 +66,7 @@ def fit(
     from mnistexp.train.callbacks import Evaluate, Measure, build_stoppers
     from mnistexp.train.compiled import compiled_model
     from mnistexp.train.progress import Length, build_progress
+    from mnistexp.train.summaries import WriteSummaries
     from mnistexp.train.watching import FastEvaluation, Observe
 
     begin = time.perf_counter()
@@ -86,19 +87,16 @@ def fit(
         Evaluate(history, evaluations, steps, build_stoppers(config)),
         progress,
     ]
-    closing = ExitStack()
-    closing.callback(progress.close)
+    onlookers: list[WriteSummaries | Observe] = []
     if watching.summaries is not None:
-        from mnistexp.train.summaries import WriteSummaries
-
-        summaries = WriteSummaries(watching.summaries, history, num_images / config.batch_size)
-        closing.callback(summaries.close)
-        callbacks.append(summaries)
+        onlookers.append(WriteSummaries(watching.summaries, history, length.steps_per_epoch))
     if watching.observer is not None:
         test = evaluations.get("test") or FastEvaluation(model, splits["test"])
-        observe = Observe(watching.observer, train, test, steps, learning_rate)
-        closing.callback(observe.close)
-        callbacks.append(observe)
+        onlookers.append(Observe(watching.observer, train, test, steps, learning_rate))
+    callbacks += onlookers
+    closing = ExitStack()
+    for callback in (progress, *onlookers):
+        closing.callback(callback.close)
     with closing, model.training(network, optimizer, train, order):
         _fit_segments(model, config.segments(num_images), callbacks)
     return _summary(history, config.batch_size, time.perf_counter() - begin)
