@@ -1,108 +1,102 @@
-"""What recording costs: `make benchmark-dashboard`.
+"""What recording a training costs: `make benchmark-dashboard`, which writes docs/recording.md.
 
-The same training with the same evaluations is done with and without a recording, in turn, in one
-process that has compiled both before. Reported are the median seconds of the training, their
-ratio, that of the fastest and that of the processor's time; for how long the training waited; the
-size that a recording of 10,000 steps would have; and how many pictures a second are drawn of it.
+A machine's own seconds wander by more than a recording costs, so one training is recorded in every
+other block of steps only, and a block that is recorded is compared with the one beside it: what is
+reported is the median of the pairs' ratios, with its quartiles. Evaluations are the same in all.
+Also reported are the size that a recording of 10,000 steps would have, and how many pictures a
+second are drawn of it.
 """
 
-import json
-import os
-import statistics
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from mnistexp.compose import compose_config
-from mnistexp.dashboard import Header, RecordingConfig, Watched, recorded
+from mnistexp.dashboard import Header, RecordingConfig, recorded
 from mnistexp.dashboard.film import DPI, SIZE_INCHES, Film
-from mnistexp.data import Data, load_data
+from mnistexp.data import load_data
 from mnistexp.learner import build_learner
+from mnistexp.train import Watching
 
-ROUNDS = 5
+REPORT = Path(__file__).parent.parent / "docs" / "recording.md"
 FULL_LENGTH = 10_000
 NUM_PICTURES = 60
 
 
 @dataclass(frozen=True)
 class Case:
-    """A preset at the lab's cadence, and how many steps are trained."""
+    """A recipe, the steps of a block, and how many pairs of blocks are compared."""
 
-    name: str
     settings: tuple[str, ...]
-    steps: int
+    block: int
+    pairs: int
+
+    @property
+    def name(self) -> str:
+        return self.settings[0].partition("=")[2]
+
+    @property
+    def steps(self) -> int:
+        """With a pair at the start that is left out, as it compiles."""
+        return 2 * self.block * (self.pairs + 1)
 
 
+LAB = ("optim=adam", "train=lab", "data=mnist_60000")
 CASES = [
-    Case("five_layers", ("model=five_layers", "optim=adam"), 10_000),
-    Case("conv_big", ("model=conv_big", "optim=adam"), 2_000),
-    Case("softmax", ("lab=1_0_softmax",), 10_000),
+    Case(("model=five_layers", *LAB), block=500, pairs=60),
+    Case(("model=conv_big", *LAB), block=100, pairs=50),
+    Case(("lab=1_0_softmax",), block=500, pairs=60),
+    Case(("lab=4_2_batchnorm_conv",), block=100, pairs=20),
 ]
 
 
-def train(case: Case, data: Data, file: Path | None, steps: int) -> tuple[float, float, float]:
-    """Seconds of a training, of the processor, and of waiting for its recording."""
-    from mnistexp.train import Watching, watching
+def block_seconds(case: Case, file: Path) -> np.ndarray:
+    """Of each block but the first two, [pairs, 2]: not recorded, and recorded in the file."""
+    from mnistexp.train import watching
 
-    lab = () if case.settings[0].startswith("lab=") else ("train=lab", "data=mnist_60000")
-    config, _ = compose_config([*case.settings, *lab, f"train.steps={steps}", "tracking=none"])
-    learner = build_learner(config, data)
-    header = Header("b", None, steps, 100, config.data.model_dump(mode="json"), data.digest)
-    recording = RecordingConfig(type="record")
-    spent = 0.0
-    show = watching.Observe._show
+    ends = []
 
-    def timed(*arguments: object) -> None:
-        nonlocal spent
-        begin = time.perf_counter()
-        show(*arguments)  # type: ignore[arg-type]
-        spent += time.perf_counter() - begin
+    class InTurn(watching.Observe):
+        """Observes every other block."""
 
-    watching.Observe._show = timed  # type: ignore[assignment]
+        def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+            assert logs is not None
+            block, rest = divmod(int(logs["step"]) - 1, case.block)
+            if block % 2 == 1:
+                super().on_train_batch_end(batch, logs)
+            if rest == case.block - 1:
+                if self._looking is not None:
+                    self._looking.result()  # What was begun in a block belongs to it.
+                ends.append(time.perf_counter())
+
+    config, _ = compose_config([*case.settings, f"train.steps={case.steps}", "tracking=none"])
+    data = load_data(config.data)
+    settings = config.data.model_dump(mode="json")
+    header = Header(case.name, None, case.steps, config.train.batch_size, settings, data.digest)
+    observe, watching.Observe = watching.Observe, InTurn  # type: ignore[misc]
     try:
-        with (
-            recorded(recording, file, header, lambda _: None)
-            if file is not None
-            else nullcontext(Watched()) as watched
-        ):
-            begin = time.process_time()
-            training = learner.fit(data, lambda *_: None, Watching(watched.observer))
-            processor = time.process_time() - begin
+        with recorded(RecordingConfig(type="record"), file, header, lambda _: None) as watched:
+            learner = build_learner(config, data)
+            learner.fit(data, lambda *_: None, Watching(watched.observer))
     finally:
-        watching.Observe._show = show  # type: ignore[method-assign]
-    return training.seconds, processor, spent
+        watching.Observe = observe  # type: ignore[misc]
+    return np.diff(ends)[1:].reshape(case.pairs, 2)
 
 
-def measure(case: Case, folder: Path) -> str:
-    data = load_data(compose_config(["train=lab", "data=mnist_60000"])[0].data)
-    file = folder / case.name
-    for warm_up in (None, file):
-        train(case, data, warm_up, 200)
-    without: list[float] = []
-    with_it: list[float] = []
-    spent: list[float] = []
-    processor_without: list[float] = []
-    processor_with: list[float] = []
-    for number in range(ROUNDS):
-        order = (None, file) if number % 2 == 0 else (file, None)
-        for target in order:
-            seconds, processor, recording = train(case, data, target, case.steps)
-            (without if target is None else with_it).append(seconds)
-            (processor_without if target is None else processor_with).append(processor)
-            spent += [recording] if target is not None else []
-        print(f"{case.name}: {without[-1]:.2f} s, recorded {with_it[-1]:.2f} s", flush=True)
-    ratio = statistics.median(with_it) / statistics.median(without)
-    processor = statistics.median(processor_with) / statistics.median(processor_without)
-    fastest = min(with_it) / min(without)  # What else the machine does can only make it slower.
-    own = statistics.median(s / (w - s) for s, w in zip(spent, with_it, strict=True))
-    size = file.stat().st_size / case.steps * FULL_LENGTH / 1e6
+def row(case: Case, file: Path) -> str:
+    """A line of the table; leaves a recording in the file."""
+    seconds = block_seconds(case, file)
+    low, median, high = np.quantile(seconds[:, 1] / seconds[:, 0], (0.25, 0.5, 0.75))
+    size = file.stat().st_size / (case.steps / 2) * FULL_LENGTH / 1e6
     return (
-        f"| `{case.name}` | {case.steps:,} | {statistics.median(without):.2f} | "
-        f"{statistics.median(with_it):.2f} | {ratio:.3f} | {fastest:.3f} | {processor:.3f} | "
-        f"{100 * own:.1f} % | {size:.2f} MB |"
+        f"| `{' '.join(case.settings)}` | {case.block} | {case.pairs} | "
+        f"{np.median(seconds[:, 0]):.2f} | {median:.3f} | {low:.3f} to {high:.3f} | {size:.2f} |"
     )
 
 
@@ -124,14 +118,26 @@ def pictures_per_second(file: Path) -> float:
 
 
 def main() -> None:
+    from mnistexp.device import _cpu_name
+
     chosen = [case for case in CASES if case.name in sys.argv[1:] or len(sys.argv) == 1]
     with tempfile.TemporaryDirectory() as folder:
-        rows = [measure(case, Path(folder)) for case in chosen]
+        rows = "\n".join(row(case, Path(folder) / case.name) for case in chosen)
         speed = pictures_per_second(Path(folder) / chosen[0].name)
-    print("| network | steps | without (s) | with (s) | ratio | fastest | CPU | waited | file |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    print("\n".join(rows))
-    print(f"\n{speed:.1f} pictures a second; load {json.dumps(os.getloadavg())}")
+    text = f"""# What recording costs
+
+Written by `make benchmark-dashboard`; do not edit. Of one training every other block of steps is
+recorded; the ratio is that of its time to the time of the block before it. {_cpu_name()}.
+
+| recipe | steps | pairs | without (s, median) | ratio (median) | middle half | 10,000 steps (MB) |
+|---|---:|---:|---:|---:|---:|---:|
+{rows}
+
+A view draws {speed:.1f} pictures a second of the first, with the processor to itself.
+"""
+    print(text)
+    if chosen == CASES:
+        REPORT.write_text(text)
 
 
 if __name__ == "__main__":

@@ -158,21 +158,41 @@ def test_being_observed_changes_nothing(data: Data, model: str) -> None:
     assert not observed.history["test_loss"]
 
 
-def test_the_batch_is_the_next_one_before_its_update_without_dropout(data: Data) -> None:
-    witness = Witness()
-    settings = ["model=five_layers_dropout", "optim=adam", "train.steps=50", "train.batch_size=150"]
-    network, _ = train(data, witness, *settings, "train.log_every=25", QUIET)
-    batches = BatchOrder(2_000, 150, "every_epoch", seed=1).take(51)
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("model", ["five_layers", "five_layers_dropout"])
+@pytest.mark.parametrize("steps", [25, 50])
+def test_the_batch_is_the_next_one_before_its_update_without_dropout(
+    data: Data, model: str, steps: int, xla: bool
+) -> None:
+    witness = Witness("parameters")
+    settings = [f"model={model}", "optim=adam", "train.batch_size=150", "train.log_every=25", QUIET]
+    train(data, witness, *settings, "train.steps=50", xla=xla)
     assert [snapshot.step for snapshot in witness.seen] == [0, 25, 50]
-    for snapshot in witness.seen:
-        assert snapshot.batch.tolist() == batches[snapshot.step][:100].tolist()
-    logits = network(data.train.images[batches[50]] / np.float32(255)).numpy()
-    truth = data.train.labels[batches[50]]
-    last = witness.seen[-1].on_batch
-    np.testing.assert_array_equal(last.predictions, logits.argmax(axis=1)[:100])
-    assert last.accuracy == pytest.approx((logits.argmax(axis=1) == truth).mean())
+    moment = witness.seen[steps // 25]
+
+    network, _ = train(data, None, *settings, f"train.steps={steps}", xla=xla)
+    batch = BatchOrder(2_000, 150, "every_epoch", seed=1).take(51)[steps]
+    logits = network(data.train.images[batch] / np.float32(255)).numpy()
+    truth = data.train.labels[batch]
+    assert moment.batch.tolist() == batch[:100].tolist()
+    np.testing.assert_array_equal(moment.on_batch.predictions, logits.argmax(axis=1)[:100])
+    assert moment.on_batch.accuracy == pytest.approx((logits.argmax(axis=1) == truth).mean())
     loss = keras.losses.sparse_categorical_crossentropy(truth, logits, from_logits=True)
-    assert last.loss == pytest.approx(float(np.mean(loss)), rel=1e-4)
+    assert moment.on_batch.loss == pytest.approx(float(np.mean(loss)), rel=1e-4)
+    weights = np.concatenate([w.ravel() for w in network.get_weights() if w.ndim > 1])
+    expected = np.quantile(weights, np.arange(8) / 7)
+    np.testing.assert_allclose(moment.spreads["weights"], expected, rtol=1e-5, atol=1e-7)
+
+
+def test_what_waits_for_the_next_step_is_shown_when_that_one_fails(data: Data) -> None:
+    witness = Witness()
+    settings = ["optim=sgd", "optim.learning_rate=1e30", "train.steps=50", "train.log_every=1"]
+    with pytest.raises(TrainingDiverged):
+        train(data, witness, "model=five_layers", *settings, QUIET)
+    seen = [snapshot.step for snapshot in witness.seen]
+    assert seen == list(range(len(seen)))
+    assert np.isfinite(witness.seen[0].on_batch.loss)
+    assert np.isfinite(witness.seen[0].spreads["weights"]).all()
 
 
 def test_the_test_digits_are_seen_whatever_is_evaluated(data: Data) -> None:

@@ -41,6 +41,22 @@ def train(data: Data, *overrides: str, xla: bool = False) -> tuple[keras.Model, 
     return network, training
 
 
+def test_no_thread_of_tensorflow_is_waited_for_at_the_end(
+    data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quarter of all trainings took twice as long, for the thread that tunes a tf.data pipeline."""
+    given = []
+    keras_fit = keras.Model.fit
+
+    def spying(model: keras.Model, dataset: Any, **settings: Any) -> Any:
+        given.append(dataset.options().autotune.enabled)
+        return keras_fit(model, dataset, **settings)
+
+    monkeypatch.setattr(keras.Model, "fit", spying)
+    train(data, "model=softmax", "train.steps=10")
+    assert given == [False]
+
+
 @pytest.mark.parametrize("xla", [False, True])
 @pytest.mark.parametrize("optim", ["sgd", "nesterov", "adam_decay", "adamw_cosine"])
 def test_the_fast_loop_trains_as_plain_keras_does(data: Data, optim: str, xla: bool) -> None:

@@ -45,6 +45,7 @@ class FastModel(keras.Model):
         self.network = network
         self.scale = scale
         self.loss_per_image = LOSSES[loss]
+        self.latest_weights: list[Any] = []
         self.built = True
 
     @contextmanager
@@ -75,6 +76,7 @@ class FastModel(keras.Model):
             _copy(ours, theirs)
         finally:
             del self.train_images, self.train_labels, self.order
+            self.latest_weights = []
 
     @cached_property
     def probe(self) -> Probe:
@@ -94,7 +96,7 @@ class FastModel(keras.Model):
         # On one device there is nothing to sum, and TensorFlow would register a gradient of the sum
         # for good, which keeps the compiled loop and all its images when the run is long over.
         self.optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
-        self.run_chunk = tf.function(self._run_chunk, jit_compile=self.jit_compile)
+        self.run_chunk = self._compiled_chunk()
         self._run(0)  # Compiles, so that the speed of the first segment is that of the others.
 
         def run_segment(iterator: Any) -> dict[str, float]:
@@ -104,6 +106,8 @@ class FastModel(keras.Model):
             step = start
             while step < stop:
                 chunk_losses, chunk_accuracies = self._run_timed(min(self.chunk_steps, stop - step))
+                if step == start:
+                    self.opening = float(chunk_losses[0]), self.latest_answers.numpy()
                 step += len(chunk_losses)
                 losses.append(chunk_losses)
                 accuracies.append(chunk_accuracies)
@@ -119,6 +123,20 @@ class FastModel(keras.Model):
 
         self.train_function = run_segment
 
+    def _compiled_chunk(self) -> Any:
+        """`_run_chunk`, and what the weights are then.
+
+        Reading them copies nothing: who changes a variable whose value is held writes elsewhere.
+        """
+        compiled = tf.function(self._run_chunk, jit_compile=self.jit_compile)
+
+        def run_chunk(*arguments: Any) -> Any:
+            result = compiled(*arguments)
+            with tf.control_dependencies(result):
+                return result, [weight.value.read_value() for weight in self.network.weights]
+
+        return tf.function(run_chunk)
+
     def _run_timed(self, num_steps: int) -> tuple[np.ndarray, np.ndarray]:
         begin = time.perf_counter()
         result = self._run(num_steps)
@@ -130,30 +148,35 @@ class FastModel(keras.Model):
         """Loss and accuracy, each [num_steps], of the next steps; up to one that is not finite."""
         indices = np.zeros((MAX_CHUNK_STEPS, self.order.batch_size), "i4")
         indices[:num_steps] = self.order.take(num_steps)
-        done, losses, accuracies = self.run_chunk(
+        self.latest_weights = []  # Unless somebody else holds them, they are changed in place.
+        (done, losses, accuracies, self.latest_answers), self.latest_weights = self.run_chunk(
             self.train_images, self.train_labels, tf.constant(indices), tf.constant(num_steps)
         )
         return losses.numpy()[: int(done)], accuracies.numpy()[: int(done)]
 
     def _run_chunk(self, images: Any, labels: Any, indices: Any, num_steps: Any) -> Any:
-        """The compiled loop over `num_steps` of the batches, int32 [MAX_CHUNK_STEPS, batch]."""
+        """The compiled loop over `num_steps` of the batches, int32 [MAX_CHUNK_STEPS, batch].
 
-        def go_on(step: Any, loss: Any, losses: Any, accuracies: Any) -> Any:
+        Returns: how many steps were done, their losses and accuracies, the answers to the first.
+        """
+
+        def go_on(step: Any, loss: Any, first: Any, losses: Any, accuracies: Any) -> Any:
             return tf.logical_and(step < num_steps, tf.math.is_finite(loss))
 
-        def body(step: Any, _: Any, losses: Any, accuracies: Any) -> Any:
-            batch = indices[step]
-            loss, accuracy = self._step(tf.gather(images, batch), tf.gather(labels, batch))
-            return step + 1, loss, losses.write(step, loss), accuracies.write(step, accuracy)
+        def body(step: Any, _: Any, first: Any, losses: Any, accuracies: Any) -> Any:
+            truth = tf.gather(labels, indices[step])
+            loss, answers = self._step(tf.gather(images, indices[step]), truth)
+            accuracy = tf.reduce_mean(tf.cast(tf.equal(answers, truth), tf.float32))
+            first = tf.where(step == 0, answers, first)
+            return step + 1, loss, first, losses.write(step, loss), accuracies.write(step, accuracy)
 
         per_step = [tf.TensorArray(tf.float32, MAX_CHUNK_STEPS, element_shape=()) for _ in range(2)]
-        done, _, losses, accuracies = tf.while_loop(
-            go_on, body, (tf.constant(0), tf.constant(0.0), *per_step)
-        )
-        return done, losses.stack(), accuracies.stack()
+        start = (tf.constant(0), tf.constant(0.0), tf.zeros_like(indices[0]), *per_step)
+        done, _, first, losses, accuracies = tf.while_loop(go_on, body, start)
+        return done, losses.stack(), accuracies.stack(), first
 
     def _step(self, images: Any, labels: Any) -> tuple[Any, Any]:
-        """One update by these images; their mean loss and accuracy before it."""
+        """One update by these images; their mean loss and the answers before it."""
         weights = self.network.trainable_weights
         with tf.GradientTape() as tape:
             logits = self(images, training=True)
@@ -163,12 +186,14 @@ class FastModel(keras.Model):
             scaled_loss = self.optimizer.scale_loss(total)  # For float16, else the same.
         gradients = tape.gradient(scaled_loss, weights)
         self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
-        return loss, tf.reduce_mean(tf.cast(_is_correct(labels, logits), tf.float32))
+        return loss, answers(logits)
 
     def evaluate_batch(self, images: Any, labels: Any) -> tuple[Any, Any]:
-        """Sum of the losses, and the answers, uint8; compiled by `compiled_model`."""
+        """Sum of the losses, and the answers, uint8 [n]; compiled by `compiled_model`."""
         logits = self(images, training=False)
-        return tf.reduce_sum(self.loss_per_image(labels, logits)), answers(logits)
+        return tf.reduce_sum(self.loss_per_image(labels, logits)), tf.cast(
+            answers(logits), tf.uint8
+        )
 
 
 def compiled_model(
@@ -234,9 +259,5 @@ LOSSES = {"cross_entropy": _cross_entropy, "log_of_softmax": _log_of_softmax}
 
 
 def answers(logits: Any) -> Any:
-    """The class of the highest logit, uint8 [n]."""
-    return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8)
-
-
-def _is_correct(labels: Any, logits: Any) -> Any:
-    return tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), labels)
+    """The class of the highest logit, int32 [n]."""
+    return tf.argmax(logits, axis=-1, output_type=tf.int32)

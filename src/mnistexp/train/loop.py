@@ -110,8 +110,12 @@ def _fit_segments(
     """To Keras a segment is a batch, and the whole training one epoch."""
     import tensorflow as tf
 
+    options = tf.data.Options()
+    # It tunes in a thread that sleeps ever longer, and at its end `fit` may have to wait for it, as
+    # long again as the training took.
+    options.autotune.enabled = False
     dataset = tf.data.Dataset.from_tensor_slices(np.array(segments, "i8"))
-    model.fit(dataset, verbose=0, shuffle=False, callbacks=callbacks)
+    model.fit(dataset.with_options(options), verbose=0, shuffle=False, callbacks=callbacks)
 
 
 def _learning_rate_of(optimizer: "keras.optimizers.Optimizer") -> Callable[[int], float]:

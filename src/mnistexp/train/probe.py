@@ -3,9 +3,12 @@
 Imports TensorFlow, so it is imported where it is used.
 """
 
+from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from mnistexp.train.snapshot import Spread
@@ -15,26 +18,88 @@ INACTIVE = {"linear", "softmax"}
 
 
 class Probe:
-    """A copy of a network that can be looked at while the network itself trains on."""
+    """Looks at a network as it was at a moment, while the network itself trains on.
+
+    What needs no TensorFlow is done without it, and in memory that is used again: a call of
+    TensorFlow keeps the training from the interpreter, which costs it more than all the rest.
+    """
 
     def __init__(self, network: keras.Model, scale: float, loss_per_image: Any) -> None:
-        self._copy = keras.Model.from_config(network.get_config())
+        self._network = network
         self._scale = scale
         self._loss_per_image = loss_per_image
-        pairs = list(zip(self._copy.variables, network.variables, strict=True))
-        self.take = tf.function(lambda: [copy.assign(source) for copy, source in pairs])
-        # XLA would take longer to compile it than it ever saves.
-        self.look = tf.function(self._look)
+        self._weights = _Parameters(network, lambda weight: len(weight.shape) > 1)
+        # Offsets of batch normalisation are such, its scales are neither.
+        self._biases = _Parameters(network, lambda weight: weight.name in ("bias", "beta"))
+        self._functions: dict[Spread, Any] = {}
 
-    def _look(self, images: Any, labels: Any, spread: Spread) -> tuple[Any, Any, Any]:
-        """Mean loss, answers, and by name the values whose spread is wanted; see `probe`.
+    def look(
+        self, weights: list[Any], images: np.ndarray, labels: np.ndarray, spread: Spread
+    ) -> tuple[float, np.ndarray, dict[str, np.ndarray]]:
+        """Mean loss, answers, and by name the values whose spread is wanted, float32 [n] each.
+
+        The values are the caller's until the next look.
 
         Args:
-            images: uint8, [n, 28, 28, 1]. labels: int32, [n].
+            weights: what the network's weights were at the moment.
+            images: uint8, [n, 28, 28, 1]. labels: uint8, [n].
+            spread: not `auto`.
         """
-        logits, values = probe(self._copy, tf.cast(images, tf.float32) / self._scale, spread)
-        loss = tf.reduce_mean(self._loss_per_image(labels, logits))
-        return loss, tf.argmax(logits, axis=-1, output_type=tf.int32), values
+        function = self._function(spread)
+        loss, answers, activity = function(weights, tf.constant(images), tf.constant(labels))
+        if spread == "parameters":
+            return float(loss), answers.numpy(), self.parameters(weights)
+        values = {name: tensor.numpy() for name, tensor in activity.items()}
+        return float(loss), answers.numpy(), values
+
+    def parameters(self, weights: list[Any]) -> dict[str, np.ndarray]:
+        """All weights and all biases, float32 [n] each; the caller's until they are asked again."""
+        return {"weights": self._weights.of(weights), "biases": self._biases.of(weights)}
+
+    def _function(self, spread: Spread) -> Any:
+        """Of one shape, as finding the shape for a call takes longer than the call."""
+        if spread not in self._functions:
+            weights = [tf.TensorSpec(x.shape, x.dtype) for x in self._network.weights]
+            images = tf.TensorSpec([None, *self._network.input_shape[1:]], tf.uint8)
+            labels = tf.TensorSpec([None], tf.uint8)
+
+            def look(weights: list[Any], images: Any, labels: Any) -> tuple[Any, ...]:
+                return self._look(weights, images, labels, spread)
+
+            # XLA would take longer to compile it than it ever saves.
+            function = tf.function(look)
+            self._functions[spread] = function.get_concrete_function(weights, images, labels)
+        return self._functions[spread]
+
+    def _look(
+        self, weights: list[Any], images: Any, labels: Any, spread: Spread
+    ) -> tuple[Any, ...]:
+        with keras.StatelessScope(zip(self._network.weights, weights, strict=True)):
+            logits, activity = probe(self._network, tf.cast(images, tf.float32) / self._scale)
+        loss = tf.reduce_mean(self._loss_per_image(tf.cast(labels, tf.int32), logits))
+        answers = tf.argmax(logits, axis=-1, output_type=tf.int32)
+        return loss, answers, activity if spread == "activations" else {}
+
+
+class _Parameters:
+    """Some of a network's trainable weights."""
+
+    def __init__(self, network: keras.Model, wanted: Callable[[Any], bool]) -> None:
+        self._places = [
+            place
+            for place, weight in enumerate(network.weights)
+            if weight.trainable and wanted(weight)
+        ]
+        self._values = np.empty(
+            sum(int(np.prod(network.weights[place].shape)) for place in self._places), "f4"
+        )
+
+    def of(self, weights: list[Any]) -> np.ndarray:
+        """All their values, float32 [n]."""
+        if self._places:
+            values = [np.asarray(weights[place]).ravel() for place in self._places]
+            np.concatenate(values, out=self._values)
+        return self._values
 
 
 def resolve_spread(network: keras.Model, spread: Spread) -> Spread:
@@ -45,8 +110,17 @@ def resolve_spread(network: keras.Model, spread: Spread) -> Spread:
     return "activations" if normalised else "parameters"
 
 
-def probe(network: keras.Model, images: Any, spread: Spread) -> tuple[Any, dict[str, Any]]:
-    """Logits of a batch, and by name the values whose spread is wanted, float32 [n] each.
+def is_same_in_training(network: keras.Model) -> bool:
+    """Whether it computes the same while it is trained: no dropout, no noise, nothing by batch."""
+    return all(
+        # A dense layer takes the argument for quantization only.
+        isinstance(layer, keras.layers.Dense) or "training" not in signature(layer.call).parameters
+        for layer in network.layers
+    )
+
+
+def probe(network: keras.Model, images: Any) -> tuple[Any, dict[str, Any]]:
+    """Logits of a batch; and all weighted sums, and the highest activations, float32 [n] each.
 
     Nothing is changed: dropout is off, and batch normalisation goes by this batch as it does while
     training, but leaves its moving averages alone.
@@ -59,19 +133,9 @@ def probe(network: keras.Model, images: Any, spread: Spread) -> tuple[Any, dict[
     values = images
     for layer in network.layers[1:]:
         values = _through(layer, values, sums, activations)
-    logits = tf.cast(values, tf.float32)
-    if spread == "activations":
-        highest = [tf.reduce_max(values, axis=0) for values in activations]
-        return logits, {"logits": _flat(sums), "activations": _flat(highest)}
-    return logits, parameters(network)
-
-
-def parameters(network: keras.Model) -> dict[str, Any]:
-    """All weights, and all biases: offsets of batch normalisation are such, its scales neither."""
-    trainable = network.trainable_weights
-    weights = [variable.value for variable in trainable if len(variable.shape) > 1]
-    biases = [variable.value for variable in trainable if variable.name in ("bias", "beta")]
-    return {"weights": _flat(weights), "biases": _flat(biases)}
+    highest = [tf.reduce_max(values, axis=0) for values in activations]
+    activity = {"logits": _flat(sums), "activations": _flat(highest)}
+    return tf.cast(values, tf.float32), activity
 
 
 def _through(layer: Any, values: Any, sums: list[Any], activations: list[Any]) -> Any:

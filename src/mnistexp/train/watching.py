@@ -5,6 +5,7 @@ Imports Keras, so it is imported where it is used.
 
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from mnistexp.train.compiled import FastModel
-from mnistexp.train.probe import resolve_spread
+from mnistexp.train.probe import is_same_in_training, resolve_spread
 from mnistexp.train.snapshot import NUM_SHOWN, Evaluation, Observer, Snapshot, boundaries
 from mnistexp.train.split import Split
 
@@ -49,8 +50,22 @@ class FastEvaluation:
         return Evaluation(float(loss), float((answers == self._truth).mean()), answers)
 
 
+@dataclass(frozen=True)
+class Moment:
+    """The network after a step, the batch that is next, and what the test images are worth."""
+
+    step: int
+    weights: list[Any]
+    batch: np.ndarray
+    on_test: Evaluation | None
+
+
 class Observe(keras.callbacks.Callback):
-    """Shows an observer the start, and every step that is logged or evaluated."""
+    """Shows an observer the start, and every step that is logged or evaluated.
+
+    What a network makes of the next batch, the training itself computes in its next step. So where
+    that is all that is asked for, a moment is shown when the training has gone on for a segment.
+    """
 
     def __init__(
         self,
@@ -69,45 +84,67 @@ class Observe(keras.callbacks.Callback):
         self._learning_rate = learning_rate
         self._aside = ThreadPoolExecutor(1)
         self._looking: Future[None] | None = None
+        self._waiting: Moment | None = None
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Show the start."""
-        self._spread = resolve_spread(self.model.network, self._observer.spread)
-        self._show(0, self._test(0))
+        """Take the start."""
+        network = self.model.network
+        self._spread = resolve_spread(network, self._observer.spread)
+        self._is_told = self._spread == "parameters" and is_same_in_training(network)
+        self._take(0, self._test(0))
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Show the end of a segment."""
+        """Show the start of a segment, if it had to wait, and take its end."""
         assert logs is not None
         step = int(logs["step"])
-        self._show(step, self._test(step) if step in self._steps else None)
+        self._show_waiting(self.model.opening)
+        self._take(step, self._test(step) if step in self._steps else None)
 
     def close(self) -> None:
-        """Wait until all was shown, also after a failure."""
+        """Show what waits, and wait until all was shown, also after a failure."""
+        self._show_waiting(None)
         self._aside.shutdown()
         if self._looking is not None:
             self._looking.result()
 
-    def _show(self, step: int, on_test: Evaluation | None) -> None:
-        """Copy the network, and look at the copy aside, while the training goes on."""
+    def _take(self, step: int, on_test: Evaluation | None) -> None:
+        moment = Moment(step, self.model.latest_weights, self.model.order.peek(), on_test)
+        if self._is_told:
+            self._waiting = moment
+        else:
+            self._show(moment, None)
+
+    def _show_waiting(self, opening: tuple[float, np.ndarray] | None) -> None:
+        moment, self._waiting = self._waiting, None
+        if moment is not None:
+            self._show(moment, opening)
+
+    def _show(self, moment: Moment, opening: tuple[float, np.ndarray] | None) -> None:
+        """Aside, while the training goes on.
+
+        Args:
+            opening: mean loss and answers of the moment's batch, if the training has told them.
+        """
         if self._looking is not None:
             self._looking.result()
-        self.model.probe.take()
-        batch = self.model.order.peek()
-        self._looking = self._aside.submit(self._look, step, batch, on_test)
+        self._looking = self._aside.submit(self._look, moment, opening)
 
-    def _look(self, step: int, batch: np.ndarray, on_test: Evaluation | None) -> None:
-        truth = self._train.labels[batch]
-        loss, answers, values = self.model.probe.look(
-            tf.constant(self._train.images[batch]), tf.constant(truth, tf.int32), self._spread
-        )
-        answers = answers.numpy().astype("u1")
+    def _look(self, moment: Moment, opening: tuple[float, np.ndarray] | None) -> None:
+        truth = self._train.labels[moment.batch]
+        probe = self.model.probe
+        if opening is not None:
+            loss, answers = opening
+            values = probe.parameters(moment.weights)
+        else:
+            images = self._train.images[moment.batch]
+            loss, answers, values = probe.look(moment.weights, images, truth, self._spread)
         accuracy = float((answers == truth).mean())
         snapshot = Snapshot(
-            step=step,
-            learning_rate=self._learning_rate(step),
-            batch=batch[:NUM_SHOWN],
-            on_batch=Evaluation(float(loss), accuracy, answers[:NUM_SHOWN]),
-            spreads={name: boundaries(tensor.numpy()) for name, tensor in values.items()},
-            on_test=on_test,
+            step=moment.step,
+            learning_rate=self._learning_rate(moment.step),
+            batch=moment.batch[:NUM_SHOWN],
+            on_batch=Evaluation(loss, accuracy, answers[:NUM_SHOWN].astype("u1")),
+            spreads={name: boundaries(value) for name, value in values.items()},
+            on_test=moment.on_test,
         )
         self._observer.observe(snapshot)
