@@ -43,7 +43,7 @@ benchmark: $(READY)  ## The training loop against plain Keras fit, in turn
 docs: $(READY)  ## Build the documentation, docs/_build/html/index.html
 	$(BIN)/python -m sphinx -W -q -b html docs docs/_build/html
 
-benchmark-dashboard: $(READY)  ## What recording a training costs, and how fast it is drawn
+benchmark-dashboard: $(READY)  ## What recording a training costs: writes docs/recording.md
 	$(BIN)/python tests/benchmark_dashboard.py
 
 clean:  ## Remove the environment and the caches, not the runs

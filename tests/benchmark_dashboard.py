@@ -49,9 +49,9 @@ class Case:
 
 LAB = ("optim=adam", "train=lab", "data=mnist_60000")
 CASES = [
-    Case(("model=five_layers", *LAB), block=500, pairs=60),
+    Case(("model=five_layers", *LAB), block=500, pairs=100),
     Case(("model=conv_big", *LAB), block=100, pairs=50),
-    Case(("lab=1_0_softmax",), block=500, pairs=60),
+    Case(("lab=1_0_softmax",), block=500, pairs=100),
     Case(("lab=4_2_batchnorm_conv",), block=100, pairs=20),
 ]
 

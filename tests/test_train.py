@@ -44,7 +44,7 @@ def train(data: Data, *overrides: str, xla: bool = False) -> tuple[keras.Model, 
 def test_no_thread_of_tensorflow_is_waited_for_at_the_end(
     data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A quarter of all trainings took twice as long, for the thread that tunes a tf.data pipeline."""
+    """Trainings took twice as long at times, for the thread that tunes a tf.data pipeline."""
     given = []
     keras_fit = keras.Model.fit
 
