@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 
@@ -26,8 +27,9 @@ def printed(conv_big: TrackedRun) -> Iterator[dict[str, str]]:
         address = announced(process, r"Scoring server: (\S+)")
         yield {"address": address, "request": announced(process, r"^(curl -s .*)")}
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
+    assert process.returncode == 0
 
 
 def ask(printed: dict[str, str], content: str, **headers: str) -> requests.Response:

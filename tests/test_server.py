@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -16,15 +15,10 @@ from urllib.request import Request, urlopen
 import mlflow
 import numpy as np
 import pytest
-from conftest import QUICK
+from conftest import QUICK, free_port
 from playwright.sync_api import Browser, expect
 
 pytestmark = pytest.mark.integration
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

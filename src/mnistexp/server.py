@@ -1,6 +1,7 @@
 """A web server for this machine alone."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 HOST = "127.0.0.1"
@@ -29,4 +30,5 @@ def serve_here(app: Any, port: int, on_ready: Callable[[str], None]) -> None:
     settings = uvicorn.Config(
         guarded, HOST, port, log_level="warning", timeout_graceful_shutdown=5, lifespan="off"
     )
-    Server(settings).run()
+    with suppress(KeyboardInterrupt):
+        Server(settings).run()
