@@ -37,7 +37,12 @@ MAX_KEPT = 4
 
 
 class FastModel(keras.Model):
-    """A network that Keras' `fit` trains a segment, (first step, last step), at a time."""
+    """A network that Keras' `fit` trains a segment, (first step, last step), at a time.
+
+    latest_weights: the values of the network's weights, as it is now.
+    opening: mean loss and answers, int32 [batch_size], of the first batch of the latest segment,
+        before its update.
+    """
 
     def __init__(self, network: keras.Model, scale: float, loss: str) -> None:
         """Args: scale: pixels are divided by it. loss: a name of `LOSSES`."""
