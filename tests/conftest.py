@@ -28,8 +28,10 @@ from mnistexp.model import NetworkConfig
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-QUICK = ["data.train_size=2000", "train.steps=20"]
-"""Real digits, few steps."""
+FEW_STEPS = ["data.train_size=2000", "train.steps=20"]
+"""Of real digits."""
+QUICK = [*FEW_STEPS, "tracking.figures=false"]
+"""Without pictures of the run too, which take longer than such a training."""
 CHROMIUM = Path("/usr/bin/chromium")
 
 
@@ -149,9 +151,9 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     quick_lab = ["train.steps=40", "train.evaluate_every=20 steps", "seed=0,1"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        assert run_here("model=two_layers", "optim.learning_rate=1e30", *QUICK) == 1
+        assert run_here("model=two_layers", "optim.learning_rate=1e30", *FEW_STEPS) == 1
         assert run_here("-m", "lab=1_0_softmax,1_1_two_layers_sigmoid", *quick_lab) == 0
-        assert run_here("-m", "model=softmax,two_layers", "seed=0,1,2", *QUICK) == 0
+        assert run_here("-m", "model=softmax,two_layers", "seed=0,1,2", *FEW_STEPS) == 0
     return folder
 
 

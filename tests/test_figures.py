@@ -49,7 +49,7 @@ def test_every_run_has_its_pictures(tracked: TrackedRun) -> None:
 
 
 def test_they_can_be_left_out(mnistexp: Command, tmp_path: Path) -> None:
-    mnistexp(*QUICK, "tracking.figures=false")
+    mnistexp(*QUICK)
     assert not list(tmp_path.glob("mlruns/*/*/artifacts/figures"))
     assert list(tmp_path.glob("mlruns/*/*/artifacts/config.yaml"))
 

@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 import mlflow
 import numpy as np
 import pytest
-from conftest import QUICK, free_port
+from conftest import FEW_STEPS, free_port
 from playwright.sync_api import Browser, expect
 
 pytestmark = pytest.mark.integration
@@ -54,7 +54,7 @@ def _wait_until_healthy(address: str, process: "subprocess.Popen[bytes]") -> Non
 
 def run(folder: Path, *arguments: str) -> str:
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "mnistexp", *QUICK, *arguments]
+    command = [sys.executable, "-m", "mnistexp", *FEW_STEPS, *arguments]
     process = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
     return process.stdout

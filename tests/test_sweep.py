@@ -10,7 +10,7 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
-from conftest import QUICK, Command, write_own
+from conftest import FEW_STEPS, QUICK, Command, write_own
 from mlflow.entities import Run
 
 from mnistexp.compose import compose_config
@@ -217,7 +217,7 @@ def test_workers_of_a_machine_share_its_cores_and_its_gpus(
 
 
 def test_a_sweep_works_without_tracking(mnistexp: Command, tmp_path: Path) -> None:
-    outcome = mnistexp("-m", "seed=0,1", *QUICK, "tracking=none")
+    outcome = mnistexp("-m", "seed=0,1", *FEW_STEPS, "tracking=none")
     assert outcome.exit_code == 0
     assert re.search(r"^softmax-sgd +2  0\.\d{4} ± 0\.\d{4}", outcome.out, re.MULTILINE)
     assert "±" in outcome.out
