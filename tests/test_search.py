@@ -21,6 +21,7 @@ from mnistexp.compose import compose_config
 from mnistexp.config import config_hash
 
 SEARCH = ["-m", "hydra/sweeper=optuna", "data.train_size=1000", "train.epochs=2"]
+SEARCH += ["tracking.figures=false"]
 RATE = "optim.learning_rate=tag(log,interval(1e-3,1))"
 
 
