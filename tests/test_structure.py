@@ -29,7 +29,7 @@ ROWS = [
     ["model", "optim", "data", "device", "train", "tracking", "sweep"],
     ["environment", "explain", "expectation", "picture", "preparation", "server"],
     ["schema", "groups"],
-    ["errors", "version"],
+    ["errors", "version", "interruption"],
 ]
 """A module imports only from rows below its own."""
 

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from mnistexp.compose import origin_of
 from mnistexp.config import Config, Origin, resolve_config
 from mnistexp.errors import MnistexpError, Pruned, TrainingDiverged
+from mnistexp.interruption import repeat_lost_interruptions
 from mnistexp.sweep import JobConfig
 from mnistexp.sweeper.launchers import share_machine
 from mnistexp.sweeper.outcome import Outcome
@@ -48,6 +49,7 @@ class SweepTask:
         job = config.sweep.job
         assert job is not None  # A sweep tells it to each of its jobs.
         if self._home != _this_process():
+            repeat_lost_interruptions()
             share_machine(self.num_at_once)
             with _printing_to(Path(hydra_config.runtime.output_dir) / "log.txt"):
                 return _run(config, origin)
