@@ -16,7 +16,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 del_me = Tidied()
 try:
     del del_me
-    time.sleep(30)
+    time.sleep(60)
 except KeyboardInterrupt:
     print("heard")
 """
@@ -24,7 +24,7 @@ except KeyboardInterrupt:
 
 def run(tidying: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-c", SCRIPT.format(tidying)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=50)
 
 
 def test_ctrl_c_while_python_tidies_up_is_heard_without_a_traceback() -> None:

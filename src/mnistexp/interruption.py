@@ -1,8 +1,8 @@
 """Ctrl-C, where Python would lose it."""
 
+import signal
 import sys
 import threading
-from _thread import interrupt_main
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +19,7 @@ class Repeating:
     def __call__(self, lost: Any) -> None:
         """Told by Python; see `sys.unraisablehook`."""
         if issubclass(lost.exc_type, KeyboardInterrupt):
-            again = threading.Timer(AGAIN_SECONDS, interrupt_main)
+            again = threading.Timer(AGAIN_SECONDS, _interrupt_main_thread)
             again.daemon = True  # If all is over by then, it was heard.
             again.start()
         else:
@@ -34,3 +34,10 @@ def repeat_lost_interruptions() -> None:
     """
     if not isinstance(sys.unraisablehook, Repeating):
         sys.unraisablehook = Repeating(sys.unraisablehook)
+
+
+def _interrupt_main_thread() -> None:
+    """By a signal, since that wakes it where it waits."""
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGINT)
