@@ -33,7 +33,9 @@ from mnistexp.groups import list_groups
 from mnistexp.model import build_model
 from mnistexp.optim import build_optimizer
 from mnistexp.train import Evaluation, Snapshot, Spread, Training, Watching, fit
+from mnistexp.train.compiled import LOSSES
 from mnistexp.train.order import BatchOrder
+from mnistexp.train.probe import Probe
 from mnistexp.train.snapshot import boundaries
 
 QUIET = "train.evaluate_every=1000"
@@ -144,6 +146,26 @@ def test_activations_of_layers_that_hold_them_are_found_too(data: Data) -> None:
     highest = keras.activations.get(hidden.activation)(sums).numpy().max(axis=0)
     expected = np.quantile(highest, np.arange(8) / 7)
     np.testing.assert_allclose(witness.seen[-1].spreads["activations"], expected, atol=1e-4)
+
+
+def test_looking_changes_no_layer_that_is_trained(
+    data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An evaluation that was compiled meanwhile would have lost its activations."""
+    network = build_model(network_config("model=two_layers"))
+    weights = [weight.value.read_value() for weight in network.weights]
+    looked_at = Probe(network, 255.0, LOSSES["cross_entropy"])
+    changed = []
+    set_attribute = keras.layers.Dense.__setattr__
+
+    def spying(layer: keras.layers.Dense, name: str, value: object) -> None:
+        changed.append(layer)
+        set_attribute(layer, name, value)
+
+    monkeypatch.setattr(keras.layers.Dense, "__setattr__", spying)
+    looked_at.look(weights, data.train.images[:10], data.train.labels[:10], "activations")
+    assert changed
+    assert not {id(layer) for layer in changed} & {id(layer) for layer in network.layers}
 
 
 @pytest.mark.parametrize("model", ["five_layers_batchnorm", "five_layers_dropout"])

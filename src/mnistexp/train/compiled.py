@@ -196,9 +196,8 @@ class FastModel(keras.Model):
     def evaluate_batch(self, images: Any, labels: Any) -> tuple[Any, Any]:
         """Sum of the losses, and the answers, uint8 [n]; compiled by `compiled_model`."""
         logits = self(images, training=False)
-        return tf.reduce_sum(self.loss_per_image(labels, logits)), tf.cast(
-            answers(logits), tf.uint8
-        )
+        loss = tf.reduce_sum(self.loss_per_image(labels, logits))
+        return loss, tf.cast(answers(logits), tf.uint8)
 
 
 def compiled_model(

@@ -25,12 +25,13 @@ class Probe:
     """
 
     def __init__(self, network: keras.Model, scale: float, loss_per_image: Any) -> None:
-        self._network = network
+        # Compiling a look changes layers for a moment; the training may compile at the same time.
+        self._network = keras.Model.from_config(network.get_config())
         self._scale = scale
         self._loss_per_image = loss_per_image
-        self._weights = _Parameters(network, lambda weight: len(weight.shape) > 1)
+        self._weights = _Parameters(self._network, lambda weight: len(weight.shape) > 1)
         # Offsets of batch normalisation are such, its scales are neither.
-        self._biases = _Parameters(network, lambda weight: weight.name in ("bias", "beta"))
+        self._biases = _Parameters(self._network, lambda weight: weight.name in ("bias", "beta"))
         self._functions: dict[Spread, Any] = {}
 
     def look(

@@ -89,6 +89,7 @@ class Observe(keras.callbacks.Callback):
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Take the start."""
         network = self.model.network
+        self._probe = self.model.probe
         self._spread = resolve_spread(network, self._observer.spread)
         self._is_told = self._spread == "parameters" and is_same_in_training(network)
         self._take(0, self._test(0))
@@ -131,13 +132,12 @@ class Observe(keras.callbacks.Callback):
 
     def _look(self, moment: Moment, opening: tuple[float, np.ndarray] | None) -> None:
         truth = self._train.labels[moment.batch]
-        probe = self.model.probe
         if opening is not None:
             loss, answers = opening
-            values = probe.parameters(moment.weights)
+            values = self._probe.parameters(moment.weights)
         else:
             images = self._train.images[moment.batch]
-            loss, answers, values = probe.look(moment.weights, images, truth, self._spread)
+            loss, answers, values = self._probe.look(moment.weights, images, truth, self._spread)
         accuracy = float((answers == truth).mean())
         snapshot = Snapshot(
             step=moment.step,
