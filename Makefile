@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format integration soak test-gpu benchmark benchmark-dashboard docs clean
+.PHONY: help run test check format integration soak test-gpu benchmark benchmark-recording docs clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -38,13 +38,13 @@ test-gpu: $(READY)  ## conv_big on a GPU in every precision, with XLA on and off
 	$(BIN)/pytest -m gpu -rs -s
 
 benchmark: $(READY)  ## The training loop against plain Keras fit, in turn
-	$(BIN)/python tests/benchmark_fit.py
+	$(BIN)/python benchmarks/fit.py
 
 docs: $(READY)  ## Build the documentation, docs/_build/html/index.html
 	$(BIN)/python -m sphinx -W -q -b html docs docs/_build/html
 
-benchmark-dashboard: $(READY)  ## What recording a training costs: writes docs/recording.md
-	$(BIN)/python tests/benchmark_dashboard.py
+benchmark-recording: $(READY)  ## What recording a training costs: writes docs/recording.md
+	$(BIN)/python benchmarks/recording.py
 
 clean:  ## Remove the environment and the caches, not the runs
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache dist build

@@ -12,13 +12,13 @@ import typer
 
 from mnistexp.cli import app
 from mnistexp.commands.run import OPTIONS, OPTIONS_WITH_VALUE
-from mnistexp.config import Config
-from mnistexp.groups import experiment_folders, list_groups, shipped
+from mnistexp.config.config import Config
+from mnistexp.config.config_groups import experiment_folders, list_groups, shipped
 
 JsonSchema = dict[str, Any]
 HYDRA_OPTIONS = {
     "-m, --multirun": "A sweep: a run for each combination of the values.",
-    "-c, --cfg": "Show the settings and run nothing: `job`, `hydra` or `all`.",
+    "-c, --cfg": "ViewerSession the settings and run nothing: `job`, `hydra` or `all`.",
     "--resolve": "Beside `--cfg`: with the references filled in.",
     "-p, --package": "Beside `--cfg`: only this part, `model` for example.",
     "-i, --info": "How the settings were composed: `defaults`, `searchpath`, `plugins`, …",
@@ -261,7 +261,7 @@ def choices_page() -> str:
     """Every option of every group, by the first line of its file."""
     lines = [CHOICES_INTRODUCTION]
     for group, options in list_groups().items():
-        if group == "own":
+        if group == "user":
             continue
         lines += [f"\n## `{group}`\n", "| option | what it is |", "|---|---|"]
         lines += [f"| `{group}={option}` | {_first_line(group, option)} |" for option in options]

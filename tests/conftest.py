@@ -1,13 +1,7 @@
-"""What the tests share: the command line in this process, and trained runs."""
+"""Fixtures that several tests share: the command line, a browser, and trained runs."""
 
 import os
-import re
-import signal
-import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,34 +11,13 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import mlflow
 import pytest
-from hydra.core.global_hydra import GlobalHydra
-from mlflow.entities import Run
+from support import CHROMIUM, FEW_STEPS, Command, CommandResult, TrackedRun, run_here
 
-from mnistexp.cli import main
-from mnistexp.compose import compose_config
-from mnistexp.experiment import RunResult, run_experiment
-from mnistexp.model import NetworkConfig
+from mnistexp.config.compose import compose_config
+from mnistexp.experiment import run_experiment
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-FEW_STEPS = ["data.train_size=2000", "train.steps=20"]
-"""Of real digits."""
-QUICK = [*FEW_STEPS, "tracking.figures=false"]
-"""Without pictures of the run too, which take longer than such a training."""
-CHROMIUM = Path("/usr/bin/chromium")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a command ended, and what it printed."""
-
-    exit_code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Outcome]
 
 
 @pytest.fixture(autouse=True)
@@ -60,67 +33,12 @@ def mnistexp(
     """The command `mnistexp`, in this process and in an empty working folder."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: str) -> Outcome:
+    def run(*arguments: str) -> CommandResult:
         exit_code = run_here(*arguments)
         out, err = capfd.readouterr()
-        return Outcome(exit_code, out, err)
+        return CommandResult(exit_code, out, err)
 
     return run
-
-
-def run_here(*arguments: str) -> int:
-    """The command `mnistexp` in this process and this working folder. Gives its exit code."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["mnistexp", *arguments])
-        try:
-            main()
-        except SystemExit as end:
-            return end.code if isinstance(end.code, int) else 0
-        finally:
-            GlobalHydra.instance().clear()
-    return 0
-
-
-def write_own(folder: Path, name: str, text: str) -> None:
-    """An experiment of the user's, `own=NAME` of a working folder."""
-    file = folder / "experiments" / "own" / f"{name}.yaml"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(f"# @package _global_\n{text}")
-
-
-def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    """The command `mnistexp` in a process, and a group of processes, of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "mnistexp", *arguments],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # So that Ctrl-C reaches a sweep and its workers, as it does.
-        preexec_fn=_hear_ctrl_c,
-    )
-
-
-def _hear_ctrl_c() -> None:
-    """As in a terminal, also where the tests run in the background and are deaf to it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def network_config(*overrides: str) -> NetworkConfig:
-    """The model section of a config whose model is a network."""
-    model = compose_config(list(overrides))[0].model
-    assert isinstance(model, NetworkConfig)
-    return model
-
-
-@dataclass(frozen=True)
-class TrackedRun:
-    """A run, as it ended and as MLflow's own client reads it."""
-
-    result: RunResult
-    run: Run
-    client: mlflow.MlflowClient
-    folder: Path
 
 
 @pytest.fixture(scope="session")
@@ -171,24 +89,6 @@ def conv_big(tmp_path_factory: pytest.TempPathFactory) -> TrackedRun:
     client = mlflow.MlflowClient(uri)
     assert result.run_id is not None
     return TrackedRun(result, client.get_run(result.run_id), client, folder)
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-def announced(process: "subprocess.Popen[str]", pattern: str) -> str:
-    """What the pattern's group finds in what a process prints, once it prints it."""
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if found := re.search(pattern, line):
-            return found[1]
-    _, err = process.communicate()
-    raise AssertionError(f"ended without {pattern!r}: {lines} {err}")
 
 
 @pytest.fixture(scope="session")

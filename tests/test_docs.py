@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Command
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ValueType
+from support import Command
 
 from mnistexp.cli import command_names
-from mnistexp.compose import compose_config
-from mnistexp.config import Config
-from mnistexp.groups import list_groups
+from mnistexp.config.compose import compose_config
+from mnistexp.config.config import Config
+from mnistexp.config.config_groups import list_groups
 
 CHECKOUT = Path(__file__).parent.parent
 DOCS = CHECKOUT / "docs"
 PAGES = [CHECKOUT / "README.md", *sorted(DOCS.glob("*.md"))]
 FILES = {
-    "# Two layers, wider": "experiments/own/wide.yaml",
+    "# Two layers, wider": "experiments/user/wide.yaml",
     "# One convolution and": "mine/model/tiny_conv.yaml",
     "# Lines at ten heights": "mine/data/lines.yaml",
 }

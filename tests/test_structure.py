@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -10,38 +11,38 @@ import pytest
 import mnistexp
 
 PACKAGE = Path(mnistexp.__file__).parent
-ROWS = [
+TESTS = Path(__file__).parent
+LAYERS = [
     ["__main__", "__init__"],
     ["cli"],
     ["commands"],
-    ["results", "report"],
-    ["verification", "sweeper", "checkup", "drawing", "scoring"],
-    ["api", "trained", "assessment", "recognition"],
+    ["api"],
+    ["diagnostics"],
+    ["verification"],
+    ["sweeps"],
     ["experiment"],
-    ["figures", "comparison"],
-    [
-        *("learner", "evaluation", "compose", "study", "runs", "description"),
-        "observation",
-        *("completion", "file_schema"),
-    ],
+    ["inference"],
+    ["analysis"],
+    ["learner"],
     ["config"],
     ["dashboard"],
-    ["model", "optim", "data", "device", "train", "tracking", "sweep"],
-    ["environment", "explain", "expectation", "picture", "preparation", "server"],
-    ["schema", "groups"],
-    ["errors", "version", "interruption"],
+    ["model", "optim", "data", "device", "train", "tracking"],
+    ["local_server"],
+    ["schema"],
+    ["errors", "signals", "version"],
 ]
-"""A module imports only from rows below its own."""
+"""A module imports only from layers below its own."""
+SECTIONS = ("model", "optim", "data", "device", "train", "tracking", "dashboard")
 
 HEAVY = {"tensorflow", "keras", "mlflow", "pandas", "sklearn", "scipy", "matplotlib", "plotly"}
 LOADED_WHEN_USED = {
     "dashboard/notebook.py",
     "train/callbacks.py",
-    "train/compiled.py",
-    "train/probe.py",
+    "train/compiled_trainer.py",
+    "train/layer_statistics.py",
     "train/progress.py",
-    "train/summaries.py",
-    "train/watching.py",
+    "train/snapshot_callback.py",
+    "train/tensorboard.py",
     "optim/schedules.py",
 }
 """Modules that stand on Keras from top to bottom; others import them inside functions."""
@@ -51,8 +52,8 @@ def topic(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def row(name: str) -> int:
-    return next(number for number, names in enumerate(ROWS) if name in names)
+def layer(name: str) -> int:
+    return next(number for number, names in enumerate(LAYERS) if name in names)
 
 
 def imported(tree: ast.AST) -> list[str]:
@@ -69,14 +70,14 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_imports_only_from_rows_below(path: Path) -> None:
+def test_a_module_imports_only_from_layers_below(path: Path) -> None:
     for name in imported(ast.parse(path.read_text())):
         parts = name.split(".")
         if parts[0] != "mnistexp":
             continue
         other = parts[1] if len(parts) > 1 else "__init__"
         if other != topic(path):
-            assert row(other) > row(topic(path)), f"{path.name} imports {name}"
+            assert layer(other) > layer(topic(path)), f"{path.name} imports {name}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -144,13 +145,43 @@ def test_help_and_wrong_input_load_nothing_heavy(
     assert "Traceback" not in process.stderr
 
 
-@pytest.mark.parametrize(
-    "group", ["model", "optim", "data", "device", "train", "tracking", "dashboard"]
-)
-def test_one_word_three_places(group: str) -> None:
-    """A group of configs, a module and a test share a name."""
-    from mnistexp.groups import shipped
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_section_has_a_conf_group_a_package_and_a_test_folder_of_one_name(section: str) -> None:
+    from mnistexp.config.config_groups import shipped
 
-    assert (shipped("conf") / group).is_dir()
-    assert (PACKAGE / group).is_dir() or (PACKAGE / f"{group}.py").is_file()
-    assert (Path(__file__).parent / f"test_{group}.py").is_file()
+    assert (shipped("conf") / section).is_dir()
+    assert (PACKAGE / section).is_dir()
+    assert (TESTS / section).is_dir()
+
+
+def test_every_test_folder_mirrors_a_package() -> None:
+    folders = {path.name for path in TESTS.iterdir() if path.is_dir() and path.name[0] not in "_."}
+    packages = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
+    assert folders - {"integration"} <= packages
+
+
+def test_there_are_few_modules_at_the_top() -> None:
+    modules = [path.name for path in PACKAGE.glob("*.py") if not path.name.startswith("__")]
+    assert len(modules) <= 8
+
+
+def imports_within(folder: Path) -> dict[str, set[str]]:
+    """The modules of a package that each of its modules imports, also inside functions."""
+    prefix = ".".join(["mnistexp", *folder.relative_to(PACKAGE).parts])
+    names = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    graph = {}
+    for name in names:
+        tree = ast.parse((folder / f"{name}.py").read_text())
+        found = {module.removeprefix(f"{prefix}.").split(".")[0] for module in imported(tree)}
+        graph[name] = found & names - {name}
+    return graph
+
+
+@pytest.mark.parametrize(
+    "folder",
+    sorted({path.parent for path in MODULES}),
+    ids=lambda folder: str(folder.relative_to(PACKAGE)),
+)
+def test_no_modules_of_a_package_import_each_other_in_a_circle(folder: Path) -> None:
+    sorter = TopologicalSorter(imports_within(folder))
+    sorter.prepare()  # Raises CycleError with the circle.

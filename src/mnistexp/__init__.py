@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 from mnistexp.version import __version__
 
 if TYPE_CHECKING:
+    from mnistexp.analysis import load_history, load_runs
     from mnistexp.api import Result, run
     from mnistexp.dashboard import watch
-    from mnistexp.runs import load_history, load_runs
 
 __all__ = ["Result", "__version__", "load_history", "load_runs", "run", "watch"]
 
 HOMES = {
     "Result": "mnistexp.api",
     "run": "mnistexp.api",
-    "load_history": "mnistexp.runs",
-    "load_runs": "mnistexp.runs",
+    "load_history": "mnistexp.analysis",
+    "load_runs": "mnistexp.analysis",
     "watch": "mnistexp.dashboard",
 }
 """Where each name is defined. They load pandas and more, which the command line can do without."""

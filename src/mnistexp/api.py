@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnistexp.compose import compose_config
-from mnistexp.config import Config
+from mnistexp.config.compose import compose_config
+from mnistexp.config.config import Config
 from mnistexp.experiment import run_experiment
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ from mnistexp.commands.serve import serve
 from mnistexp.commands.ui import ui
 from mnistexp.commands.verify import verify
 from mnistexp.commands.watch import watch
+from mnistexp.config.config_groups import list_groups
 from mnistexp.errors import MnistexpError, Terminated
-from mnistexp.groups import list_groups
-from mnistexp.interruption import repeat_lost_interruptions
+from mnistexp.signals import repeat_lost_interruptions
 from mnistexp.version import __version__
 
 EXAMPLES = """\

@@ -24,7 +24,7 @@ class GridSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the grid that the arguments span."""
-        from mnistexp.sweeper import Session, SweepTask, run_grid
+        from mnistexp.sweeps import HydraSession, SweepTask, run_grid
 
         if not isinstance(self._task, SweepTask):
             return super().sweep(arguments)  # The task of another program: nothing but the grid.
@@ -34,5 +34,5 @@ class GridSweeper(BasicSweeper):
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         words = [*self._parse_config(), *arguments]
         (grid,) = self.split_arguments(parser.parse_overrides(words), None)
-        run_grid(Session(self.hydra_context, self.config, self.launcher, self._task), grid)
+        run_grid(HydraSession(self.hydra_context, self.config, self.launcher, self._task), grid)
         return None

@@ -29,13 +29,13 @@ class OptunaSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Search what the arguments leave open."""
         from mnistexp.errors import ConfigError
-        from mnistexp.sweeper import Session, SweepTask, run_search
+        from mnistexp.sweeps import HydraSession, SweepTask, run_search
 
         if not isinstance(self._task, SweepTask):
             raise ConfigError("hydra/sweeper: expected a run of mnistexp for this search")
         assert self.hydra_context is not None
         assert self.config is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        session = Session(self.hydra_context, self.config, self._launcher, self._task)
+        session = HydraSession(self.hydra_context, self.config, self._launcher, self._task)
         run_search(session, self._settings, parser.parse_overrides(arguments))
         return None

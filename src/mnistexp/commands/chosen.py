@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from mnistexp.analysis import filter_runs, last_sweep, load_runs, select_runs, tracking_of
 from mnistexp.errors import InputError
-from mnistexp.runs import filter_runs, last_sweep, load_runs, select_runs, tracking_of
 
 if TYPE_CHECKING:
     import pandas

@@ -11,7 +11,7 @@ from mnistexp.errors import InputError, did_you_mean
 if TYPE_CHECKING:
     import pandas
 
-    from mnistexp.comparison import Recipe
+    from mnistexp.analysis import SeedGroup
 
 
 class Format(StrEnum):
@@ -55,44 +55,44 @@ def compare(
 
     ≈ marks a difference within the noise of the seeds, ? one that a single seed cannot judge.
     """
+    from mnistexp.analysis import ComparisonFormatter, group_by_seed
+    from mnistexp.analysis import compare as do_compare
     from mnistexp.commands.chosen import chosen_runs
-    from mnistexp.comparison import Presentation, recipes_of
-    from mnistexp.comparison import compare as do_compare
 
     runs, title = chosen_runs(names or [], where, uri, experiment)
-    recipes = recipes_of(runs)
+    recipes = group_by_seed(runs)
     if not recipes:
         raise InputError(f"expected at least one finished run. Received: none ({_left_out(runs)})")
     tells = _is_progression(recipes) and not sort if story is None else story
     recipes = _ordered(recipes, sort or ("name" if tells else ""), metric)
     comparison = do_compare(recipes, metric or None, _baseline(recipes, baseline))
-    presentation = Presentation(comparison, tells, title, _left_out(runs))
+    presentation = ComparisonFormatter(comparison, tells, title, _left_out(runs))
     presentation.write(format_.value, [name for name in columns.split(",") if name])
 
 
-def _is_progression(recipes: "list[Recipe]") -> bool:
+def _is_progression(recipes: "list[SeedGroup]") -> bool:
     """Whether all are experiments of one group, which stand in an order."""
-    from mnistexp.groups import EXPERIMENTS
+    from mnistexp.config.config_groups import EXPERIMENTS
 
     groups = [{group for group in EXPERIMENTS if group in r.settings} for r in recipes]
     return len(recipes) > 1 and bool(set.intersection(*groups))
 
 
-def _ordered(recipes: "list[Recipe]", sort: str, metric: str) -> "list[Recipe]":
-    from mnistexp.comparison import deciding_metric, ranked
+def _ordered(recipes: "list[SeedGroup]", sort: str, metric: str) -> "list[SeedGroup]":
+    from mnistexp.analysis import ranked, selection_metric
 
     if sort == "name":
         return sorted(recipes, key=lambda recipe: recipe.name)
     if sort == "n":
         return sorted(recipes, key=lambda recipe: -len(recipe.runs))
-    by = sort or metric or deciding_metric(recipes)
+    by = sort or metric or selection_metric(recipes)
     if all(recipe.mean(by) is None for recipe in recipes):
         known = sorted({str(name) for r in recipes for name in r.runs.columns if r.mean(name)})
         raise InputError(f"--sort, --metric: no run has {by!r}.{did_you_mean(by, known)}")
     return ranked(recipes, by)
 
 
-def _baseline(recipes: "list[Recipe]", name: str) -> "Recipe | None":
+def _baseline(recipes: "list[SeedGroup]", name: str) -> "SeedGroup | None":
     if not name:
         return None
     for recipe in recipes:

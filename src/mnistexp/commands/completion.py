@@ -131,7 +131,7 @@ def _candidates(root: Any, words: Sequence[str], begun: str) -> list[str]:
     command = root.commands.get(words[0]) if words else None
     if command is not None:
         return _of_command(command, words[1:], begun)
-    from mnistexp.completion import complete_words
+    from mnistexp.config.completion import complete_words
 
     if begun.startswith("-"):
         from mnistexp.commands.run import OPTIONS, OPTIONS_WITH_VALUE

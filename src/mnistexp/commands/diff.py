@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas
     from rich.console import Console
 
-    from mnistexp.comparison import Recipe
+    from mnistexp.analysis import SeedGroup
 
 NUM_STEPS = 12
 NAME_HELP = "A run by id or name, or an experiment (its seeds are folded)."
@@ -30,7 +30,7 @@ def diff(
     """Compare two runs: what was changed, the final metrics, and the learning curves."""
     from rich.console import Console
 
-    from mnistexp.runs import load_history, load_runs
+    from mnistexp.analysis import load_history, load_runs
 
     runs = load_runs(experiment=experiment, uri=uri)
     first, second = (_recipe(runs, word, uri, experiment) for word in (a, b))
@@ -48,16 +48,15 @@ def diff(
         print(f"curves: {output}")
 
 
-def _recipe(runs: "pandas.DataFrame", word: str, uri: str | None, experiment: str) -> "Recipe":
+def _recipe(runs: "pandas.DataFrame", word: str, uri: str | None, experiment: str) -> "SeedGroup":
     """What a word names.
 
     Raises:
         InputError: it names nothing that has finished, or several recipes.
     """
-    from mnistexp.comparison import recipes_of
-    from mnistexp.runs import select_runs, tracking_of
+    from mnistexp.analysis import group_by_seed, select_runs, tracking_of
 
-    recipes = recipes_of(select_runs(runs, [word], tracking_of(experiment, uri)))
+    recipes = group_by_seed(select_runs(runs, [word], tracking_of(experiment, uri)))
     if len(recipes) != 1:
         ids = ", ".join(str(recipe.runs["run_id"].iloc[-1])[:8] for recipe in recipes[:5])
         received = f"{len(recipes)} that differ: {ids}" if recipes else "none"
@@ -65,14 +64,14 @@ def _recipe(runs: "pandas.DataFrame", word: str, uri: str | None, experiment: st
     return recipes[0]
 
 
-def _title(recipe: "Recipe") -> str:
+def _title(recipe: "SeedGroup") -> str:
     if len(recipe.runs) > 1:
         return f"{recipe.name}, {len(recipe.runs)} seeds"
     return f"{recipe.runs['name'].iloc[0]}, run {recipe.runs['run_id'].iloc[0]}"
 
 
-def _print_changes(console: "Console", first: "Recipe", second: "Recipe") -> None:
-    from mnistexp.comparison import changes
+def _print_changes(console: "Console", first: "SeedGroup", second: "SeedGroup") -> None:
+    from mnistexp.analysis import changes
 
     told = changes(first, second)
     seeds = [", ".join(f"{s:g}" for s in sorted(r.runs["seed"])) for r in (first, second)]
@@ -83,8 +82,8 @@ def _print_changes(console: "Console", first: "Recipe", second: "Recipe") -> Non
         console.print(f"  {change}", highlight=False, markup=False)
 
 
-def _print_metrics(console: "Console", first: "Recipe", second: "Recipe") -> None:
-    from mnistexp.comparison import NOISE_TEST, within_noise
+def _print_metrics(console: "Console", first: "SeedGroup", second: "SeedGroup") -> None:
+    from mnistexp.analysis import NOISE_TEST, within_noise
 
     final = [name for name in first.metrics if name in second.metrics]
     rows = []
@@ -101,9 +100,9 @@ def _print_metrics(console: "Console", first: "Recipe", second: "Recipe") -> Non
 
 
 def _print_curves(
-    console: "Console", history: "pandas.DataFrame", first: "Recipe", second: "Recipe"
+    console: "Console", history: "pandas.DataFrame", first: "SeedGroup", second: "SeedGroup"
 ) -> None:
-    from mnistexp.comparison import curves_at, fold_curves
+    from mnistexp.analysis import curves_at, fold_curves
 
     curves = fold_curves(curves_at(history, NUM_STEPS), {"A": first, "B": second})
     rows = [
@@ -130,8 +129,10 @@ def _print_table(console: "Console", titles: list[str], rows: list[list[str]]) -
     console.print(table)
 
 
-def _draw(history: "pandas.DataFrame", first: "Recipe", second: "Recipe", output: Path) -> None:
-    from mnistexp.figures import draw_curves
+def _draw(
+    history: "pandas.DataFrame", first: "SeedGroup", second: "SeedGroup", output: Path
+) -> None:
+    from mnistexp.analysis.figures import draw_curves
 
     recipes = {f"A {first.name}": first, f"B {second.name}": second}
     curves = {title: list(recipe.runs["run_id"]) for title, recipe in recipes.items()}

@@ -9,14 +9,14 @@ from mnistexp.commands.options import Uri
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mnistexp.checkup import Finding
+    from mnistexp.diagnostics import CheckResult
 
 STYLES = {"ok": "green", "note": "yellow", "problem": "bold red"}
 
 
 def doctor(
     uri: Uri = None,
-    close_lost: Annotated[
+    close_orphaned: Annotated[
         bool, typer.Option("--close-lost", help="Close runs that a crash left RUNNING, as KILLED.")
     ] = False,
 ) -> None:
@@ -26,12 +26,12 @@ def doctor(
     """
     from rich.console import Console
 
-    from mnistexp.checkup import checkup
+    from mnistexp.diagnostics import checkup
     from mnistexp.tracking import tracking_uri
 
     console = Console()
-    found: list[Finding] = []
-    for check in checkup(tracking_uri(uri), close_lost):
+    found: list[CheckResult] = []
+    for check in checkup(tracking_uri(uri), close_orphaned):
         with console.status(f"{check.title} …"):
             findings = list(check.findings())
         for finding in findings:
@@ -43,7 +43,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _print(finding: "Finding", console: "Console") -> None:
+def _print(finding: "CheckResult", console: "Console") -> None:
     """One line, folded under itself, and what to do on a line of its own."""
     from rich.table import Table
     from rich.text import Text

@@ -18,10 +18,10 @@ def draw(
     """Draw a digit with mouse, pen or finger, and watch the ten probabilities. Ctrl-C ends it."""
     check_free(port)
 
-    from mnistexp.drawing import build_app
-    from mnistexp.runs import tracking_of
-    from mnistexp.server import serve_here
-    from mnistexp.trained import find_model, load_model
+    from mnistexp.analysis import tracking_of
+    from mnistexp.inference import find_model, load_model
+    from mnistexp.inference.drawing_page import build_app
+    from mnistexp.local_server import serve_here
 
     tracking = tracking_of(experiment, uri)
     stored = find_model(model, tracking, where)

@@ -9,8 +9,8 @@ from mnistexp.commands.options import Experiment, ModelWord, Uri, Where
 from mnistexp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mnistexp.assessment import Assessment
-    from mnistexp.config import Config
+    from mnistexp.config.config import Config
+    from mnistexp.inference.classification_report import ClassificationReport
     from mnistexp.tracking import MlflowTracking
 
 SECTIONS = ("data", "device")
@@ -33,17 +33,17 @@ def evaluate(
     overrides = settings or []
     _check_settings(overrides)
 
-    from mnistexp.assessment import assess
+    from mnistexp.analysis import tracking_of
     from mnistexp.data import load_data
-    from mnistexp.runs import tracking_of
-    from mnistexp.trained import find_model, load_model
+    from mnistexp.inference import find_model, load_model
+    from mnistexp.inference.classification_report import report_classification
 
     tracking = tracking_of(experiment, uri)
     stored = find_model(model, tracking, where)
     config = _composed(tracking, stored.run_id, overrides)
     data = load_data(config.data)
     trained = load_model(stored, tracking, config.device)
-    result = assess(trained, data.test)
+    result = report_classification(trained, data.test)
     label = _label(config)
     about = {"model": trained.name, "run_id": trained.run_id, "data": label, "digest": data.digest}
     document = json.dumps({**about, **result.to_dict()})
@@ -78,7 +78,7 @@ def _composed(tracking: "MlflowTracking", run_id: str, overrides: list[str]) -> 
     """
     from omegaconf import OmegaConf
 
-    from mnistexp.compose import compose_config
+    from mnistexp.config.compose import compose_config
     from mnistexp.tracking import read_artifact
 
     text = read_artifact(tracking, run_id, "config.yaml")
@@ -103,7 +103,7 @@ def _label(config: "Config") -> str:
     return "_".join([config.data.name, *map(str, part or ())])
 
 
-def _print(result: "Assessment") -> None:
+def _print(result: "ClassificationReport") -> None:
     from rich.console import Console
     from rich.table import Table
 

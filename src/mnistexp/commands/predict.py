@@ -12,7 +12,7 @@ from mnistexp.errors import InputError, PictureError
 if TYPE_CHECKING:
     import numpy as np
 
-    from mnistexp.recognition import Answer
+    from mnistexp.inference.classification import Answer
 
 NUM_NEXT = 2
 
@@ -33,13 +33,13 @@ def predict(
     targets = _targets(pictures, show) if show is not None else []
     prepared = _prepared(pictures)
 
-    from mnistexp.recognition import recognise
-    from mnistexp.runs import tracking_of
-    from mnistexp.trained import find_model, load_model
+    from mnistexp.analysis import tracking_of
+    from mnistexp.inference import find_model, load_model
+    from mnistexp.inference.classification import classify_images
 
     tracking = tracking_of(experiment, uri)
     trained = load_model(find_model(model, tracking, where), tracking)
-    answers = recognise(trained, prepared)
+    answers = classify_images(trained, prepared)
     for target, image in zip(targets, prepared, strict=False):
         _save(image, target)
     if as_json:
@@ -67,13 +67,13 @@ def _prepared(pictures: list[str]) -> "list[np.ndarray | None]":
     Raises:
         PictureError: with one line for each that cannot be read.
     """
-    from mnistexp.picture import open_picture
-    from mnistexp.preparation import prepare
+    from mnistexp.inference.image_io import open_picture
+    from mnistexp.inference.preprocessing import preprocess
 
     images, complaints = [], []
     for path in pictures:
         try:
-            images.append(prepare(open_picture(path)))
+            images.append(preprocess(open_picture(path)))
         except PictureError as error:
             complaints.append(str(error))
     if complaints:

@@ -22,9 +22,9 @@ def promote(
     _check_word("--name", name)
     _check_word("--alias", alias)
 
-    from mnistexp.runs import tracking_of
+    from mnistexp.analysis import tracking_of
+    from mnistexp.inference import find_model
     from mnistexp.tracking import MlflowTracking, StoredModel, names_of_model, promote_model
-    from mnistexp.trained import find_model
 
     def known_name(tracking: MlflowTracking, stored: StoredModel) -> str:
         names = names_of_model(tracking, stored)

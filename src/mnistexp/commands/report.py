@@ -25,13 +25,12 @@ def report(
         raise InputError(f"--output: expected a file in a folder that exists. Received: {output}")
     from rich.console import Console
 
+    from mnistexp.analysis import group_by_seed, tracking_of
+    from mnistexp.analysis.report import build_report
     from mnistexp.commands.chosen import chosen_runs
-    from mnistexp.comparison import recipes_of
-    from mnistexp.report import build_report
-    from mnistexp.runs import tracking_of
 
     runs, title = chosen_runs(names or [], where, uri, experiment)
-    recipes = recipes_of(runs)
+    recipes = group_by_seed(runs)
     if not recipes:
         raise InputError("expected at least one finished run. Received: none")
     num_runs = sum(len(recipe.runs) for recipe in recipes)

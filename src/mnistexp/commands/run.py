@@ -11,17 +11,17 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from mnistexp.compose import (
+from mnistexp.config.compose import (
     HYDRA_VERSION_BASE,
     PRIMARY_CONFIG,
     compose_config,
+    config_source_of,
     in_our_words,
     mark_setting,
-    origin_of,
 )
-from mnistexp.config import Config, Origin, resolve_config
+from mnistexp.config.config import Config, ConfigSource, resolve_config
+from mnistexp.config.config_groups import list_groups, shipped
 from mnistexp.errors import ConfigError, TrainingDiverged, did_you_mean
-from mnistexp.groups import list_groups, shipped
 
 OPTIONS = {
     *("--run", "-r", "--multirun", "-m", "--shell-completion", "-sc", "--resolve"),
@@ -82,7 +82,7 @@ def _hand_to_hydra(arguments: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them.
     sys.argv = [sys.argv[0], *arguments]
     decorate = hydra.main(str(shipped("conf")), PRIMARY_CONFIG, HYDRA_VERSION_BASE)
-    from mnistexp.sweeper import SweepTask
+    from mnistexp.sweeps import SweepTask
 
     try:
         decorate(SweepTask() if {"-m", "--multirun"} & set(arguments) else _run_composed)()
@@ -93,11 +93,11 @@ def _hand_to_hydra(arguments: list[str]) -> None:
 def _run_composed(cfg: DictConfig) -> None:
     """The one run that Hydra starts without `-m`."""
     hydra_config = HydraConfig.get()
-    origin = origin_of(hydra_config, Path(hydra_config.runtime.output_dir))
+    origin = config_source_of(hydra_config, Path(hydra_config.runtime.output_dir))
     _run(resolve_config(cfg, origin), origin)
 
 
-def _run(config: Config, origin: Origin) -> None:
+def _run(config: Config, origin: ConfigSource) -> None:
     # Not before the settings are known to be right, so that a wrong one is answered at once.
     from mnistexp.commands.summary import print_summary
     from mnistexp.experiment import run_experiment

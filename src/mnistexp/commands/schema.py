@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mnistexp.config.config_groups import EXPERIMENTS, list_groups
 from mnistexp.errors import InputError, did_you_mean
-from mnistexp.groups import EXPERIMENTS, list_groups
 
 LINE = "# yaml-language-server: $schema="
 
@@ -33,11 +33,11 @@ def schema(
     if write is not None:
         _write(write, more)
     elif group is None:
-        from mnistexp.config import Config
+        from mnistexp.config.config import Config
 
         _print(Config.model_json_schema())
     else:
-        from mnistexp.file_schema import EXPERIMENT, file_schemas
+        from mnistexp.config.json_schema import EXPERIMENT, file_schemas
 
         schemas = file_schemas(*more)
         name = EXPERIMENT if group in EXPERIMENTS else group
@@ -61,14 +61,14 @@ def _print(found: dict[str, Any]) -> None:
 
 def _write(folder: Path, more: list[Path]) -> None:
     """A file for each kind, and the lines by which a YAML file names its own."""
-    from mnistexp.file_schema import file_schemas
+    from mnistexp.config.json_schema import file_schemas
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, found in file_schemas(*more).items():
         file = folder / f"{name.replace('/', '.')}.json"
         file.write_text(f"{json.dumps(found, indent=2)}\n")
         typer.echo(f"{file}: for {_kinds(name)}")
-    own = Path("experiments") / "own"
+    own = Path("experiments") / "user"
     path = os.path.relpath(folder / "experiment.json", own)  # Seen from the YAML file.
     # Hydra reads the package from the first line alone.
     typer.echo(f"\n{own}/NAME.yaml begins with:\n\n# @package _global_\n{LINE}{path}")

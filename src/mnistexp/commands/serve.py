@@ -10,7 +10,7 @@ from mnistexp.commands.options import Experiment, ModelWord, Uri, Where
 from mnistexp.commands.ui import check_free
 
 if TYPE_CHECKING:
-    from mnistexp.trained import TrainedModel
+    from mnistexp.inference import TrainedModel
 
 
 def serve(
@@ -23,10 +23,10 @@ def serve(
     """Answer requests on 127.0.0.1 by MLflow's scoring server. Ctrl-C ends it."""
     check_free(port)
 
-    from mnistexp.runs import tracking_of
-    from mnistexp.scoring import build_app
-    from mnistexp.server import serve_here
-    from mnistexp.trained import find_model, load_model
+    from mnistexp.analysis import tracking_of
+    from mnistexp.inference import find_model, load_model
+    from mnistexp.inference.model_server import build_app
+    from mnistexp.local_server import serve_here
 
     tracking = tracking_of(experiment, uri)
     stored = find_model(model, tracking, where)
@@ -51,7 +51,7 @@ def _write_example(trained: "TrainedModel", file: Path) -> int:
     """The first test image of MNIST as a request, and what it shows."""
     import json
 
-    from mnistexp.compose import compose_config
+    from mnistexp.config.compose import compose_config
     from mnistexp.data import load_data
 
     test = load_data(compose_config([])[0].data).test

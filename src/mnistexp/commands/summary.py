@@ -4,14 +4,14 @@ from rich.console import Console
 from rich.table import Table
 
 from mnistexp.experiment import RunResult
-from mnistexp.tracking import where_to_look
+from mnistexp.tracking import browse_hint
 
 
 def print_summary(result: RunResult, console: Console | None = None) -> None:
     """A short table at the end of a run, and how to open it."""
     console = console or Console()
     console.print(_summary_table(result))
-    hint = where_to_look(result.config.tracking, result.page)
+    hint = browse_hint(result.config.tracking, result.page)
     if hint:
         console.print(hint, soft_wrap=True)
     if result.recording is not None:

@@ -19,7 +19,7 @@ def ui(
     experiment: Annotated[str, typer.Option(help="Whose runs the address opens.")] = "mnistexp",
 ) -> None:
     """Browse the runs in MLflow's UI, on 127.0.0.1. Ctrl-C ends it."""
-    from mnistexp.runs import tracking_of
+    from mnistexp.analysis import tracking_of
     from mnistexp.tracking import check_store, runs_page, tracking_uri, without_password
 
     store = tracking_uri(uri)

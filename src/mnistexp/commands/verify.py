@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mnistexp.groups import EXPERIMENTS, list_groups
+from mnistexp.config.config_groups import EXPERIMENTS, list_groups
 
 if TYPE_CHECKING:
     from mnistexp.verification import Reached

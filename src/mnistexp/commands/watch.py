@@ -9,7 +9,7 @@ import typer
 from mnistexp.commands.options import Uri
 
 if TYPE_CHECKING:
-    from mnistexp.dashboard.film import Film
+    from mnistexp.dashboard.recorded_run import RecordedRun
 
 
 def watch(
@@ -44,13 +44,13 @@ def watch(
     until_end: Annotated[bool, typer.Option("--until-end", hidden=True)] = False,
 ) -> None:
     """Watch a run: live while it trains, or again. Press ? there for the keys."""
-    from mnistexp.dashboard.film import Film, check_savable
-    from mnistexp.dashboard.find import find_recording
+    from mnistexp.dashboard.find_recording import find_recording
+    from mnistexp.dashboard.recorded_run import RecordedRun, check_savable
     from mnistexp.dashboard.watch import open_view
 
     if save is not None:
         check_savable(save)
-    film = Film(find_recording(run, uri))
+    film = RecordedRun(find_recording(run, uri))
     if film.recording.fault:
         typer.echo(f"{film.recording.file}: {film.recording.fault}; shown up to there", err=True)
     if save is None:
@@ -59,10 +59,10 @@ def watch(
         _save(film, save, speed)
 
 
-def _save(film: "Film", file: Path, speed: float | None) -> None:
+def _save(film: "RecordedRun", file: Path, speed: float | None) -> None:
     from rich.progress import Progress
 
-    from mnistexp.dashboard.film import save
+    from mnistexp.dashboard.recorded_run import save
 
     with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task(f"drawing {file.name}")

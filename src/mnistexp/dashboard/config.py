@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mnistexp.schema import Section
-from mnistexp.train import Spread
+from mnistexp.train import QuantileSource
 
 
 class NoDashboard(Section):
@@ -18,7 +18,7 @@ class RecordingConfig(Section):
     """The training is recorded at the cadence of `train`, for `mnistexp watch`."""
 
     type: Literal["record"]
-    spread: Spread = "auto"
+    spread: QuantileSource = "auto"
     """What the panels below the curves show: the weights and biases (`parameters`), or the logits
     and `activations`. `auto`: the latter where there is batch normalisation."""
 

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnistexp.dashboard.curves import GREY, Bands, Curves, LearningRate
-from mnistexp.dashboard.film import Film
+from mnistexp.dashboard.curve_panels import GREY, Bands, Curves, LearningRate
+from mnistexp.dashboard.digit_panels import BATCH_GRID, CELL, TEST_GRID, Mosaic, errors_first
 from mnistexp.dashboard.layout import HEADER_INCHES, place, strip
-from mnistexp.dashboard.mosaic import BATCH_GRID, CELL, TEST_GRID, Mosaic, errors_first
+from mnistexp.dashboard.recorded_run import RecordedRun
 from mnistexp.dashboard.recording import Moment
 from mnistexp.dashboard.view import HELP, PANELS, Box, View
 
@@ -24,7 +24,7 @@ SMALLEST_BOX = 1e-3
 class Panels:
     """A film on a figure. What is drawn depends on a moment and on the viewer's view alone."""
 
-    def __init__(self, figure: "Figure", film: Film, view: View | None = None) -> None:
+    def __init__(self, figure: "Figure", film: RecordedRun, view: View | None = None) -> None:
         self.figure = figure
         self.view = view or View()
         self._film = film

@@ -12,9 +12,9 @@ from mnistexp.dashboard.config import (
     NoDashboard,
     RecordingConfig,
 )
-from mnistexp.dashboard.live import Audience, LiveAudience
 from mnistexp.dashboard.recording import Header, Moment, Writer
-from mnistexp.train import Observer, Snapshot, Spread
+from mnistexp.dashboard.viewer_process import LiveViewerProcess, ViewerProcess
+from mnistexp.train import Observer, QuantileSource, Snapshot
 
 PICTURE = "training.png"
 """The six panels at the end."""
@@ -23,7 +23,7 @@ PICTURE = "training.png"
 class Recorder:
     """Writes what it is shown. A disk that is full ends the recording, never the training."""
 
-    def __init__(self, writer: Writer, spread: Spread) -> None:
+    def __init__(self, writer: Writer, spread: QuantileSource) -> None:
         self.spread = spread
         self._writer: Writer | None = writer
         self._begin = time.perf_counter()
@@ -54,7 +54,7 @@ class Recorder:
 
 
 @dataclass(frozen=True)
-class Watched:
+class RecordingHandle:
     """What watches a training.
 
     observer: None where nothing is recorded. file: the recording. audience: the view of it.
@@ -62,13 +62,13 @@ class Watched:
 
     observer: Observer | None = None
     file: Path | None = None
-    audience: Audience = field(default_factory=Audience)
+    audience: ViewerProcess = field(default_factory=ViewerProcess)
 
 
 @contextmanager
 def recorded(
     config: DashboardConfig, file: Path, header: Header, keep: Callable[[Path], None]
-) -> Iterator[Watched]:
+) -> Iterator[RecordingHandle]:
     """What watches a training while this lasts.
 
     Args:
@@ -79,12 +79,14 @@ def recorded(
             in the end, however that came.
     """
     if isinstance(config, NoDashboard):
-        yield Watched()
+        yield RecordingHandle()
         return
     recorder = Recorder(Writer(file, header), config.spread)
-    audience = LiveAudience(config, file) if isinstance(config, LiveConfig) else Audience()
+    audience = (
+        LiveViewerProcess(config, file) if isinstance(config, LiveConfig) else ViewerProcess()
+    )
     try:
-        yield Watched(recorder, file, audience)
+        yield RecordingHandle(recorder, file, audience)
     except BaseException as error:
         recorder.close(str(error) or type(error).__name__)
         audience.leave()
@@ -103,10 +105,10 @@ def without_view(config: DashboardConfig) -> DashboardConfig:
 
 
 def _keep(file: Path, keep: Callable[[Path], None]) -> None:
-    from mnistexp.dashboard.film import Film, save_picture
+    from mnistexp.dashboard.recorded_run import RecordedRun, save_picture
 
     keep(file)
-    film = Film(file)
+    film = RecordedRun(file)
     if film.recording.moments:
         picture = file.with_name(PICTURE)
         save_picture(film, picture)

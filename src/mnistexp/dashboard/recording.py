@@ -79,7 +79,7 @@ class Writer:
 
 
 class Recording:
-    """A recording as far as it could be read; `read_on` reads what was added since.
+    """A recording as far as it could be read; `read_new` reads what was added since.
 
     header: what it is of. moments: by time. ending: how it ended; None while it is written, and
     where it was cut. fault: what is wrong with the rest of the file, empty if nothing is.
@@ -101,9 +101,9 @@ class Recording:
                 self._read = stream.tell()
         except OSError as error:
             raise RecordingError(f"{file}: expected a recording. {error.strerror}") from error
-        self.read_on()
+        self.read_new()
 
-    def read_on(self) -> bool:
+    def read_new(self) -> bool:
         """Read what was added; whether anything was."""
         before = len(self.moments), self.ending, self.fault
         if self.is_running:

@@ -6,8 +6,8 @@ import socket
 import webbrowser
 from contextlib import suppress
 
-from mnistexp.dashboard.film import Film
-from mnistexp.dashboard.page import HOST, Theatre
+from mnistexp.dashboard.recorded_run import RecordedRun
+from mnistexp.dashboard.web_app import HOST, WebApp
 from mnistexp.dashboard.window import has_display
 from mnistexp.errors import RecordingError
 
@@ -15,7 +15,7 @@ FIRST_PORT = 8800
 PORTS_TRIED = 100
 
 
-def serve(film: Film, speed: float | None, port: int | None, *, until_end: bool) -> None:
+def serve(film: RecordedRun, speed: float | None, port: int | None, *, until_end: bool) -> None:
     """Serve the page on 127.0.0.1, say where, and open a browser if there is a display.
 
     Args:
@@ -31,10 +31,10 @@ def serve(film: Film, speed: float | None, port: int | None, *, until_end: bool)
     if has_display():
         webbrowser.open(address)
     with suppress(KeyboardInterrupt):
-        asyncio.run(_serve(Theatre(film, speed), listener, until_end))
+        asyncio.run(_serve(WebApp(film, speed), listener, until_end))
 
 
-async def _serve(theatre: Theatre, listener: socket.socket, until_end: bool) -> None:
+async def _serve(theatre: WebApp, listener: socket.socket, until_end: bool) -> None:
     import uvicorn
 
     server = uvicorn.Server(

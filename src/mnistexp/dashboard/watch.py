@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mnistexp.dashboard.film import DPI, SIZE_INCHES, Film
-from mnistexp.dashboard.find import find_recording
+from mnistexp.dashboard.find_recording import find_recording
+from mnistexp.dashboard.recorded_run import DPI, SIZE_INCHES, RecordedRun
 from mnistexp.errors import RecordingError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def watch(
     from mnistexp.dashboard.notebook import Picture
     from mnistexp.dashboard.panels import Panels
 
-    film = Film(_file_of(run, uri))
+    film = RecordedRun(_file_of(run, uri))
     figure = Picture(figsize=SIZE_INCHES, dpi=DPI)
     index = len(film.recording.moments) - 1
     if index < 0:
@@ -46,7 +46,7 @@ def watch(
 
 
 def open_view(
-    film: Film, speed: float | None, *, web: bool, port: int | None, until_end: bool
+    film: RecordedRun, speed: float | None, *, web: bool, port: int | None, until_end: bool
 ) -> None:
     """Show a film in a window where there is a display, else on a page, until it is closed."""
     from mnistexp.dashboard.server import serve

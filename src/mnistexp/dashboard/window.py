@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnistexp.dashboard.film import DPI, SIZE_INCHES, Film
-from mnistexp.dashboard.show import WAIT_SECONDS, Show
+from mnistexp.dashboard.recorded_run import DPI, SIZE_INCHES, RecordedRun
+from mnistexp.dashboard.viewer_session import WAIT_SECONDS, ViewerSession
 
 if TYPE_CHECKING:
     from matplotlib.backend_bases import KeyEvent, MouseEvent
@@ -18,7 +18,7 @@ def has_display() -> bool:
     return any(os.environ.get(name) for name in wanted)
 
 
-def show_window(film: Film, speed: float | None, *, until_end: bool) -> bool:
+def show_window(film: RecordedRun, speed: float | None, *, until_end: bool) -> bool:
     """Open a window and wait until it is closed; False where there is no toolkit for one.
 
     Args:
@@ -37,14 +37,14 @@ def show_window(film: Film, speed: float | None, *, until_end: bool) -> bool:
     if getattr(figure.canvas, "required_interactive_framework", None) is None:
         pyplot.close(figure)
         return False
-    Window(Show(figure, film, speed), until_end).open()
+    Window(ViewerSession(figure, film, speed), until_end).open()
     return True
 
 
 class Window:
     """Keys, the mouse and the time, led to a show."""
 
-    def __init__(self, show: Show, until_end: bool) -> None:
+    def __init__(self, show: ViewerSession, until_end: bool) -> None:
         from matplotlib.patches import Rectangle
         from matplotlib.transforms import IdentityTransform
 

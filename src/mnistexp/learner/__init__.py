@@ -1,6 +1,6 @@
 """What learns: a Keras network with its optimizer, or a classical method."""
 
-from mnistexp.config import Config
+from mnistexp.config.config import Config
 from mnistexp.data import Data
 from mnistexp.learner.learner import Learner
 from mnistexp.model import NetworkConfig

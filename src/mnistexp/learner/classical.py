@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnistexp.config import Config
+from mnistexp.config.config import Config
 from mnistexp.data import Data, Split
 from mnistexp.device import processor
 from mnistexp.errors import DeviceError
@@ -19,7 +19,7 @@ from mnistexp.model import (
     count_parameters,
 )
 from mnistexp.model.classical import CALIBRATION_SIZE
-from mnistexp.train import NOBODY, History, LogMetrics, Training, Watching
+from mnistexp.train import NO_MONITORS, History, LogMetrics, Monitors, Training
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -69,7 +69,9 @@ class ClassicalLearner:
         """The estimator, of pixels [num_images, 784]."""
         return self._estimator
 
-    def fit(self, data: Data, log_metrics: LogMetrics, watching: Watching = NOBODY) -> Training:
+    def fit(
+        self, data: Data, log_metrics: LogMetrics, watching: Monitors = NO_MONITORS
+    ) -> Training:
         """Fit on `data.train`, in one step, which is nothing to watch."""
         print(f"fitting {self._model.type} on {len(data.train):,} images …", flush=True)
         begin = time.perf_counter()

@@ -6,7 +6,7 @@ import numpy as np
 
 from mnistexp.data import Data
 from mnistexp.device import Device
-from mnistexp.train import NOBODY, LogMetrics, Training, Watching
+from mnistexp.train import NO_MONITORS, LogMetrics, Monitors, Training
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -27,7 +27,9 @@ class Learner(Protocol):
     def model(self) -> Any:
         """The Keras model or scikit-learn estimator: raw pixels to probabilities."""
 
-    def fit(self, data: Data, log_metrics: LogMetrics, watching: Watching = NOBODY) -> Training:
+    def fit(
+        self, data: Data, log_metrics: LogMetrics, watching: Monitors = NO_MONITORS
+    ) -> Training:
         """Learn from `data.train`, and tell every metric as soon as it is measured.
 
         Who is watching is shown how, if it happens step by step.

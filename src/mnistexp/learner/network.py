@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnistexp.config import Config
+from mnistexp.config.config import Config
 from mnistexp.data import Data
 from mnistexp.device import Device, set_up_device
 from mnistexp.learner.requirements import pinned
 from mnistexp.model import IMAGE_SHAPE, NetworkConfig, build_classifier, build_model
 from mnistexp.optim import build_optimizer
-from mnistexp.train import NOBODY, LogMetrics, Training, Watching, fit
+from mnistexp.train import NO_MONITORS, LogMetrics, Monitors, Training, fit
 
 if TYPE_CHECKING:
     import keras
@@ -52,8 +52,10 @@ class NetworkLearner:
         """uint8 [num_images, 28, 28, 1] to probabilities [num_images, 10]."""
         return self._classifier
 
-    def fit(self, data: Data, log_metrics: LogMetrics, watching: Watching = NOBODY) -> Training:
-        """Train on `data.train`; see `mnistexp.train.fit`."""
+    def fit(
+        self, data: Data, log_metrics: LogMetrics, watching: Monitors = NO_MONITORS
+    ) -> Training:
+        """Train on `data.train`; see `mnistexp.train.training_loop`."""
         return fit(
             self._network,
             self._optimizer,

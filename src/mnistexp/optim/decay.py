@@ -44,7 +44,7 @@ class Cosine(Section):
     """Up a straight line, then half a cosine down to `floor` at the end of the training."""
 
     type: Literal["cosine"]
-    warmup_share: Fraction = 0.0
+    warmup_fraction: Fraction = 0.0
     """The share of all steps on the way up."""
     floor: NonNegative = 0.0
 
@@ -52,15 +52,15 @@ class Cosine(Section):
 class OneCycle(Section):
     """Half a cosine up to the learning rate, half a cosine down to almost nothing.
 
-    From learning_rate / start_divisor, and down to that divided by end_divisor (Smith and Topin,
-    "Super-Convergence", 2018; the cosine form is fastai's).
+    From learning_rate / initial_divisor, and down to that divided by final_divisor (Smith and
+    Topin, "Super-Convergence", 2018; the cosine form is fastai's).
     """
 
     type: Literal["one_cycle"]
-    warmup_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    warmup_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.3
     """The share of all steps on the way up."""
-    start_divisor: Annotated[float, Field(ge=1)] = 25.0
-    end_divisor: Annotated[float, Field(ge=1)] = 10_000.0
+    initial_divisor: Annotated[float, Field(ge=1)] = 25.0
+    final_divisor: Annotated[float, Field(ge=1)] = 10_000.0
 
 
 class Piecewise(Section):
@@ -129,9 +129,9 @@ def build_schedule(
             return OneCycleCosine(
                 learning_rate,
                 num_steps,
-                config.warmup_share,
-                config.start_divisor,
-                config.end_divisor,
+                config.warmup_fraction,
+                config.initial_divisor,
+                config.final_divisor,
             )
         case Piecewise():
             values = [learning_rate] + [learning_rate * factor for factor in config.factors]
@@ -145,7 +145,7 @@ def _cosine(
 ) -> "keras.optimizers.schedules.LearningRateSchedule":
     from keras.optimizers import schedules
 
-    warmup_steps = round(config.warmup_share * num_steps)
+    warmup_steps = round(config.warmup_fraction * num_steps)
     return schedules.CosineDecay(
         0.0 if warmup_steps else learning_rate,
         max(num_steps - warmup_steps, 1),

@@ -26,7 +26,7 @@ class ExponentialToFloor(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class OneCycleCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """Half a cosine from peak / start_divisor to peak, half a cosine down to almost nothing.
+    """Half a cosine from peak / initial_divisor to peak, half a cosine down to almost nothing.
 
     The last of `num_steps` steps has the lowest learning rate.
     """
@@ -35,23 +35,23 @@ class OneCycleCosine(keras.optimizers.schedules.LearningRateSchedule):
         self,
         peak: float,
         num_steps: int,
-        warmup_share: float,
-        start_divisor: float,
-        end_divisor: float,
+        warmup_fraction: float,
+        initial_divisor: float,
+        final_divisor: float,
     ) -> None:
         self.peak = peak
         self.num_steps = num_steps
-        self.warmup_share = warmup_share
-        self.start_divisor = start_divisor
-        self.end_divisor = end_divisor
+        self.warmup_fraction = warmup_fraction
+        self.initial_divisor = initial_divisor
+        self.final_divisor = final_divisor
 
     def __call__(self, step: Any) -> Any:
         """The learning rate of a step, a scalar that counts from 0."""
-        start = self.peak / self.start_divisor
-        end = start / self.end_divisor
+        start = self.peak / self.initial_divisor
+        end = start / self.final_divisor
         position = ops.cast(step, "float32") / max(self.num_steps - 1, 1)
-        rising = position / self.warmup_share
-        falling = (position - self.warmup_share) / (1 - self.warmup_share)
+        rising = position / self.warmup_fraction
+        falling = (position - self.warmup_fraction) / (1 - self.warmup_fraction)
         return ops.where(
             rising < 1,
             _half_cosine(start, self.peak, rising),
@@ -63,9 +63,9 @@ class OneCycleCosine(keras.optimizers.schedules.LearningRateSchedule):
         return {
             "peak": self.peak,
             "num_steps": self.num_steps,
-            "warmup_share": self.warmup_share,
-            "start_divisor": self.start_divisor,
-            "end_divisor": self.end_divisor,
+            "warmup_fraction": self.warmup_fraction,
+            "initial_divisor": self.initial_divisor,
+            "final_divisor": self.final_divisor,
         }
 
 

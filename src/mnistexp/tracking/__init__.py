@@ -1,8 +1,7 @@
 """Where runs are recorded: MLflow, or nowhere."""
 
 from mnistexp.tracking.config import MlflowTracking, NoTracking, TrackingConfig
-from mnistexp.tracking.lost import OpenRun, close_lost, open_runs
-from mnistexp.tracking.models import (
+from mnistexp.tracking.model_registry import (
     StoredModel,
     fetch_model,
     model_of_run,
@@ -11,9 +10,10 @@ from mnistexp.tracking.models import (
     registered_model,
     registered_names,
 )
-from mnistexp.tracking.pages import runs_page, where_to_look
-from mnistexp.tracking.runs import (
-    PastRun,
+from mnistexp.tracking.orphaned_runs import RunningRun, close_orphaned, open_runs
+from mnistexp.tracking.run_context import sigterm_as_interrupt, start_run
+from mnistexp.tracking.run_store import (
+    RunRecord,
     add_to_run,
     end_run,
     existing_runs,
@@ -23,7 +23,6 @@ from mnistexp.tracking.runs import (
     past_runs,
     read_artifact,
 )
-from mnistexp.tracking.start import sigterm_as_interrupt, start_run
 from mnistexp.tracking.store import (
     check_store,
     check_tracking,
@@ -32,20 +31,22 @@ from mnistexp.tracking.store import (
     without_password,
 )
 from mnistexp.tracking.tracker import NoTracker, Tracker
+from mnistexp.tracking.urls import browse_hint, runs_page
 
 __all__ = [
     "MlflowTracking",
     "NoTracker",
     "NoTracking",
-    "OpenRun",
-    "PastRun",
+    "RunRecord",
+    "RunningRun",
     "StoredModel",
     "Tracker",
     "TrackingConfig",
     "add_to_run",
+    "browse_hint",
     "check_store",
     "check_tracking",
-    "close_lost",
+    "close_orphaned",
     "end_run",
     "existing_runs",
     "fetch_artifact",
@@ -65,6 +66,5 @@ __all__ = [
     "sigterm_as_interrupt",
     "start_run",
     "tracking_uri",
-    "where_to_look",
     "without_password",
 ]

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnistexp.tracking.config import MlflowTracking
-from mnistexp.tracking.models import register_model
-from mnistexp.tracking.pages import run_page
+from mnistexp.tracking.model_registry import register_model
 from mnistexp.tracking.store import DESCRIPTION, tracking_uri
 from mnistexp.tracking.tracker import DrawFigures, SaveModel
+from mnistexp.tracking.urls import run_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

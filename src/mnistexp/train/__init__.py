@@ -3,22 +3,29 @@
 from mnistexp.train.config import TrainConfig
 from mnistexp.train.divergence import check_finite
 from mnistexp.train.history import History, LogMetrics
-from mnistexp.train.loop import Training, fit
-from mnistexp.train.snapshot import NOBODY, Evaluation, Observer, Snapshot, Spread, Watching
+from mnistexp.train.snapshot import (
+    NO_MONITORS,
+    Evaluation,
+    Monitors,
+    Observer,
+    QuantileSource,
+    Snapshot,
+)
 from mnistexp.train.split import Split
+from mnistexp.train.training_loop import Training, fit
 
 __all__ = [
-    "NOBODY",
+    "NO_MONITORS",
     "Evaluation",
     "History",
     "LogMetrics",
+    "Monitors",
     "Observer",
+    "QuantileSource",
     "Snapshot",
     "Split",
-    "Spread",
     "TrainConfig",
     "Training",
-    "Watching",
     "check_finite",
     "fit",
 ]

@@ -18,7 +18,7 @@ from mnistexp.train.snapshot import Evaluation
 MONITOR_MODES = {"val_loss": "min", "val_accuracy": "max"}
 
 
-class Measure(keras.callbacks.Callback):
+class LogTrainingMetrics(keras.callbacks.Callback):
     """Records the training metrics and the learning rate of the segment's last step."""
 
     def __init__(self, history: History, learning_rate: Callable[[int], float]) -> None:
@@ -39,7 +39,7 @@ class Measure(keras.callbacks.Callback):
         self._history.record(metrics, step)
 
 
-class Evaluate(keras.callbacks.Callback):
+class EvaluationCallback(keras.callbacks.Callback):
     """Records loss and accuracy of the watched splits, and tells the stoppers.
 
     One evaluation is for Keras' EarlyStopping what an epoch is elsewhere.
@@ -101,11 +101,11 @@ def build_stoppers(config: TrainConfig) -> list[keras.callbacks.EarlyStopping]:
                 min_delta=config.early_stopping.min_delta,
             )
         )
-    if config.best_weights is not None:
+    if config.restore_best_weights is not None:
         stoppers.append(
             keras.callbacks.EarlyStopping(
-                monitor=config.best_weights,
-                mode=MONITOR_MODES[config.best_weights],
+                monitor=config.restore_best_weights,
+                mode=MONITOR_MODES[config.restore_best_weights],
                 patience=2**31,  # Never stops, only remembers.
                 restore_best_weights=True,
             )

@@ -85,8 +85,8 @@ class TrainConfig(Section):
     """Images per step. All batches are full; they run across the end of an epoch."""
     shuffle: Literal["every_epoch", "once", "never"] = "every_epoch"
     """`once`: one random order, the same for all epochs, as in the lab."""
-    loss: Literal["cross_entropy", "log_of_softmax"] = "cross_entropy"
-    """`log_of_softmax` is the naive formula, which becomes NaN when a probability gets to 0."""
+    loss: Literal["cross_entropy", "naive_cross_entropy"] = "cross_entropy"
+    """`naive_cross_entropy` takes log(softmax), which is NaN once a probability is 0."""
     log_every: Cadence = Every(count=100, unit="step")
     """Cadence of the training metrics."""
     evaluate_every: Cadence = Every(count=1, unit="epoch")
@@ -96,7 +96,7 @@ class TrainConfig(Section):
     evaluate_on: list[Literal["validation", "test"]] = ["validation"]
     """The splits that are evaluated while training. `test` is for watching only."""
     early_stopping: EarlyStopping | None = None
-    best_weights: ValidationMetric | None = None
+    restore_best_weights: ValidationMetric | None = None
     """End with the weights that had the best value of this metric, instead of the last ones."""
 
     @model_validator(mode="after")
@@ -120,14 +120,14 @@ class TrainConfig(Section):
         """The setting that needs validation images, if there is one."""
         if self.early_stopping is not None:
             return "train.early_stopping"
-        if self.best_weights is not None:
-            return "train.best_weights"
+        if self.restore_best_weights is not None:
+            return "train.restore_best_weights"
         return "train.evaluate_on" if "validation" in self.evaluate_on else None
 
     @property
     def watched_splits(self) -> list[str]:
         """The splits that are evaluated: those asked for, and validation if it decides anything."""
-        decides = self.early_stopping is not None or self.best_weights is not None
+        decides = self.early_stopping is not None or self.restore_best_weights is not None
         added = ["validation"] if decides and "validation" not in self.evaluate_on else []
         return [*self.evaluate_on, *added]
 

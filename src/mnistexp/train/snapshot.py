@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-Spread = Literal["auto", "parameters", "activations"]
+QuantileSource = Literal["auto", "parameters", "activations"]
 """Whose spread is shown. `auto`: the activations with batch normalisation, else the parameters."""
 NUM_BANDS = 7
 """Bands of equally many values, so there are 8 boundaries."""
@@ -53,14 +53,14 @@ class Snapshot:
 class Observer(Protocol):
     """Watches a training."""
 
-    spread: Spread
+    spread: QuantileSource
 
     def observe(self, snapshot: Snapshot) -> None:
         """Is shown the start, and every step that is logged or evaluated."""
 
 
 @dataclass(frozen=True)
-class Watching:
+class Monitors:
     """Who looks on while a network is trained; none of them changes anything.
 
     observer: is shown the network at every step that is logged or evaluated, with the test images
@@ -72,10 +72,10 @@ class Watching:
     summaries: Path | None = None
 
 
-NOBODY = Watching()
+NO_MONITORS = Monitors()
 
 
-def boundaries(values: np.ndarray) -> np.ndarray:
+def quantile_edges(values: np.ndarray) -> np.ndarray:
     """Minimum, 1/7, …, 6/7 and maximum of float32 values [n]; sorts them in place.
 
     The quantiles are those of `numpy.quantile`: linear between neighbours. Sorting whole is three

@@ -1,0 +1,156 @@
+"""Our training loop against plain Keras `fit`, in turn, on the same machine: `make benchmark`.
+
+Plain Keras is what a user would write first: the images as floats in memory, batches of 100,
+`fit(x, y)`, nothing tuned, the environment untouched. Both train the same network from the same
+preset with the same optimizer for the same number of epochs. Each measurement is a process of its
+own, so that the one's settings do not help the other. Reported are the seconds per epoch once it
+runs (the first epoch of each left out), and of the whole training. Writes docs/speed.md.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+REPORT = Path(__file__).parent.parent / "docs" / "speed.md"
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Case:
+    """A preset, its optimizer and the number of epochs."""
+
+    model: str
+    optim: str
+    epochs: int
+
+    @property
+    def choices(self) -> list[str]:
+        return [f"model={self.model}", f"optim={self.optim}"]
+
+
+CASES = [Case("softmax", "sgd", 10), Case("five_layers", "adam", 6), Case("conv_big", "adam", 3)]
+
+
+def plain(case: Case) -> dict[str, float]:
+    """Seconds of plain Keras, and its test accuracy."""
+    import time
+
+    import keras
+
+    from mnistexp.config.compose import compose_config
+    from mnistexp.data import load_data
+    from mnistexp.model import NetworkConfig, build_model
+    from mnistexp.optim import build_optimizer
+
+    config, _ = compose_config(case.choices)
+    data = load_data(config.data)
+    keras.utils.set_random_seed(0)
+    assert isinstance(config.model, NetworkConfig)
+    network = build_model(config.model)
+    network.compile(
+        build_optimizer(config.optim, num_steps=550 * case.epochs, steps_per_epoch=550),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    starts: list[float] = []
+    stamp = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda *_: starts.append(time.perf_counter())
+    )
+    images, labels = data.train.images.astype("float32") / 255, data.train.labels
+    begin = time.perf_counter()
+    network.fit(images, labels, batch_size=100, epochs=case.epochs, verbose=0, callbacks=[stamp])
+    end = time.perf_counter()
+    _, accuracy = network.evaluate(data.test.images / 255.0, data.test.labels, verbose=0)
+    return {
+        "epoch": (end - starts[1]) / (case.epochs - 1),
+        "whole": end - begin,
+        "accuracy": accuracy,
+    }
+
+
+def ours(case: Case) -> dict[str, float]:
+    """Seconds of our loop, and its test accuracy."""
+    from mnistexp.config.compose import compose_config
+    from mnistexp.experiment import run_experiment
+
+    settings = [f"train.epochs={case.epochs}", "train.evaluate_on=[]", "tracking=none"]
+    config, _ = compose_config([*case.choices, *settings])
+    result = run_experiment(config)
+    speeds = result.history["images_per_second"]
+    later = [speed for step, speed in speeds.items() if step > 550]
+    return {
+        "epoch": 55_000 / statistics.harmonic_mean(later),
+        "whole": result.metrics["train_seconds"],
+        "accuracy": result.metrics["test_accuracy"],
+    }
+
+
+def measure(kind: str, case: Case, **environment: str) -> dict[str, float]:
+    process = subprocess.run(
+        [sys.executable, __file__, kind, case.model],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    result: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
+    return result
+
+
+def row(case: Case) -> str:
+    """Medians of the rounds, and the medians of their ratios."""
+    rounds = []
+    for _ in range(ROUNDS):
+        rounds.append(
+            (
+                measure("plain", case),
+                measure("ours", case),
+                measure("plain", case, TF_ENABLE_ONEDNN_OPTS="0"),
+            )
+        )
+        print(case.model, *(f"{m['epoch']:.2f} s" for m in rounds[-1]), flush=True)
+    cells = [f"`{case.model}`, `{case.optim}`"]
+    for key in ("epoch", "whole"):
+        cells += [f"{statistics.median(r[i][key] for r in rounds):.2f}" for i in (0, 1)]
+        cells += [f"{statistics.median(r[0][key] / r[1][key] for r in rounds):.1f}"]
+    cells += [f"{statistics.median(r[2]['epoch'] / r[1]['epoch'] for r in rounds):.1f}"]
+    cells += [f"{statistics.mean(r[i]['accuracy'] for r in rounds):.4f}" for i in (0, 1)]
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    from mnistexp.device import processor
+    from mnistexp.experiment.environment import describe_environment
+
+    rows = "\n".join(row(case) for case in CASES)
+    packages = describe_environment()["packages"]
+    assert isinstance(packages, dict)
+    REPORT.write_text(
+        f"""# Speed: our loop against plain Keras `fit`
+
+Written by `make benchmark`; do not edit. {ROUNDS} rounds in turn, medians; ratios are plain / ours
+within a round. TensorFlow {packages["tensorflow"]}, Keras {packages["keras"]}, {processor().name}.
+
+| network | epoch: plain (s) | ours (s) | ratio | whole: plain (s) | ours (s) | ratio | ratio of epochs, plain with oneDNN off | test accuracy: plain | ours |
+|---|---|---|---|---|---|---|---|---|---|
+{rows}
+
+An epoch is 55,000 images in batches of 100, once the loop runs; "whole" has the compilation too.
+TensorFlow switches oneDNN on by itself only on processors with the AVX-512 instructions for neural
+networks; elsewhere plain Keras runs as in the column "with oneDNN off".
+"""
+    )
+    print(REPORT.read_text())
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        kind, model = sys.argv[1:]
+        case = next(case for case in CASES if case.model == model)
+        print(json.dumps({"plain": plain, "ours": ours}[kind](case)))
+    else:
+        main()

@@ -1,0 +1,144 @@
+"""What recording a training costs: `make benchmark-recording`, which writes docs/recording.md.
+
+A machine's own seconds wander by more than a recording costs, so one training is recorded in every
+other block of steps only, and a block that is recorded is compared with the one beside it: what is
+reported is the median of the pairs' ratios, with its quartiles. Evaluations are the same in all.
+Also reported are the size that a recording of 10,000 steps would have, and how many pictures a
+second are drawn of it.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnistexp.config.compose import compose_config
+from mnistexp.dashboard import Header, RecordingConfig, recorded
+from mnistexp.dashboard.recorded_run import DPI, SIZE_INCHES, RecordedRun
+from mnistexp.data import load_data
+from mnistexp.learner import build_learner
+from mnistexp.train import Monitors
+
+REPORT = Path(__file__).parent.parent / "docs" / "recording.md"
+FULL_LENGTH = 10_000
+NUM_PICTURES = 60
+
+
+@dataclass(frozen=True)
+class Case:
+    """A recipe, the steps of a block, and how many pairs of blocks are compared."""
+
+    settings: tuple[str, ...]
+    block: int
+    pairs: int
+
+    @property
+    def name(self) -> str:
+        return self.settings[0].partition("=")[2]
+
+    @property
+    def steps(self) -> int:
+        """With a pair at the start that is left out, as it compiles."""
+        return 2 * self.block * (self.pairs + 1)
+
+
+LAB = ("optim=adam", "train=lab", "data=mnist_60000")
+CASES = [
+    Case(("model=five_layers", *LAB), block=500, pairs=100),
+    Case(("model=conv_big", *LAB), block=100, pairs=50),
+    Case(("lab=1_0_softmax",), block=500, pairs=100),
+    Case(("lab=4_2_batchnorm_conv",), block=100, pairs=20),
+]
+
+
+def block_seconds(case: Case, file: Path) -> np.ndarray:
+    """Of each block but the first two, [pairs, 2]: not recorded, and recorded in the file."""
+    from mnistexp.train import snapshot_callback
+
+    ends = []
+
+    class InTurn(snapshot_callback.SnapshotCallback):
+        """Observes every other block."""
+
+        def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+            assert logs is not None
+            block, rest = divmod(int(logs["step"]) - 1, case.block)
+            if block % 2 == 1:
+                super().on_train_batch_end(batch, logs)
+            if rest == case.block - 1:
+                if self._looking is not None:
+                    self._looking.result()  # What was begun in a block belongs to it.
+                ends.append(time.perf_counter())
+
+    config, _ = compose_config([*case.settings, f"train.steps={case.steps}", "tracking=none"])
+    data = load_data(config.data)
+    settings = config.data.model_dump(mode="json")
+    header = Header(case.name, None, case.steps, config.train.batch_size, settings, data.digest)
+    observe, snapshot_callback.SnapshotCallback = snapshot_callback.SnapshotCallback, InTurn  # type: ignore[misc]
+    try:
+        with recorded(RecordingConfig(type="record"), file, header, lambda _: None) as watched:
+            learner = build_learner(config, data)
+            learner.fit(data, lambda *_: None, Monitors(watched.observer))
+    finally:
+        snapshot_callback.SnapshotCallback = observe  # type: ignore[misc]
+    return np.diff(ends)[1:].reshape(case.pairs, 2)
+
+
+def row(case: Case, file: Path) -> str:
+    """A line of the table; leaves a recording in the file."""
+    seconds = block_seconds(case, file)
+    low, median, high = np.quantile(seconds[:, 1] / seconds[:, 0], (0.25, 0.5, 0.75))
+    size = file.stat().st_size / (case.steps / 2) * FULL_LENGTH / 1e6
+    return (
+        f"| `{' '.join(case.settings)}` | {case.block} | {case.pairs} | "
+        f"{np.median(seconds[:, 0]):.2f} | {median:.3f} | {low:.3f} to {high:.3f} | {size:.2f} |"
+    )
+
+
+def pictures_per_second(file: Path) -> float:
+    """How fast a viewer draws the six panels towards the end of a recording."""
+    from matplotlib.figure import Figure
+
+    from mnistexp.dashboard.viewer_session import ViewerSession
+    from mnistexp.dashboard.web_app import _draw
+
+    film = RecordedRun(file)
+    show = ViewerSession(Figure(figsize=SIZE_INCHES, dpi=DPI), film, speed=None)
+    last = len(film.recording.moments)
+    begin = time.perf_counter()
+    for index in range(last - NUM_PICTURES, last):
+        show.panels.show(index)
+        _draw(show)
+    return NUM_PICTURES / (time.perf_counter() - begin)
+
+
+def main() -> None:
+    from mnistexp.device import processor
+
+    chosen = [case for case in CASES if case.name in sys.argv[1:] or len(sys.argv) == 1]
+    with tempfile.TemporaryDirectory() as folder:
+        rows = "\n".join(row(case, Path(folder) / case.name) for case in chosen)
+        speed = pictures_per_second(Path(folder) / chosen[0].name)
+    text = f"""# What recording costs
+
+Written by `make benchmark-recording`; do not edit. Of one training every other block of steps is
+recorded; the ratio is that of its time to the time of the block before it. {processor().name}.
+
+| recipe | steps | pairs | without (s, median) | ratio (median) | middle half | 10,000 steps (MB) |
+|---|---:|---:|---:|---:|---:|---:|
+{rows}
+
+A view draws {speed:.1f} pictures a second of the first, with the processor to itself.
+"""
+    print(text)
+    if chosen == CASES:
+        REPORT.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""The interactive charts of a report, by Plotly."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mnistexp.analysis import CURVES, SeedGroup, differing, is_cost, short_names
+
+if TYPE_CHECKING:
+    import pandas
+    from plotly.graph_objects import Figure
+
+MAX_POINTS = 400
+"""Of a curve; a screen shows no more."""
+COSTS = {"seconds": "seconds", "num_parameters": "parameters"}
+
+
+def draw_curves(recipes: Sequence[SeedGroup], history: "pandas.DataFrame") -> "Figure":
+    """Every metric over the steps, a line each seed; a menu chooses the metric.
+
+    A click on a name of the legend hides or shows the seeds of a recipe.
+    """
+    from plotly.graph_objects import Figure, Scatter
+
+    metrics = [metric for metric in CURVES if metric in set(history["metric"])]
+    figure = Figure()
+    shown_for: list[str] = []
+    for metric in metrics:
+        of_metric = history[history["metric"] == metric]
+        for recipe, colour in zip(recipes, _colours(len(recipes)), strict=True):
+            for number, run_id in enumerate(recipe.runs["run_id"]):
+                curve = _thinned(of_metric[of_metric["run_id"] == run_id])
+                figure.add_trace(
+                    Scatter(
+                        x=curve["step"].tolist(),
+                        y=curve["value"].tolist(),
+                        name=recipe.name,
+                        legendgroup=recipe.name,
+                        showlegend=number == 0,
+                        visible=metric == metrics[0],
+                        line={"color": colour, "width": 1.5},
+                    )
+                )
+                shown_for.append(metric)
+    buttons = [
+        {
+            "label": metric.replace("_", " "),
+            "method": "update",
+            "args": [
+                {"visible": [metric == of_trace for of_trace in shown_for]},
+                {"yaxis.title.text": metric.replace("_", " ")},
+            ],
+        }
+        for metric in metrics
+    ]
+    menu = {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.16, "type": "dropdown"}
+    return _laid_out(figure, "step", metrics[0] if metrics else "", updatemenus=[menu])
+
+
+def draw_costs(recipes: Sequence[SeedGroup], metric: str) -> "Figure":
+    """The metric against time and against parameters, a point each seed."""
+    from plotly.graph_objects import Scatter
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
+    for recipe, colour in zip(recipes, _colours(len(recipes)), strict=True):
+        for column, cost in enumerate(COSTS, start=1):
+            known = recipe.runs[[cost, metric, "name"]].dropna()
+            figure.add_trace(
+                Scatter(
+                    x=known[cost],
+                    y=known[metric],
+                    mode="markers",
+                    name=recipe.name,
+                    legendgroup=recipe.name,
+                    showlegend=column == 1,
+                    marker={"color": colour, "size": 9},
+                    text=known["name"],
+                ),
+                row=1,
+                col=column,
+            )
+    for column, title in enumerate(COSTS.values(), start=1):
+        figure.update_xaxes(type="log", title=title, row=1, col=column)
+    return _laid_out(figure, None, metric)
+
+
+def draw_parallel_coordinates(recipes: Sequence[SeedGroup], metric: str) -> "Figure":
+    """Each run as a line through its settings to what it reached; axes can be dragged to filter."""
+    import pandas
+    from plotly.graph_objects import Figure, Parcoords
+
+    settings = differing(recipes)
+    titles = short_names(settings)
+    runs = pandas.concat([recipe.runs for recipe in recipes])
+    chosen = {
+        name: [recipe.settings.get(name) for recipe in recipes for _ in range(len(recipe.runs))]
+        for name in settings
+    }
+    axes = [_axis(titles[name], values) for name, values in chosen.items()]
+    axes += [_axis(name.replace("_", " "), runs[name].tolist()) for name in (*COSTS, metric)]
+    colours = runs[metric].tolist()
+    line = {"color": colours, "colorscale": "Viridis", "reversescale": is_cost(metric)}
+    figure = Figure(Parcoords(dimensions=axes, line={**line, "showscale": True}))
+    figure.update_layout(height=420, margin={"l": 80, "r": 40, "t": 60, "b": 30})
+    return figure
+
+
+def _axis(title: str, values: Sequence[Any]) -> Mapping[str, Any]:
+    """Numbers at their value, words at a place each."""
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return {"label": title, "values": [float(value) for value in values]}
+    words = list(dict.fromkeys(map(str, values)))
+    places = [words.index(str(value)) for value in values]
+    return {"label": title, "values": places, "tickvals": [*range(len(words))], "ticktext": words}
+
+
+def _thinned(curve: "pandas.DataFrame") -> "pandas.DataFrame":
+    every = max(1, len(curve) // MAX_POINTS)
+    return curve.iloc[(len(curve) - 1) % every :: every]  # The last value is among them.
+
+
+def _colours(count: int) -> list[str]:
+    from plotly.colors import qualitative, sample_colorscale
+
+    if count <= len(qualitative.D3):
+        return list(qualitative.D3[:count])
+    return list(sample_colorscale("Turbo", [n / (count - 1) for n in range(count)]))
+
+
+def _laid_out(figure: "Figure", x: str | None, y: str, **more: Any) -> "Figure":
+    figure.update_layout(
+        height=460,
+        margin={"l": 60, "r": 20, "t": 60, "b": 50},
+        template="plotly_white",
+        hovermode="closest",
+        yaxis_title=y.replace("_", " "),
+        **({"xaxis_title": x} if x else {}),
+        **more,
+    )
+    return figure

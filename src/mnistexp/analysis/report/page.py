@@ -1,0 +1,107 @@
+"""The page itself: what it is made of, and the template that holds it together."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnistexp.analysis import (
+    NOISE_TEST,
+    ComparisonFormatter,
+    SeedGroup,
+    compare,
+    load_history,
+    ranked,
+    selection_metric,
+)
+from mnistexp.analysis.report.charts import draw_costs, draw_curves, draw_parallel_coordinates
+from mnistexp.tracking import MlflowTracking, read_artifact
+from mnistexp.version import __version__
+
+if TYPE_CHECKING:
+    import pandas
+    from plotly.graph_objects import Figure
+
+TEMPLATE = Path(__file__).parent / "page.html"
+PICTURES = {
+    "confusion_matrix": "Confusion matrix",
+    "mistakes": "Worst recognised digits",
+    "reliability": "Reliability",
+    "first_layer": "First layer",
+}
+"""Of each run, those that are shown."""
+MAX_DETAILS = 24
+"""Recipes whose pictures and configs are shown; the others are in the table and the charts."""
+CHART_SETTINGS: Mapping[str, Any] = {"displaylogo": False, "responsive": True}
+
+
+def build_report(
+    recipes: Sequence[SeedGroup], title: str, command: str, tracking: MlflowTracking
+) -> str:
+    """A page of HTML: leaderboard, curves, costs, parallel coordinates, pictures and configs.
+
+    All that it needs is inside, so it can be read without a network and sent to others.
+
+    Args:
+        recipes: at least one. title: what is compared. command: that made the page.
+        tracking: where the runs lie.
+    """
+    from jinja2 import Environment
+    from plotly.offline import get_plotlyjs
+
+    metric = selection_metric(recipes)
+    recipes = ranked(recipes, metric)
+    history = _history(recipes, tracking)
+    template = Environment(autoescape=True).from_string(TEMPLATE.read_text())
+    return template.render(
+        title=title,
+        command=command,
+        version=__version__,
+        metric=metric.replace("_", " "),
+        chosen_by_test=metric.startswith("test"),
+        noise_test=NOISE_TEST,
+        table=ComparisonFormatter(compare(recipes, metric), False, "", "").as_cells(),
+        plotly=get_plotlyjs(),
+        charts={
+            "Learning curves": _html(draw_curves(recipes, history)),
+            "Accuracy against time and parameters": _html(draw_costs(recipes, metric)),
+            "Parallel coordinates": _html(draw_parallel_coordinates(recipes, metric)),
+        },
+        details=[_details(recipe, metric, tracking) for recipe in recipes[:MAX_DETAILS]],
+        num_left_out=max(0, len(recipes) - MAX_DETAILS),
+    )
+
+
+def _history(recipes: Sequence[SeedGroup], tracking: MlflowTracking) -> "pandas.DataFrame":
+    from mnistexp.analysis import CURVES
+
+    ids = [run_id for recipe in recipes for run_id in recipe.runs["run_id"]]
+    return load_history(ids, CURVES, experiment=tracking.experiment, uri=tracking.uri)
+
+
+def _html(figure: "Figure") -> str:
+    return str(figure.to_html(full_html=False, include_plotlyjs=False, config=CHART_SETTINGS))
+
+
+def _details(recipe: SeedGroup, metric: str, tracking: MlflowTracking) -> Mapping[str, Any]:
+    """Pictures and config of one run: where a recipe has several seeds, the first."""
+    run = recipe.runs.sort_values("seed").iloc[0]
+    run_id = str(run["run_id"])
+    pictures = {
+        heading: read_artifact(tracking, run_id, f"figures/{name}.png")
+        for name, heading in PICTURES.items()
+    }
+    config = read_artifact(tracking, run_id, "config.yaml")
+    mean = recipe.mean(metric)
+    return {
+        "name": recipe.name,
+        "run_name": run["name"],
+        "run_id": run_id,
+        "figure": "" if mean is None else f"{mean:.4f}",
+        "pictures": {
+            heading: base64.b64encode(content).decode()
+            for heading, content in pictures.items()
+            if content
+        },
+        "config": config.decode() if config else "",
+    }

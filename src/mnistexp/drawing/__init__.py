@@ -1,5 +1,0 @@
-"""A page to draw a digit on, and the server behind it."""
-
-from mnistexp.drawing.app import build_app
-
-__all__ = ["build_app"]

@@ -1,0 +1,6 @@
+"""Trained models: naming one of them, and loading it."""
+
+from mnistexp.inference.model_loading import TrainedModel, load_model
+from mnistexp.inference.model_selection import find_model
+
+__all__ = ["TrainedModel", "find_model", "load_model"]

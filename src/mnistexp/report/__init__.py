@@ -1,5 +1,0 @@
-"""Runs compared on one page that needs nothing else: `build_report`."""
-
-from mnistexp.report.page import MAX_DETAILS, build_report
-
-__all__ = ["MAX_DETAILS", "build_report"]

@@ -1,0 +1,51 @@
+"""What TensorBoard shows: every metric, and the spread of the weights after each epoch.
+
+Imports Keras, so it is imported where it is used.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from mnistexp.train.history import History
+
+
+class TensorBoardCallback(keras.callbacks.Callback):
+    """Writes event files: metrics as they are measured, histograms of weights at each epoch."""
+
+    def __init__(self, folder: Path, history: History, steps_per_epoch: float) -> None:
+        """Args: history: has the metrics of a step when this is called after it."""
+        super().__init__()
+        self._history = history
+        self._steps_per_epoch = steps_per_epoch
+        self._epochs_written = 0
+        self._writer = tf.summary.create_file_writer(str(folder))
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Write the weights as they are at the start."""
+        self._write_weights(0)
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Write the metrics of a segment, and the weights if an epoch is complete."""
+        assert logs is not None
+        step = int(logs["step"])
+        with self._writer.as_default():
+            for name in self._history.names:
+                if step in self._history[name]:
+                    tf.summary.scalar(name, self._history[name][step], step)
+        epochs = int(step / self._steps_per_epoch)
+        if epochs > self._epochs_written:
+            self._epochs_written = epochs
+            self._write_weights(step)
+
+    def close(self) -> None:
+        """Write what is left, also after a failure."""
+        self._writer.close()
+
+    def _write_weights(self, step: int) -> None:
+        with self._writer.as_default():
+            for weight in self.model.network.weights:
+                tf.summary.histogram(weight.path, weight.value, step)

@@ -1,0 +1,140 @@
+"""The pictures of a run: what they show, against the predictions themselves."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+from sklearn.metrics import confusion_matrix
+from support import QUICK, Command, TrackedRun
+
+from mnistexp.analysis.figures import draw_run
+from mnistexp.analysis.figures.image_grid import mosaic
+from mnistexp.analysis.figures.run import draw_confusion_matrix, draw_first_layer, draw_mistakes
+from mnistexp.config.compose import compose_config
+from mnistexp.data import Split, load_data
+from mnistexp.learner import build_learner
+from mnistexp.learner.metrics import calibration
+from mnistexp.train import History
+
+PICTURES = {"learning_curves", "confusion_matrix", "mistakes", "reliability", "first_layer"}
+
+
+def texts(figure: Figure) -> list[str]:
+    (axes,) = figure.axes[:1]
+    return [text.get_text() for text in axes.texts]
+
+
+def some_images(labels: list[int]) -> Split:
+    return Split(np.zeros((len(labels), 28, 28, 1), "u1"), np.array(labels, "u1"))
+
+
+def sure_of(digits: list[int], confidences: list[float]) -> np.ndarray:
+    probabilities = np.repeat((1 - np.array(confidences))[:, None] / 9, 10, axis=1)
+    probabilities[np.arange(len(digits)), digits] = confidences
+    return probabilities
+
+
+def test_every_run_has_its_pictures(tracked: TrackedRun) -> None:
+    run_id = tracked.run.info.run_id
+    files = tracked.client.list_artifacts(run_id, "figures")
+    assert {Path(file.path).stem for file in files} == PICTURES
+    for file in files:
+        path = tracked.client.download_artifacts(run_id, file.path)
+        with Image.open(path) as picture:
+            assert min(picture.size) >= 500
+
+
+def test_they_can_be_left_out(mnistexp: Command, tmp_path: Path) -> None:
+    mnistexp(*QUICK)
+    assert not list(tmp_path.glob("mlruns/*/*/artifacts/figures"))
+    assert list(tmp_path.glob("mlruns/*/*/artifacts/config.yaml"))
+
+
+def test_the_confusion_matrix_is_scikit_learns(tracked: TrackedRun) -> None:
+    test = load_data(tracked.result.config.data).test
+    probabilities = tracked.result.learner.predict_probabilities(test.images)
+    expected = confusion_matrix(test.labels, probabilities.argmax(axis=1))
+    figure = draw_confusion_matrix(test.labels, probabilities)
+    assert texts(figure) == [str(count) for count in expected.ravel()]
+    wrong = round((1 - tracked.result.metrics["test_accuracy"]) * 10_000)
+    assert figure.axes[0].get_title() == f"{wrong} of 10,000 test images wrong"
+
+
+def test_the_surest_errors_come_first() -> None:
+    test = some_images([7, 2, 1, 0])
+    figure = draw_mistakes(test, sure_of([9, 2, 4, 6], [0.6, 0.99, 0.95, 0.7]))
+    assert texts(figure) == ["1 → 4  95%", "0 → 6  70%", "7 → 9  60%"]
+    assert figure.axes[0].get_title().startswith("3 of 4")
+
+
+def test_no_error_at_all_is_drawn_too() -> None:
+    assert texts(draw_mistakes(some_images([3]), sure_of([3], [0.9]))) == []
+
+
+def test_a_mosaic_has_each_image_at_its_place() -> None:
+    images = np.arange(3)[:, None, None] * np.ones((3, 2, 2))
+    picture, places = mosaic(images, columns=2, margin=1, background=9)
+    assert places == [(0, 0), (3, 0), (0, 3)]
+    assert picture.tolist() == [
+        [0, 0, 9, 1, 1, 9],
+        [0, 0, 9, 1, 1, 9],
+        [9] * 6,
+        [2, 2, 9, 9, 9, 9],
+        [2, 2, 9, 9, 9, 9],
+        [9] * 6,
+    ]
+
+
+@pytest.mark.parametrize("value", [0.0, -0.3])
+def test_the_colours_of_the_first_layer_are_symmetric(value: float) -> None:
+    figure = draw_first_layer(np.full((6, 5, 5), value))
+    low, high = figure.axes[0].images[0].get_clim()
+    assert low == -high < 0
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        ("softmax", (10, 28, 28)),
+        ("conv", (4, 5, 5)),
+        ("logistic_regression", (10, 28, 28)),
+        ("random_forest", (1, 28, 28)),
+        ("k_nearest_neighbors", None),
+    ],
+)
+def test_first_layers_are_pictures_where_they_see_the_image(
+    model: str, shape: tuple[int, ...] | None
+) -> None:
+    config, _ = compose_config([f"model={model}"])
+    data = load_data(config.data)
+    small = replace(data, train=data.train[:500])
+    learner = build_learner(config, small)
+    if config.unused_sections:  # A network has weights from the start.
+        learner.fit(small, lambda metrics, step: None)
+    layer = learner.first_layer()
+    assert (None if layer is None else layer.shape) == shape
+
+
+def test_the_calibration_error_is_that_of_its_definition() -> None:
+    # Two images at 0.9, one of them right; two at 0.5, both right: (0.4 · 2 + 0.5 · 2) / 4.
+    probabilities = sure_of([1, 1, 2, 2], [0.9, 0.9, 0.5, 0.5])
+    bins, error = calibration(probabilities, np.array([1, 3, 2, 2]))
+    np.testing.assert_allclose(bins, [(0.5, 1.0, 2), (0.9, 0.5, 2)])
+    assert error == pytest.approx(0.45)
+
+
+def test_a_picture_is_drawn_without_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    history = History()
+    history.record({"train_loss": 1.0, "train_accuracy": 0.5, "learning_rate": 0.1}, step=10)
+    test, probabilities = some_images([1, 2]), sure_of([1, 3], [0.9, 0.6])
+    pictures = dict(draw_run(history, test, probabilities, None))
+    assert set(pictures) == PICTURES - {"first_layer"}
+    for figure in pictures.values():
+        file = io.BytesIO()
+        figure.savefig(file, format="png")
+        assert Image.open(file).width > 500

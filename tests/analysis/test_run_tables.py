@@ -1,0 +1,122 @@
+"""Runs and their histories as tables, against MLflow's own client."""
+
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from support import QUICK, Command
+
+import mnistexp
+from mnistexp.analysis import filter_runs
+from mnistexp.errors import ConfigError, TrackingError
+
+
+@pytest.fixture(autouse=True)
+def at_home(lived_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(lived_in)
+
+
+def client() -> mlflow.MlflowClient:
+    return mlflow.MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db")
+
+
+def test_there_is_a_row_for_each_run_with_its_settings_and_figures() -> None:
+    runs = mnistexp.load_runs()
+    logged = {run.info.run_id: run for run in client().search_runs(["1"])}
+    assert set(runs["run_id"]) == set(logged)
+    assert runs["started"].is_monotonic_increasing
+    for _, row in runs.iterrows():
+        run = logged[row["run_id"]]
+        assert (row["name"], row["status"]) == (run.info.run_name, run.info.status)
+        for metric, value in run.data.metrics.items():
+            assert row[metric] == value
+    sweep = runs[runs["tags.kind"] == "sweep"].iloc[-1]
+    assert (runs["parent"] == sweep["run_id"]).sum() == 6
+
+
+def test_settings_have_their_types() -> None:
+    run = mnistexp.load_runs("model = two_layers and status = FINISHED").iloc[-1]
+    assert run["seed"] == 2
+    assert run["optim.learning_rate"] == 0.5
+    assert run["optim.nesterov"] == False  # noqa: E712 - pandas may have made an object of it.
+    assert pd.isna(run["train.early_stopping"])
+
+
+@pytest.mark.parametrize(
+    ("where", "count"),
+    [
+        ("model = two_layers and status = FINISHED", 5),
+        ("seed > 0 and parent != none", 6),
+        ("status = failed", 1),
+        ("name like softmax*", 3),
+        ("optim.learning_rate >= 1e30", 1),
+        ("tags.diverged = true", 1),
+        ("lab = '1_0_softmax' and seed = 1", 1),
+        ("test_accuracy > 0.999", 0),
+    ],
+)
+def test_conditions_choose_runs(where: str, count: int) -> None:
+    assert len(mnistexp.load_runs(where)) == count
+
+
+@pytest.mark.parametrize(
+    ("where", "complaint"),
+    [
+        ("accuracy", "expected NAME OPERATOR VALUE.*Received: 'accuracy'"),
+        ("test_acuracy > 0.9", "test_acuracy: .*Did you mean test_accuracy"),
+        ("units = 200", "units: expected one of model.layers"),
+        ("model > conv", "expected a number after >"),
+    ],
+)
+def test_conditions_that_mean_nothing_are_told(where: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        mnistexp.load_runs(where)
+
+
+def test_a_filter_of_a_filter_is_both() -> None:
+    runs = mnistexp.load_runs("model = softmax")
+    assert len(filter_runs(runs, "seed = 2")) == len(mnistexp.load_runs("model=softmax and seed=2"))
+
+
+def test_a_history_has_every_value_that_was_logged() -> None:
+    runs = mnistexp.load_runs("model = softmax and seed = 0 and status = FINISHED")
+    history = mnistexp.load_history(runs)
+    for (run_id, metric), values in history.groupby(["run_id", "metric"]):
+        logged = client().get_metric_history(run_id, metric)
+        assert values["step"].tolist() == sorted(value.step for value in logged)
+        assert set(values["value"]) == {value.value for value in logged}
+    only = mnistexp.load_history(runs["run_id"].iloc[0], ["train_loss"])
+    assert set(only["metric"]) == {"train_loss"}
+
+
+def test_reading_creates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TrackingError, match=r"mlflow.db, which does not exist"):
+        mnistexp.load_runs()
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_experiment_that_is_not_there_is_told_with_its_like() -> None:
+    with pytest.raises(TrackingError, match="Did you mean mnistexp"):
+        mnistexp.load_runs(experiment="mnistex")
+
+
+def test_python_runs_what_the_command_line_runs(mnistexp: Command, tmp_path: Path) -> None:
+    import mnistexp as package
+
+    result = package.run("model=softmax", "seed=7", *QUICK)
+    assert result.history["train_loss"].dropna().index[-1] == 20
+    row = package.load_runs("seed = 7").iloc[0]
+    assert row["run_id"] == result.run_id
+    assert row["test_accuracy"] == result.metrics["test_accuracy"]
+    assert repr(result).startswith("Result(test_accuracy=0.")
+
+    from mnistexp.data import load_data
+
+    test = load_data(result.config.data).test
+    predicted = result.model.predict(test.images, verbose=0).argmax(axis=1)
+    assert (predicted == test.labels).mean() == pytest.approx(result.metrics["test_accuracy"])
+    assert mnistexp("seed=7", *QUICK).exit_code == 0
+    accuracies = package.load_runs("seed = 7")["test_accuracy"]
+    assert accuracies.iloc[0] == accuracies.iloc[1]

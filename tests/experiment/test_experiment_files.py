@@ -1,0 +1,159 @@
+"""Every file under experiments/: it composes, validates, runs, and says what it should."""
+
+import re
+
+import numpy as np
+import pytest
+from support import Command, network_config
+
+from mnistexp.config.compose import compose_config
+from mnistexp.config.config import Config
+from mnistexp.config.config_groups import EXPERIMENTS, list_groups, shipped
+from mnistexp.errors import TrainingDiverged
+from mnistexp.experiment import RunResult, run_experiment
+from mnistexp.model import NetworkConfig, build_model
+
+EVERY = [f"{group}={name}" for group in EXPERIMENTS for name in list_groups().get(group, [])]
+
+
+def config_of(experiment: str, *overrides: str) -> Config:
+    return compose_config([experiment, *overrides])[0]
+
+
+def run(experiment: str, *overrides: str) -> RunResult:
+    return run_experiment(*compose_config([experiment, *overrides, "tracking=none"]))
+
+
+@pytest.mark.parametrize("experiment", EVERY)
+def test_every_experiment_runs_two_steps(experiment: str) -> None:
+    small = ["data.train_size=600", "data.validation_size=200", "data.test_slice=[0,200]"]
+    small += ["dashboard=off"]  # A picture of each would take longer than the two steps.
+    if not config_of(experiment).unused_sections:
+        small += ["train.epochs=null", "train.steps=2"]
+    result = run(experiment, *small)
+    assert np.isfinite(result.metrics["test_loss"])
+    assert result.verdict == "not judged"
+
+
+@pytest.mark.parametrize("experiment", EVERY)
+def test_every_experiment_opens_with_what_a_reader_wants_to_know(experiment: str) -> None:
+    group, name = experiment.split("=")
+    text = (shipped("experiments") / group / f"{name}.yaml").read_text()
+    header = text.partition("defaults:")[0]
+    assert f"#   mnistexp {experiment}\n" in header
+    assert re.search(r"# Time on 2 cores: \d+ (s|min)( for 60 epochs)?\. Expected: ", header)
+    assert "# Source: " in header
+    expect = config_of(experiment).expect
+    assert expect is not None
+    if expect.test_accuracy is not None:
+        assert "Expected: test accuracy {} to {}.".format(*expect.test_accuracy) in header
+
+
+@pytest.mark.parametrize(
+    ("experiment", "parameters"),
+    [
+        ("lab=1_0_softmax", 7_850),
+        ("lab=2_0_five_layers_sigmoid", 185_300),
+        ("lab=2_2_five_layers_dropout", 185_300),
+        ("lab=3_0_conv", 122_270),
+        ("lab=3_1_conv_big_dropout", 244_076),
+        # Hidden weights without biases; an offset and a scale for each hidden neuron; the logits.
+        ("lab=4_0_batchnorm_sigmoid", 784 * 200 + 20_000 + 6_000 + 1_800 + 2 * 390 + 310),
+        ("lab=4_1_batchnorm_relu", 784 * 200 + 20_000 + 6_000 + 1_800 + 390 + 310),
+        ("tutorial=linear", 567_434),
+        ("practical=3_five_layers_relu", 185_300),
+        ("practical=5_conv", 244_076),
+        ("notebook=02_dense", 157_000 + 12_000 + 60 + 610),
+        ("notebook=03_dense_dropout_decay", 157_000 + 20_000 + 100 + 6_000 + 60 + 610),
+    ],
+)
+def test_networks_have_the_parameters_of_their_source(experiment: str, parameters: int) -> None:
+    network = build_model(network_config(experiment))
+    assert sum(int(np.prod(weight.shape)) for weight in network.trainable_weights) == parameters
+
+
+def test_the_lab_is_as_its_source() -> None:
+    config = config_of("lab=2_1_five_layers_relu_decay")
+    assert (config.data.validation_size, config.data.scale) == (0, 256.0)
+    assert (config.train.steps, config.train.batch_size) == (10_000, 100)
+    assert config.train.shuffle == "once"
+    assert (str(config.train.log_every), str(config.train.evaluate_every)) == (
+        "20 steps",
+        "100 steps",
+    )
+    assert config.train.evaluate_early
+    assert config.optim.learning_rate == 0.0031
+    model = config.model
+    assert isinstance(model, NetworkConfig)
+    hidden, logits = model.layers["hidden1"], model.layers["logits"]
+    assert hidden is not None
+    assert logits is not None
+    assert (hidden.bias_initializer, logits.bias_initializer) == (0.1, "zeros")  # type: ignore[union-attr]
+
+
+def test_batch_normalisation_is_as_its_source() -> None:
+    expected = {
+        "4_0_batchnorm_sigmoid": (0.998, True, 0.0),
+        "4_1_batchnorm_relu": (0.999, False, 0.1),
+    }
+    for name, values in expected.items():
+        network = build_model(network_config(f"lab={name}"))
+        for number in (1, 2, 3, 4):
+            norm = network.get_layer(f"norm{number}")
+            assert (norm.momentum, norm.scale) == values[:2]
+            assert norm.epsilon == 1e-5
+            np.testing.assert_allclose(norm.beta.numpy(), values[2])
+            order = [layer.name for layer in network.layers]
+            assert order.index(f"norm{number}") == order.index(f"activation{number}") - 1
+
+
+def test_the_practical_drops_before_every_dense_layer_the_input_included() -> None:
+    names = [l.name for l in build_model(network_config("practical=4_five_layers_dropout")).layers]  # noqa: E741
+    for number, dense in enumerate(("hidden1", "hidden2", "hidden3", "hidden4", "logits")):
+        assert names[names.index(dense) - 1] == f"dropout{number}"
+
+
+def test_softmax_reaches_its_interval_for_real(mnistexp: Command) -> None:
+    outcome = mnistexp("lab=1_0_softmax")
+    assert outcome.exit_code == 0
+    assert re.search(r"^expected +0.9150 to 0.9260: met", outcome.out, re.MULTILINE)
+
+
+def test_an_altered_experiment_is_not_judged(mnistexp: Command) -> None:
+    out = mnistexp("lab=1_0_softmax", "train.steps=10", "seed=3", "device=cpu").out
+    assert re.search(r"^expected .*: not judged", out, re.MULTILINE)
+
+
+def test_weights_at_zero_in_a_deep_net_stay_at_a_tenth() -> None:
+    result = run("failure_modes=zero_weights", "train.steps=300")
+    assert result.metrics["test_accuracy"] == pytest.approx(0.1, abs=0.02)
+    assert result.history.last("train_loss") == pytest.approx(np.log(10), abs=0.02)
+
+
+def test_log_of_zero_runs_into_nan_and_says_so() -> None:
+    with pytest.raises(TrainingDiverged, match=r"the loss became nan at step \d+.*train.loss="):
+        run("failure_modes=log_of_zero")
+
+
+def test_a_learning_rate_that_is_too_high_is_noisy() -> None:
+    def noise(experiment: str) -> float:
+        result = run(experiment, "train.steps=1500", "train.evaluate_every=50")
+        return float(np.std(list(result.history["test_accuracy"].values())[-15:]))
+
+    assert noise("failure_modes=high_learning_rate") > 2 * noise("lab=2_1_five_layers_relu_decay")
+
+
+def test_overfitting_shows_as_a_rising_test_loss() -> None:
+    result = run("failure_modes=overfitting", "train.steps=6000")
+    losses = list(result.history["test_loss"].values())
+    assert losses[-1] > 1.1 * min(losses)
+    last = list(result.history["train_accuracy"].values())[-20:]
+    assert np.mean(last) > 0.998
+
+
+def test_dropout_keeps_the_test_loss_down() -> None:
+    dropped = run("lab=2_2_five_layers_dropout", "train.steps=6000").history.last("test_loss")
+    overfit = run("failure_modes=overfitting", "train.steps=6000").history.last("test_loss")
+    assert dropped is not None
+    assert overfit is not None
+    assert dropped < overfit

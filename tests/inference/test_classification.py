@@ -1,0 +1,115 @@
+"""`mnistexp predict`: what is said of pictures."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+from support import Command, TrackedRun
+
+from mnistexp.config.compose import compose_config
+from mnistexp.data import load_data
+from mnistexp.inference.classification import classify_images
+from mnistexp.inference.preprocessing import preprocess
+
+
+@pytest.fixture
+def uri(tracked: TrackedRun) -> list[str]:
+    return ["--uri", f"sqlite:///{tracked.folder}/mlflow.db"]
+
+
+@pytest.fixture
+def seven(tmp_path: Path) -> Path:
+    """The first test image, enlarged, dark on light."""
+    test = load_data(compose_config([])[0].data).test
+    assert test.labels[0] == 7
+    digit = ImageOps.invert(Image.fromarray(test.images[0, ..., 0])).resize((200, 200))
+    sheet = Image.new("L", (500, 400), 255)
+    sheet.paste(digit, (30, 120))
+    file = tmp_path / "seven.jpg"
+    sheet.save(file)
+    return file
+
+
+@pytest.fixture
+def blank(tmp_path: Path) -> Path:
+    file = tmp_path / "blank.png"
+    Image.new("RGB", (300, 300), "white").save(file)
+    return file
+
+
+def test_the_digit_the_confidence_and_the_next_two_are_printed(
+    mnistexp: Command, uri: list[str], seven: Path, blank: Path
+) -> None:
+    outcome = mnistexp("predict", "best", str(seven), str(blank), *uri)
+    assert outcome.exit_code == 0, outcome.err
+    first, second, third = outcome.out.splitlines()
+    assert first.startswith("two_layers-adam_decay-s3, run ")
+    assert re.match(rf"{seven}: 7 \((9\d|100)\.\d %\), then \d \(", second)
+    assert second.count("%") == 3
+    assert third == f"{blank}: no digit found"
+
+
+def test_json_and_the_prepared_picture(
+    mnistexp: Command, uri: list[str], seven: Path, blank: Path, tmp_path: Path
+) -> None:
+    outcome = mnistexp("predict", "best", str(seven), str(blank), "--json", "--show", "seen", *uri)
+    found = json.loads(outcome.out)
+    digit, nothing = found["answers"]
+    assert (digit["picture"], digit["verdict"], digit["digit"]) == (str(seven), "digit", 7)
+    assert digit["confidence"] == max(digit["probabilities"]) == digit["probabilities"][7]
+    assert sum(digit["probabilities"]) == pytest.approx(1, abs=1e-5)
+    assert (nothing["verdict"], nothing["digit"]) == ("no digit found", None)
+    (shown,) = (tmp_path / "seen").iterdir()
+    assert shown.name == "seven.jpg.28x28.png"
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(shown)), preprocess(Image.open(seven).convert("RGB"))
+    )
+
+
+class Unsure:
+    def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
+        return np.full((len(images), 10), 0.1)
+
+
+def test_a_model_that_is_unsure_says_so() -> None:
+    from mnistexp.commands.predict import sentence
+
+    answers = classify_images(Unsure(), [np.zeros((28, 28), "u1"), None])
+    assert [answer.verdict for answer in answers] == [
+        "does not look like a digit",
+        "no digit found",
+    ]
+    assert sentence(answers[0]) == "this does not look like a digit; at most 0 (10.0 %)"
+
+
+def test_every_picture_that_cannot_be_read_has_its_line(
+    mnistexp: Command, uri: list[str], seven: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.png").touch()
+    outcome = mnistexp("predict", "best", "empty.png", str(seven), "gone.png", ".", *uri)
+    assert outcome.exit_code == 2
+    assert outcome.out == ""
+    assert outcome.err.splitlines() == [
+        "error: empty.png: expected a picture. Received: an empty file, 0 bytes",
+        "error: gone.png: expected a picture. Received: no such file",
+        "error: .: expected a picture. Received: a folder. Name files: ./*",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["nobody"], "nobody: expected the id or the name of a run"),
+        (["best", "--experiment", "none"], "tracking.experiment: expected one of"),
+    ],
+)
+def test_a_model_that_is_not_there_is_told(
+    arguments: list[str], complaint: str, mnistexp: Command, uri: list[str], seven: Path
+) -> None:
+    word, *options = arguments
+    outcome = mnistexp("predict", word, str(seven), *options, *uri)
+    assert outcome.exit_code == 2
+    assert complaint in outcome.err

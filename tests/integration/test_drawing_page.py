@@ -1,0 +1,190 @@
+"""The page to draw on, in a real browser: strokes, the expected digit, undo, clear, a telephone."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Page, expect
+from support import TrackedRun, announced, free_port, start
+
+pytestmark = pytest.mark.integration
+
+Stroke = list[tuple[float, float]]
+"""Points in parts of the sheet, from its upper left corner."""
+ONE: list[Stroke] = [[(0.52, 0.2), (0.5, 0.5), (0.48, 0.8)]]
+SEVEN: list[Stroke] = [[(0.3, 0.25), (0.5, 0.24), (0.68, 0.24), (0.58, 0.5), (0.45, 0.8)]]
+FOUR: list[Stroke] = [
+    [(0.38, 0.2), (0.33, 0.5), (0.66, 0.5)],
+    [(0.62, 0.2), (0.61, 0.5), (0.6, 0.82)],
+]
+TWO: list[Stroke] = [
+    [
+        *((0.33, 0.33), (0.4, 0.23), (0.52, 0.2), (0.63, 0.27), (0.64, 0.38), (0.56, 0.52)),
+        *((0.44, 0.66), (0.33, 0.78), (0.5, 0.77), (0.7, 0.78)),
+    ]
+]
+
+
+@pytest.fixture(scope="module")
+def address(conv_big: TrackedRun) -> Iterator[str]:
+    """A server with a trained network."""
+    process = start(conv_big.folder, "draw", "best", "--port", str(free_port()))
+    try:
+        yield announced(process, r"Draw a digit: (\S+)")
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """On a desktop; whatever the page complains of fails the test."""
+    context = browser.new_context(viewport={"width": 1100, "height": 800})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address)
+    yield page
+    context.close()
+    assert not complaints
+
+
+def draw(page: Page, strokes: list[Stroke]) -> None:
+    box = page.locator("#sheet").bounding_box()
+    assert box is not None
+    for stroke in strokes:
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place, steps=8)
+        page.mouse.up()
+
+
+@pytest.mark.parametrize(
+    ("digit", "strokes"), [("1", ONE), ("2", TWO), ("4", FOUR), ("7", SEVEN)], ids="1247"
+)
+def test_a_drawn_digit_is_read(
+    page: Page, digit: str, strokes: list[Stroke], tmp_path: Path
+) -> None:
+    draw(page, strokes)
+    expect(page.locator("#digit")).to_have_text(digit)
+    expect(page.locator("li.likeliest .name")).to_have_text(digit)
+    page.screenshot(path=tmp_path / f"desktop-{digit}.png")
+
+
+def test_the_probabilities_move_while_the_stroke_is_drawn(page: Page) -> None:
+    box = page.locator("#sheet").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.2 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.49 * box["width"], box["y"] + 0.8 * box["height"], steps=10)
+    # The pen is still down.
+    expect(page.locator("#digit")).to_have_text("1")
+    expect(page.locator("#seen")).to_be_visible()
+    page.mouse.up()
+
+
+def test_the_28_by_28_pixels_are_shown(page: Page) -> None:
+    draw(page, SEVEN)
+    expect(page.locator("#seen")).to_be_visible()
+    size = page.evaluate("[seen.naturalWidth, seen.naturalHeight]")
+    assert size == [28, 28]
+
+
+def test_undo_takes_back_a_stroke_and_clear_all(page: Page) -> None:
+    expect(page.locator("#undo")).to_be_disabled()
+    draw(page, [*ONE, *TWO])
+    page.locator("#undo").click()
+    expect(page.locator("#digit")).to_have_text("1")
+    draw(page, TWO)
+    page.locator("#clear").click()
+    expect(page.locator("#digit")).to_have_text("–")
+    expect(page.locator("#clear")).to_be_disabled()
+    expect(page.locator("#seen")).to_be_hidden()
+    draw(page, SEVEN)
+    expect(page.locator("#digit")).to_have_text("7")
+
+
+def test_a_telephone_shows_all_of_it_and_draws_with_a_finger(
+    browser: Browser, address: str, tmp_path: Path
+) -> None:
+    context = browser.new_context(
+        viewport={"width": 375, "height": 740},
+        has_touch=True,
+        is_mobile=True,
+        device_scale_factor=2,
+    )
+    page = context.new_page()
+    page.goto(address)
+    touch(page, SEVEN)
+    expect(page.locator("#digit")).to_have_text("7")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    page.screenshot(path=tmp_path / "telephone.png")
+    # Turned on its side, the drawing stays, and so does what it is read as.
+    page.set_viewport_size({"width": 740, "height": 375})
+    touch(page, [[(0.4, 0.5), (0.68, 0.5)]])
+    expect(page.locator("#digit")).to_have_text("7")
+    assert page.evaluate("pad.toData().length") == 2
+    context.close()
+
+
+def touch(page: Page, strokes: list[Stroke]) -> None:
+    """As a finger does it, by Chromium's own touch events."""
+    page.locator("#sheet").scroll_into_view_if_needed()
+    box = page.locator("#sheet").bounding_box()
+    assert box is not None
+    session = page.context.new_cdp_session(page)
+    for stroke in strokes:
+        kind = "touchStart"
+        for x, y in stroke:
+            place = {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [place]})
+            kind = "touchMove"
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "reason"),
+    [
+        (b"", 400, "something else"),
+        (b"no picture", 400, "expected a PNG, JPEG, WebP or TIFF picture"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), 400, "expected"),
+        (bytes(5 * 2**20), 413, "at most"),
+    ],
+    ids=["empty", "text", "damaged", "too large"],
+)
+def test_what_is_no_drawing_is_refused(
+    address: str, content: bytes, status: int, reason: str
+) -> None:
+    answer = requests.post(f"{address}/predict", data=content, timeout=10)
+    assert answer.status_code == status
+    assert reason in answer.json()["message"]
+
+
+def test_another_name_than_this_machine_is_refused(address: str) -> None:
+    answer = requests.get(address, headers={"Host": "attacker.example"}, timeout=10)
+    assert answer.status_code == 400
+
+
+def test_nothing_is_asked_of_the_network_outside(page: Page, address: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    draw(page, ONE)
+    expect(page.locator("#digit")).to_have_text("1")
+    assert asked
+    assert not [url for url in asked if not url.startswith((address, "data:", "blob:"))]
+
+
+def test_a_port_that_is_taken_is_told(conv_big: TrackedRun, address: str) -> None:
+    process = start(conv_big.folder, "draw", "best", "--port", address.rpartition(":")[2])
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "expected a free port" in err
+    assert isinstance(process, subprocess.Popen)

@@ -1,0 +1,185 @@
+"""Sweeps through each launcher, with real processes: failing, interrupted, killed, resumed."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow.entities import Run
+from support import QUICK, start
+
+pytestmark = pytest.mark.integration
+
+LAUNCHERS = ["basic", "processes", "slurm_local", "ray_cluster"]
+SLOW = [
+    "model=conv_big",
+    "data.train_size=2000",
+    "train.steps=600",
+    "train.evaluate_every=10 steps",
+]
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    out, err = process.communicate(timeout=400)
+    return process.returncode, out + err
+
+
+def runs_in(folder: Path, where: str = "") -> list[Run]:
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    return list(client.search_runs(["1"], where, order_by=["attributes.start_time ASC"]))
+
+
+def the_sweep(folder: Path) -> Run:
+    (sweep,) = runs_in(folder, "tags.kind = 'sweep'")
+    return sweep
+
+
+def children_in(folder: Path) -> list[Run]:
+    sweep = the_sweep(folder)
+    return runs_in(folder, f"tags.`mlflow.parentRunId` = '{sweep.info.run_id}'")
+
+
+def wait_for(folder: Path, status: str, count: int) -> list[Run]:
+    """The children of that status, once there are so many."""
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline:
+        time.sleep(0.5)
+        try:
+            found = [run for run in children_in(folder) if run.info.status == status]
+        except (ValueError, mlflow.exceptions.MlflowException):
+            continue  # The store is being set up.
+        if len(found) >= count and all(run.data.tags.get("config_hash") for run in found):
+            return found
+    pytest.fail(f"no {count} jobs are {status}")
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_a_sweep_through_a_launcher(tmp_path: Path, launcher: str) -> None:
+    words = [f"hydra/launcher={launcher}", "model=two_layers", *QUICK]
+    words += ["optim.learning_rate=0.1,1e30,0.2"]
+    code, out = finish(start(tmp_path, "-m", *words))
+    assert code == 1, out
+    assert out.count("✓") == 2
+    assert "failed: the loss became" in out
+    sweep = the_sweep(tmp_path)
+    statuses = [run.info.status for run in children_in(tmp_path)]
+    assert sorted(statuses) == ["FAILED", "FINISHED", "FINISHED"]
+    counts = {name: sweep.data.metrics[f"num_{name}"] for name in ("finished", "failed", "left")}
+    assert counts == {"finished": 2, "failed": 1, "left": 0}
+
+    # What one launcher has done, another one does not do again.
+    code, out = finish(start(tmp_path, "-m", *words[1:]))
+    assert "3 jobs, 2 done before, 1 to do" in out
+    assert len(children_in(tmp_path)) == 4
+
+
+def test_a_worker_that_is_killed_costs_its_job_alone(tmp_path: Path) -> None:
+    process = start(tmp_path, "-m", "hydra/launcher=processes", "seed=0,1,2,3", *SLOW)
+    victim = wait_for(tmp_path, "RUNNING", 1)[0]
+    os.kill(int(victim.data.tags["process"].rpartition(":")[2]), signal.SIGKILL)
+    code, out = finish(process)
+    assert code == 1, out
+    assert "its process was lost" in out
+    runs = {run.info.run_id: run for run in children_in(tmp_path)}
+    assert runs[victim.info.run_id].info.status == "FAILED"
+    assert the_sweep(tmp_path).data.metrics["num_finished"] >= 2
+    assert the_sweep(tmp_path).data.metrics["num_left"] == 0
+
+
+@pytest.mark.parametrize("launcher", ["basic", "processes", "slurm_local"])
+def test_ctrl_c_closes_the_sweep_and_its_jobs(tmp_path: Path, launcher: str) -> None:
+    words = ["-m", f"hydra/launcher={launcher}", "seed=0,1,2", *SLOW]
+    process = start(tmp_path, *words)
+    wait_for(tmp_path, "RUNNING", 1)
+    os.killpg(process.pid, signal.SIGINT)
+    code, out = finish(process)
+    assert code == 130, out
+    if launcher != "slurm_local":  # Its controllers, which are not ours, hear Ctrl-C too.
+        assert "Traceback" not in out
+    sweep = the_sweep(tmp_path)
+    assert sweep.info.status == "KILLED"
+    assert sweep.data.metrics["num_left"] > 0
+    time.sleep(2)
+    assert {run.info.status for run in children_in(tmp_path)} <= {"KILLED", "FINISHED"}
+
+    # The same command goes on with what is left, in the same run.
+    code, out = finish(start(tmp_path, *words, "train.steps=600"))
+    assert code == 0, out
+    assert the_sweep(tmp_path).info.status == "FINISHED"
+    assert the_sweep(tmp_path).data.metrics["num_finished"] == 3
+
+
+@pytest.mark.parametrize("launcher", ["basic", "processes"])
+def test_a_sweep_that_is_killed_goes_on_where_it_was(tmp_path: Path, launcher: str) -> None:
+    words = ["-m", f"hydra/launcher={launcher}", "seed=0,1,2,3", *SLOW]
+    process = start(tmp_path, *words)
+    done = wait_for(tmp_path, "FINISHED", 1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    done = [run for run in children_in(tmp_path) if run.info.status == "FINISHED"]
+    assert the_sweep(tmp_path).info.status == "RUNNING"
+
+    code, out = finish(start(tmp_path, *words))
+    assert code == 0, out
+    assert f"4 jobs, {len(done)} done before, {4 - len(done)} to do" in out
+    sweep = the_sweep(tmp_path)
+    assert sweep.info.status == "FINISHED"
+    assert sweep.data.metrics["num_finished"] == 4
+    finished = [run for run in children_in(tmp_path) if run.info.status == "FINISHED"]
+    assert len(finished) == 4
+    assert {run.info.run_id for run in done} <= {run.info.run_id for run in finished}
+
+
+def test_threads_can_be_swept_where_each_job_has_its_process(tmp_path: Path) -> None:
+    words = ["-m", "hydra/launcher=slurm_local", "device.threads=1,2", "device.onednn=on,off"]
+    code, out = finish(start(tmp_path, *words, *QUICK))
+    assert code == 0, out
+    assert len(children_in(tmp_path)) == 4
+
+
+def test_workers_divide_the_cores_and_print_to_the_folders_of_their_jobs(tmp_path: Path) -> None:
+    code, out = finish(start(tmp_path, "-m", "hydra/launcher=processes", "seed=0,1", *QUICK))
+    assert code == 0, out
+    assert "images/s" not in out
+    logs = list(tmp_path.glob("runs/*/*/log.txt"))
+    assert len(logs) == 2
+    assert all("images/s" in log.read_text() for log in logs)
+
+
+def test_eight_sweeps_at_once_on_a_fresh_store(tmp_path: Path) -> None:
+    processes = [start(tmp_path, f"seed={seed}", *QUICK) for seed in range(8)]
+    assert [finish(process)[0] for process in processes] == [0] * 8
+    assert [run.info.status for run in runs_in(tmp_path)] == ["FINISHED"] * 8
+
+
+def test_four_processes_of_25_runs_lose_no_metric(tmp_path: Path) -> None:
+    tiny = [
+        "data.train_size=600",
+        "train.steps=10",
+        "train.log_every=1",
+        "tracking.log_model=false",
+    ]
+    seeds = [",".join(str(seed) for seed in range(first, 100, 4)) for first in range(4)]
+    processes = [start(tmp_path, "-m", f"seed={part}", *tiny) for part in seeds]
+    for process in processes:
+        code, out = finish(process)
+        assert code == 0, out
+    jobs = [run for run in runs_in(tmp_path) if run.data.tags.get("kind") != "sweep"]
+    assert len(jobs) == 100
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    for run in jobs:
+        assert "test_accuracy" in run.data.metrics
+        assert len(client.get_metric_history(run.info.run_id, "train_loss")) == 10
+
+
+@pytest.mark.parametrize("model", ["softmax", "five_layers"])
+def test_a_hundred_runs_of_one_process_need_the_memory_of_ten(tmp_path: Path, model: str) -> None:
+    tiny = ["data.train_size=2000", "train.steps=20", "tracking.log_model=false"]
+    code, out = finish(start(tmp_path, "-m", f"model={model}", "seed=range(100)", *tiny))
+    assert code == 0, out
+    peaks = [run.data.metrics["peak_memory_mb"] for run in children_in(tmp_path)]
+    assert len(peaks) == 100
+    assert peaks[99] < 1.2 * peaks[9]

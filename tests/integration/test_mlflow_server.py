@@ -1,0 +1,91 @@
+"""A real MLflow server: runs that are sent to it, and `mnistexp ui` on a local store."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+import mlflow
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, expect
+from support import FEW_STEPS, served
+
+pytestmark = pytest.mark.integration
+
+
+def run(folder: Path, *arguments: str) -> str:
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "mnistexp", *FEW_STEPS, *arguments]
+    process = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    return process.stdout
+
+
+def test_a_run_is_sent_to_a_server_with_its_model(tmp_path: Path) -> None:
+    server = ("mlflow", "server", "--host", "127.0.0.1", "--workers", "1")
+    with served(tmp_path / "server", *server) as address:
+        out = run(tmp_path / "here", f"tracking.uri={address}", "tracking.experiment=remote")
+        page = re.search(rf"{address}/#/experiments/(\d+)/runs/(\w+)", out)
+        assert page is not None
+        client = mlflow.MlflowClient(address)
+        finished = client.get_run(page[2])
+        assert finished.info.status == "FINISHED"
+        assert client.get_experiment(page[1]).name == "remote"
+        mlflow.set_tracking_uri(address)
+        model = mlflow.pyfunc.load_model(f"models:/{finished.outputs.model_outputs[0].model_id}")
+        assert model.predict(np.zeros((2, 28, 28, 1), "u1")).shape == (2, 10)
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["runs"]
+
+
+def test_the_ui_shows_the_store_that_the_runs_used(tmp_path: Path) -> None:
+    out = run(tmp_path)
+    run_id = re.search(r"run id +(\w+)", out)
+    assert run_id is not None
+    with served(tmp_path, "mnistexp", "ui") as address:
+        with urlopen(address, timeout=30) as response:
+            assert b"MLflow" in response.read()
+        query = Request(
+            f"{address}/api/2.0/mlflow/runs/search",
+            data=json.dumps({"experiment_ids": ["1"]}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urlopen(query, timeout=30) as response:
+            (found,) = json.load(response)["runs"]
+    assert found["info"]["run_id"] == run_id[1]
+    assert found["info"]["run_name"] == "softmax-sgd-s0"
+
+
+def test_the_ui_is_good_to_browse(lived_in: Path, browser: Browser) -> None:
+    """The runs, a run with its description and curves, three runs compared, and a picture."""
+    client = mlflow.MlflowClient(f"sqlite:///{lived_in}/mlflow.db")
+    runs = client.search_runs(["1"], "params.model = 'two_layers' and status = 'FINISHED'")
+    sweep = client.get_run(runs[0].data.tags["mlflow.parentRunId"])
+    page = browser.new_page()  # MLflow's pages have complaints of their own in the console.
+    with served(lived_in, "mnistexp", "ui") as address:
+        page.goto(f"{address}/#/experiments/1/runs?workflowType=machine_learning")
+        expect(page.get_by_text(str(sweep.info.run_name)).first).to_be_visible(timeout=30_000)
+
+        start = f"{address}/#/experiments/1/runs/{runs[0].info.run_id}"
+        page.goto(f"{start}?workflowType=machine_learning")
+        expect(page.get_by_role("heading", name=str(runs[0].info.run_name))).to_be_visible()
+        expect(page.get_by_text(str(sweep.info.run_name)).first).to_be_visible()  # Its parent.
+        expect(page.get_by_text("mnistexp model=two_layers seed=").first).to_be_visible()
+
+        page.goto(f"{start}/model-metrics")
+        expect(page.get_by_role("heading", name="learning_rate")).to_be_visible(timeout=30_000)
+        expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=30_000)
+
+        page.goto(f"{start}/artifacts/figures/confusion_matrix.png")
+        picture = page.locator("img[src^=blob], img[src*=confusion]").first
+        expect(picture).to_be_visible(timeout=30_000)
+        assert picture.evaluate("image => image.naturalWidth") == 700
+
+        experiments = quote(json.dumps(["1"]))
+        chosen = quote(json.dumps([run.info.run_id for run in runs[:3]]))
+        page.goto(f"{address}/#/compare-runs?runs={chosen}&experiments={experiments}")
+        expect(page.get_by_text("Comparing 3 Runs")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("optim.learning_rate").first).to_be_visible()

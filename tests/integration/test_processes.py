@@ -1,0 +1,72 @@
+"""Whole processes: interrupted, terminated, and many at the same moment."""
+
+import signal
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow.entities import Run
+from support import QUICK, start
+
+pytestmark = pytest.mark.integration
+
+LONG = ["model=conv_big", "optim=adam", "train.steps=1000000", "train.log_every=10"]
+
+
+def runs_in(folder: Path) -> list[Run]:
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    return list(client.search_runs(["1"]))
+
+
+def wait_for_metrics(folder: Path) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        time.sleep(1)
+        if (folder / "mlflow.db").exists() and (folder / "runs").exists():
+            try:
+                if any(run.data.metrics for run in runs_in(folder)):
+                    return
+            except mlflow.exceptions.MlflowException:
+                continue  # The store is being set up.
+    pytest.fail("no metrics within two minutes")
+
+
+@pytest.mark.parametrize(
+    ("sent", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_a_run_that_is_stopped_is_killed_and_keeps_its_metrics(
+    tmp_path: Path, sent: signal.Signals, exit_code: int
+) -> None:
+    process = start(tmp_path, *LONG)
+    wait_for_metrics(tmp_path)
+    process.send_signal(sent)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == exit_code
+    assert err == "interrupted\n"
+    (run,) = runs_in(tmp_path)
+    assert run.info.status == "KILLED"
+    assert run.data.metrics["train_loss"] > 0
+
+
+def test_six_runs_at_the_same_moment_on_a_fresh_store_all_succeed(tmp_path: Path) -> None:
+    processes = [start(tmp_path, *QUICK, f"seed={seed}") for seed in range(6)]
+    endings = [(process.communicate(timeout=300), process.returncode) for process in processes]
+    assert [code for _, code in endings] == [0] * 6, endings
+    runs = runs_in(tmp_path)
+    assert sorted(run.data.params["seed"] for run in runs) == list("012345")
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert all(run.data.metrics["test_accuracy"] > 0 for run in runs)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlruns", "runs"]
+    assert len(list((tmp_path / "runs").iterdir())) == 6
+
+
+def test_equal_seeds_give_equal_weights_in_two_processes(tmp_path: Path) -> None:
+    for _ in range(2):
+        process = start(tmp_path, "model=conv_big", "optim=adam", *QUICK)
+        assert process.communicate(timeout=120)
+        assert process.returncode == 0
+    first, second = runs_in(tmp_path)
+    assert first.data.tags["weights_sha256"] == second.data.tags["weights_sha256"]
+    assert first.data.tags["config_hash"] == second.data.tags["config_hash"]
+    assert first.data.metrics["test_loss"] == second.data.metrics["test_loss"]

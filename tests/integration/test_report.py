@@ -1,0 +1,117 @@
+"""`mnistexp report`, read by a real browser."""
+
+import base64
+import io
+import re
+import statistics
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+from support import Command
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def report(mnistexp: Command, lived_in: Path, monkeypatch: pytest.MonkeyPatch, page: Page) -> Page:
+    """The report of the last sweep, opened without a network."""
+    monkeypatch.chdir(lived_in)
+    outcome = mnistexp("report", "-o", "report.html")
+    assert outcome.exit_code == 0, outcome.err
+    assert "6 runs" in outcome.out
+    page.context.set_offline(True)
+    page.goto(f"file://{lived_in}/report.html")
+    return page
+
+
+def column(page: Page, title: str) -> list[str]:
+    titles = [text.strip() for text in page.locator("#leaderboard th").all_inner_texts()]
+    place = titles.index(title) + 1
+    return page.locator(f"#leaderboard tbody td:nth-child({place})").all_inner_texts()
+
+
+def test_the_leaderboard_has_the_figures_that_mlflow_has(report: Page) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db")
+    for model, shown in zip(column(report, "model"), column(report, "val accuracy"), strict=True):
+        where = f"params.model = '{model}' and params.`train.steps` = '20'"
+        runs = client.search_runs(["1"], f"{where} and attributes.status = 'FINISHED'")
+        logged = [run.data.metrics["val_accuracy"] for run in runs]
+        expected = f"{statistics.mean(logged):.4f} ± {statistics.stdev(logged):.4f}"
+        assert shown.removesuffix(" ★") == expected
+
+
+def test_a_click_on_a_heading_sorts_by_number(report: Page) -> None:
+    def parameters() -> list[int]:
+        return [int(text.replace(",", "")) for text in column(report, "parameters")]
+
+    report.get_by_role("button", name="parameters").click()
+    assert parameters() == [159_010, 7_850]
+    report.get_by_role("button", name="parameters").click()
+    assert parameters() == [7_850, 159_010]
+    report.get_by_role("button", name="model").click()
+    assert column(report, "model") == ["two_layers", "softmax"]
+
+
+def test_curves_are_drawn_and_can_be_switched(report: Page) -> None:
+    chart = report.locator(".js-plotly-plot").first
+    lines = chart.locator(".scatterlayer .trace")
+    expect(lines).to_have_count(6)  # Of one metric: two recipes of three seeds.
+    chart.locator(".legendtoggle").first.click()
+    expect(lines).to_have_count(3)
+    chart.locator(".updatemenu-header").click()
+    chart.locator(".updatemenu-dropdown-button", has_text="train loss").click()
+    expect(chart.locator(".ytitle")).to_have_text("train loss")
+
+
+def test_costs_and_settings_are_drawn(report: Page) -> None:
+    charts = report.locator(".js-plotly-plot")
+    expect(charts).to_have_count(3)
+    expect(charts.nth(1).locator(".scatterlayer .point")).to_have_count(12)
+    expect(charts.nth(2).locator(".axis-title")).to_have_text(
+        ["model", "seconds", "num parameters", "val accuracy"]
+    )
+
+
+def test_runs_show_their_pictures_and_configs(report: Page, lived_in: Path) -> None:
+    shown = report.locator("details .pictures").first.locator("img")
+    titles = [picture.get_attribute("alt") or "" for picture in shown.all()]
+    assert [re.sub(" of .*", "", title) for title in titles] == [
+        "Confusion matrix",
+        "Worst recognised digits",
+        "Reliability",
+        "First layer",
+    ]
+    source = shown.first.get_attribute("src") or ""
+    content = base64.b64decode(source.removeprefix("data:image/png;base64,"))
+    (run_id,) = re.findall(r"[0-9a-f]{32}", report.locator("details .note").first.inner_text())
+    (file,) = lived_in.glob(f"mlruns/*/{run_id}/artifacts/figures/confusion_matrix.png")
+    assert content == file.read_bytes()
+    assert Image.open(io.BytesIO(content)).width > 500
+    report.locator("details details summary").first.click()
+    expect(report.locator("pre").first).to_contain_text("learning_rate: 0.5")
+
+
+def test_it_is_readable_on_a_small_screen(report: Page) -> None:
+    report.set_viewport_size({"width": 400, "height": 800})
+    report.wait_for_function("document.documentElement.scrollWidth <= 400")
+
+
+def test_a_report_of_named_runs_has_those(
+    mnistexp: Command, lived_in: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, page: Page
+) -> None:
+    monkeypatch.chdir(lived_in)
+    assert mnistexp("report", "lab", "-o", str(tmp_path / "lab.html")).exit_code == 0
+    page.goto(f"file://{tmp_path}/lab.html")
+    names = pd.Series(column(page, "name"))
+    assert names.tolist() == ["lab.1_0_softmax", "lab.1_1_two_layers_sigmoid"]
+    expect(page.get_by_text("must not choose a model")).to_be_visible()
+
+
+def test_a_wrong_place_for_the_page_is_told(mnistexp: Command) -> None:
+    outcome = mnistexp("report", "-o", "nowhere/report.html")
+    assert outcome.exit_code == 2
+    assert "--output: expected a file in a folder that exists" in outcome.err
