@@ -1,4 +1,4 @@
-"""Helpers of the tests: the command line in this process or in a process of its own."""
+"""What several tests share: commands in this or another process, servers, and ports."""
 
 import os
 import re
@@ -24,15 +24,15 @@ from mnistexp.experiment import RunResult
 from mnistexp.model import NetworkConfig
 
 FEW_STEPS = ["data.train_size=2000", "train.steps=20"]
-"""Of real digits."""
+"""Settings of a training that takes less than a second."""
 QUICK = [*FEW_STEPS, "tracking.figures=false"]
-"""Without pictures of the run too, which take longer than such a training."""
+"""The same without figures, which take longer than such a training."""
 CHROMIUM = Path("/usr/bin/chromium")
 
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How a command ended, and what it printed."""
+    """The exit code of a command and its output."""
 
     exit_code: int
     out: str
@@ -42,8 +42,8 @@ class CommandResult:
 Command = Callable[..., CommandResult]
 
 
-def run_here(*arguments: str) -> int:
-    """The command `mnistexp` in this process and this working folder. Gives its exit code."""
+def run_command(*arguments: str) -> int:
+    """Run `mnistexp` in this process and working folder, and return its exit code."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["mnistexp", *arguments])
         try:
@@ -55,33 +55,33 @@ def run_here(*arguments: str) -> int:
     return 0
 
 
-def write_own(folder: Path, name: str, text: str) -> None:
-    """An experiment of the user's, `user=NAME` of a working folder."""
+def write_user_experiment(folder: Path, name: str, text: str) -> None:
+    """Write the experiment `user=NAME` into a working folder."""
     file = folder / "experiments" / "user" / f"{name}.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"# @package _global_\n{text}")
 
 
-def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    """The command `mnistexp` in a process, and a group of processes, of its own."""
+def start_command(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """Start `mnistexp` in a process, and a process group, of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "mnistexp", *arguments],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # So that Ctrl-C reaches a sweep and its workers, as it does.
-        preexec_fn=_hear_ctrl_c,
+        start_new_session=True,  # Tests send Ctrl-C to the whole group.
+        preexec_fn=_restore_ctrl_c,
     )
 
 
-def _hear_ctrl_c() -> None:
-    """As in a terminal, also where the tests run in the background and are deaf to it."""
+def _restore_ctrl_c() -> None:
+    """Undo what a shell does to background jobs: they ignore SIGINT."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def network_config(*overrides: str) -> NetworkConfig:
-    """The model section of a config whose model is a network."""
+    """Compose overrides and return the model section, which must be a network."""
     model = compose_config(list(overrides))[0].model
     assert isinstance(model, NetworkConfig)
     return model
@@ -89,7 +89,7 @@ def network_config(*overrides: str) -> NetworkConfig:
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """A run, as it ended and as MLflow's own client reads it."""
+    """A run: its result in this process, and the run that MLflow's client reads."""
 
     result: RunResult
     run: Run
@@ -98,13 +98,13 @@ class TrackedRun:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """Return a free port of 127.0.0.1."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
-def announced(process: "subprocess.Popen[str]", pattern: str) -> str:
-    """What the pattern's group finds in what a process prints, once it prints it."""
+def wait_for_output(process: "subprocess.Popen[str]", pattern: str) -> str:
+    """Read the output of a process until a line matches, and return the group of the match."""
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
@@ -112,12 +112,12 @@ def announced(process: "subprocess.Popen[str]", pattern: str) -> str:
         if found := re.search(pattern, line):
             return found[1]
     _, err = process.communicate()
-    raise AssertionError(f"ended without {pattern!r}: {lines} {err}")
+    raise AssertionError(f"expected {pattern!r}. Received: {lines} {err}")
 
 
 @contextmanager
-def served(folder: Path, *command: str) -> Iterator[str]:
-    """The address of a server that is started in a folder, and stopped in the end."""
+def running_server(folder: Path, *command: str) -> Iterator[str]:
+    """Start a server in a folder, yield its address, and stop it."""
     port = free_port()
     folder.mkdir(exist_ok=True)
     process = subprocess.Popen(
@@ -137,10 +137,10 @@ def served(folder: Path, *command: str) -> Iterator[str]:
 
 def _wait_until_healthy(address: str, process: "subprocess.Popen[bytes]") -> None:
     for _ in range(120):
-        assert process.poll() is None, "the server has ended"
+        assert process.poll() is None, "the server exited"
         try:
             with urlopen(f"{address}/health", timeout=1):
                 return
         except OSError:
             time.sleep(0.5)
-    pytest.fail(f"no answer from {address}")
+    pytest.fail(f"{address} does not answer")

@@ -19,9 +19,9 @@ from mnistexp.analysis import SeedGroup, changes, compare, differing, group_by_s
 
 
 @pytest.fixture
-def here(mnistexp: Command, lived_in: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+def here(mnistexp: Command, store_with_sweep: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """The command in a folder that has runs, a terminal of 100 columns wide."""
-    monkeypatch.chdir(lived_in)
+    monkeypatch.chdir(store_with_sweep)
     monkeypatch.setenv("COLUMNS", "100")
     return mnistexp
 

@@ -38,12 +38,12 @@ def sure_of(digits: list[int], confidences: list[float]) -> np.ndarray:
     return probabilities
 
 
-def test_every_run_has_its_pictures(tracked: TrackedRun) -> None:
-    run_id = tracked.run.info.run_id
-    files = tracked.client.list_artifacts(run_id, "figures")
+def test_every_run_has_its_pictures(two_layers_run: TrackedRun) -> None:
+    run_id = two_layers_run.run.info.run_id
+    files = two_layers_run.client.list_artifacts(run_id, "figures")
     assert {Path(file.path).stem for file in files} == PICTURES
     for file in files:
-        path = tracked.client.download_artifacts(run_id, file.path)
+        path = two_layers_run.client.download_artifacts(run_id, file.path)
         with Image.open(path) as picture:
             assert min(picture.size) >= 500
 
@@ -54,13 +54,13 @@ def test_they_can_be_left_out(mnistexp: Command, tmp_path: Path) -> None:
     assert list(tmp_path.glob("mlruns/*/*/artifacts/config.yaml"))
 
 
-def test_the_confusion_matrix_is_scikit_learns(tracked: TrackedRun) -> None:
-    test = load_data(tracked.result.config.data).test
-    probabilities = tracked.result.learner.predict_probabilities(test.images)
+def test_the_confusion_matrix_is_scikit_learns(two_layers_run: TrackedRun) -> None:
+    test = load_data(two_layers_run.result.config.data).test
+    probabilities = two_layers_run.result.learner.predict_probabilities(test.images)
     expected = confusion_matrix(test.labels, probabilities.argmax(axis=1))
     figure = draw_confusion_matrix(test.labels, probabilities)
     assert texts(figure) == [str(count) for count in expected.ravel()]
-    wrong = round((1 - tracked.result.metrics["test_accuracy"]) * 10_000)
+    wrong = round((1 - two_layers_run.result.metrics["test_accuracy"]) * 10_000)
     assert figure.axes[0].get_title() == f"{wrong} of 10,000 test images wrong"
 
 

@@ -13,8 +13,8 @@ from mnistexp.errors import ConfigError, TrackingError
 
 
 @pytest.fixture(autouse=True)
-def at_home(lived_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(lived_in)
+def at_home(store_with_sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(store_with_sweep)
 
 
 def client() -> mlflow.MlflowClient:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from support import Command, write_own
+from support import Command, write_user_experiment
 
 from mnistexp.config.completion import complete_words
 from mnistexp.config.config_groups import list_groups
@@ -90,7 +90,7 @@ def test_every_setting_of_the_schema_can_be_reached() -> None:
 
 
 def test_experiments_of_ones_own_are_proposed(mnistexp: Command, tmp_path: Path) -> None:
-    write_own(tmp_path, "mine", "defaults:\n  - override /model: conv_big\n")
+    write_user_experiment(tmp_path, "mine", "defaults:\n  - override /model: conv_big\n")
     assert complete_words([], "user=") == ["user=mine"]
     assert "model.layers.conv3." in complete_words(["user=mine"], "model.layers.")
 

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 from omegaconf import OmegaConf
-from support import Command, write_own
+from support import Command, write_user_experiment
 
 from mnistexp.config.config_groups import EXPERIMENTS, shipped
 from mnistexp.config.json_schema import file_schemas
@@ -132,7 +132,7 @@ def test_written_for_an_editor_and_named_by_a_file(mnistexp: Command, tmp_path: 
     (tmp_path / "mine" / "model" / "tiny.yaml").write_text("activation: relu\n")
     out = mnistexp("schema", "--write", ".schemas", "--config-dir", "mine").out
     package, line = out.strip().splitlines()[-2:]
-    write_own(tmp_path, "mine", "defaults:\n  - override /model: tiny\nseed: 5\n")
+    write_user_experiment(tmp_path, "mine", "defaults:\n  - override /model: tiny\nseed: 5\n")
     file = tmp_path / "experiments" / "user" / "mine.yaml"
     file.write_text(file.read_text().replace(package, f"{package}\n{line}"))
     named = file.parent / line.partition("$schema=")[2]

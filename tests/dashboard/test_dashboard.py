@@ -59,9 +59,9 @@ def data() -> Data:
 
 
 @pytest.fixture
-def film(recorded: TrackedRun) -> RecordedRun:
-    assert recorded.result.recording is not None
-    return RecordedRun(recorded.result.recording)
+def film(recorded_run: TrackedRun) -> RecordedRun:
+    assert recorded_run.result.recording is not None
+    return RecordedRun(recorded_run.result.recording)
 
 
 def train(
@@ -228,8 +228,8 @@ def test_the_test_digits_are_seen_whatever_is_evaluated(data: Data) -> None:
     assert last.accuracy == pytest.approx((logits.argmax(axis=1) == data.test.labels).mean())
 
 
-def test_a_recording_gives_back_what_was_seen(recorded: TrackedRun, film: RecordedRun) -> None:
-    history = recorded.result.history
+def test_a_recording_gives_back_what_was_seen(recorded_run: TrackedRun, film: RecordedRun) -> None:
+    history = recorded_run.result.history
     track = film.track
     assert track.steps.tolist() == list(range(0, 201, 20))
     assert track.steps[track.test].tolist() == [0, 100, 200]
@@ -237,24 +237,24 @@ def test_a_recording_gives_back_what_was_seen(recorded: TrackedRun, film: Record
     losses = list(history["test_loss"].values())
     assert (track.test_losses[1:] / 100).tolist() == pytest.approx(losses)
     assert film.recording.ending == "finished"
-    assert film.recording.header.run_id == recorded.result.run_id
+    assert film.recording.header.run_id == recorded_run.result.run_id
     last = film.recording.moments[-1].snapshot.on_test
     assert last is not None
-    computed = recorded.result.learner.predict_probabilities(film.test.images).argmax(axis=1)
+    computed = recorded_run.result.learner.predict_probabilities(film.test.images).argmax(axis=1)
     np.testing.assert_array_equal(last.predictions, computed)
 
 
-def test_recording_and_picture_are_artifacts_of_the_run(recorded: TrackedRun) -> None:
-    assert recorded.result.run_id is not None
-    folder = recorded.client.download_artifacts(recorded.result.run_id, "dashboard")
+def test_recording_and_picture_are_artifacts_of_the_run(recorded_run: TrackedRun) -> None:
+    assert recorded_run.result.run_id is not None
+    folder = recorded_run.client.download_artifacts(recorded_run.result.run_id, "dashboard")
     assert sorted(path.name for path in Path(folder).iterdir()) == [
         "training.png",
         "training.recording",
     ]
     assert size_of(Path(folder) / "training.png") == (1440, 810)
-    assert recorded.result.recording is not None
+    assert recorded_run.result.recording is not None
     stored = (Path(folder) / "training.recording").read_bytes()
-    assert stored == recorded.result.recording.read_bytes()
+    assert stored == recorded_run.result.recording.read_bytes()
 
 
 def size_of(file: Path) -> tuple[int, int]:
@@ -425,7 +425,7 @@ def test_a_zoom_survives_what_is_drawn_later_and_h_ends_it(
 def test_ctrl_s_saves_the_picture_and_says_where(window: Window) -> None:
     press(window, "ctrl+s")
     (file,) = Path.cwd().glob("*.png")
-    assert file.name == "filmed-step-200.png"
+    assert file.name == "recorded-step-200.png"
     assert size_of(file) == (2880, 1620)
     window.refresh()
     assert str(file) in window._show.panels._notice.get_text()
@@ -611,13 +611,13 @@ def run(*overrides: str) -> RunResult:
 
 
 def test_a_training_that_diverges_leaves_a_recording_up_to_there(
-    recorded: TrackedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recorded_run: TrackedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     settings = [
         *("model=five_layers", "optim=sgd", "optim.learning_rate=5.0", "data.scale=1.0"),
         *("train.loss=naive_cross_entropy", "train.log_every=1", "data.train_size=2000"),
-        *("dashboard=record", f"tracking.uri=sqlite:///{recorded.folder}/mlflow.db"),
+        *("dashboard=record", f"tracking.uri=sqlite:///{recorded_run.folder}/mlflow.db"),
     ]
     with pytest.raises(TrainingDiverged):
         run_experiment(*compose_config(settings))
@@ -626,8 +626,8 @@ def test_a_training_that_diverges_leaves_a_recording_up_to_there(
     assert recording.moments
     assert recording.ending is not None
     assert "the loss became nan" in recording.ending
-    (run,) = recorded.client.search_runs(["1"], "tags.diverged = 'true'")
-    assert len(recorded.client.list_artifacts(run.info.run_id, "dashboard")) == 2
+    (run,) = recorded_run.client.search_runs(["1"], "tags.diverged = 'true'")
+    assert len(recorded_run.client.list_artifacts(run.info.run_id, "dashboard")) == 2
 
 
 def test_a_movie_has_a_frame_for_each_moment_at_24_a_second(
@@ -686,12 +686,12 @@ def test_without_ffmpeg_the_remedy_is_said(
 
 
 def test_a_run_is_found_by_id_name_and_folder_and_without_its_folder(
-    recorded: TrackedRun, mnistexp: Command
+    recorded_run: TrackedRun, mnistexp: Command
 ) -> None:
-    file = recorded.result.recording
+    file = recorded_run.result.recording
     assert file is not None
-    uri = f"sqlite:///{recorded.folder}/mlflow.db"
-    run_id = recorded.result.run_id
+    uri = f"sqlite:///{recorded_run.folder}/mlflow.db"
+    run_id = recorded_run.result.run_id
     assert run_id is not None
 
     def saved(run: str) -> bytes:
@@ -700,7 +700,7 @@ def test_a_run_is_found_by_id_name_and_folder_and_without_its_folder(
         return Path("a.png").read_bytes()
 
     expected = saved(str(file))
-    assert saved(run_id) == saved("filmed") == saved(str(file.parent)) == expected
+    assert saved(run_id) == saved("recorded") == saved(str(file.parent)) == expected
     aside = file.rename(file.with_suffix(".aside"))
     try:
         assert saved(run_id) == expected
@@ -711,11 +711,11 @@ def test_a_run_is_found_by_id_name_and_folder_and_without_its_folder(
 
 
 def test_a_run_that_was_not_recorded_says_how_it_would_be(
-    tracked: TrackedRun, mnistexp: Command
+    two_layers_run: TrackedRun, mnistexp: Command
 ) -> None:
-    assert tracked.result.run_id is not None
-    uri = f"sqlite:///{tracked.folder}/mlflow.db"
-    outcome = mnistexp("watch", tracked.result.run_id, "--uri", uri)
+    assert two_layers_run.result.run_id is not None
+    uri = f"sqlite:///{two_layers_run.folder}/mlflow.db"
+    outcome = mnistexp("watch", two_layers_run.result.run_id, "--uri", uri)
     assert outcome.exit_code == 2
     assert "expected a run that was recorded, with dashboard=record" in outcome.err
 
@@ -726,8 +726,8 @@ def test_other_data_than_was_recorded_is_refused(tmp_path: Path) -> None:
         RecordedRun(tmp_path / "r")
 
 
-def test_a_notebook_gets_a_figure_that_shows_itself(recorded: TrackedRun) -> None:
-    figure = watch(recorded.result)
+def test_a_notebook_gets_a_figure_that_shows_itself(recorded_run: TrackedRun) -> None:
+    figure = watch(recorded_run.result)
     assert isinstance(figure, Figure)
     assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
     assert len([axes for axes in figure.axes if axes.get_label() in PANELS]) == 6

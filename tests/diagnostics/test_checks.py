@@ -17,7 +17,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from filelock import FileLock
-from support import Command, TrackedRun, served
+from support import Command, TrackedRun, running_server
 
 from mnistexp.data.files import DATASETS
 from mnistexp.diagnostics.check_result import CheckResult
@@ -37,9 +37,9 @@ with start_run(MlflowTracking(type="mlflow"), "a_run"):
 
 
 @pytest.fixture
-def store(tracked: TrackedRun, tmp_path: Path) -> Path:
+def store(two_layers_run: TrackedRun, tmp_path: Path) -> Path:
     """A copy of a store with a finished run, in the working folder."""
-    return Path(shutil.copy(tracked.folder / "mlflow.db", tmp_path))
+    return Path(shutil.copy(two_layers_run.folder / "mlflow.db", tmp_path))
 
 
 @contextmanager
@@ -207,7 +207,7 @@ def test_a_database_that_mlflow_has_not_set_up_is_left_as_it_is(
 @pytest.mark.integration
 def test_a_server_is_asked_for_its_version_and_its_runs(mnistexp: Command, tmp_path: Path) -> None:
     server = ("mlflow", "server", "--host", "127.0.0.1", "--workers", "1")
-    with served(tmp_path / "server", *server) as uri:
+    with running_server(tmp_path / "server", *server) as uri:
         client = mlflow.MlflowClient(uri)
         tags = {"process": f"{os.uname().nodename}:999999999"}
         run = client.create_run("0", run_name="lost_one", tags=tags)

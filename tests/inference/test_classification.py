@@ -16,8 +16,8 @@ from mnistexp.inference.preprocessing import preprocess
 
 
 @pytest.fixture
-def uri(tracked: TrackedRun) -> list[str]:
-    return ["--uri", f"sqlite:///{tracked.folder}/mlflow.db"]
+def uri(two_layers_run: TrackedRun) -> list[str]:
+    return ["--uri", f"sqlite:///{two_layers_run.folder}/mlflow.db"]
 
 
 @pytest.fixture

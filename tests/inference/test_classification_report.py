@@ -12,29 +12,31 @@ from mnistexp.data import Split, load_data
 from mnistexp.inference.classification_report import report_classification
 
 
-def uri_of(tracked: TrackedRun) -> list[str]:
-    return ["--uri", f"sqlite:///{tracked.folder}/mlflow.db"]
+def uri_of(two_layers_run: TrackedRun) -> list[str]:
+    return ["--uri", f"sqlite:///{two_layers_run.folder}/mlflow.db"]
 
 
-def evaluated(mnistexp: Command, tracked: TrackedRun, *arguments: str) -> dict[str, object]:
-    run_id = tracked.run.info.run_id
-    outcome = mnistexp("evaluate", run_id, *arguments, "--json", *uri_of(tracked))
+def evaluated(mnistexp: Command, two_layers_run: TrackedRun, *arguments: str) -> dict[str, object]:
+    run_id = two_layers_run.run.info.run_id
+    outcome = mnistexp("evaluate", run_id, *arguments, "--json", *uri_of(two_layers_run))
     assert outcome.exit_code == 0, outcome.err
     found: dict[str, object] = json.loads(outcome.out)
     return found
 
 
-def test_it_agrees_with_the_run_to_the_last_digit(mnistexp: Command, tracked: TrackedRun) -> None:
-    found = evaluated(mnistexp, tracked)
-    logged = tracked.run.data.metrics
+def test_it_agrees_with_the_run_to_the_last_digit(
+    mnistexp: Command, two_layers_run: TrackedRun
+) -> None:
+    found = evaluated(mnistexp, two_layers_run)
+    logged = two_layers_run.run.data.metrics
     assert found["accuracy"] == logged["test_accuracy"]
     assert found["loss"] == logged["test_loss"]
     assert found["num_images"] == 10_000
 
 
-def test_the_figures_against_counting_by_hand(tracked: TrackedRun) -> None:
+def test_the_figures_against_counting_by_hand(two_layers_run: TrackedRun) -> None:
     test = load_data(compose_config([])[0].data).test[:1_000]
-    learner = tracked.result.learner
+    learner = two_layers_run.result.learner
     found = report_classification(learner, test)
     answers = learner.predict_probabilities(test.images).argmax(axis=1)
     for digit in range(10):
@@ -69,28 +71,28 @@ def test_a_class_that_is_never_said_has_no_precision_and_no_warning() -> None:
 
 
 def test_other_test_images_are_chosen_in_the_words_of_a_run(
-    mnistexp: Command, tracked: TrackedRun
+    mnistexp: Command, two_layers_run: TrackedRun
 ) -> None:
-    found = evaluated(mnistexp, tracked, "data.test_slice=[3300,6600]")
+    found = evaluated(mnistexp, two_layers_run, "data.test_slice=[3300,6600]")
     test = load_data(compose_config(["data.test_slice=[3300,6600]"])[0].data).test
-    answers = tracked.result.learner.predict_probabilities(test.images).argmax(axis=1)
+    answers = two_layers_run.result.learner.predict_probabilities(test.images).argmax(axis=1)
     assert found["accuracy"] == (answers == test.labels).mean()
     assert found["data"] == "mnist_3300_6600"
 
 
-def test_the_figures_are_logged_when_asked(mnistexp: Command, tracked: TrackedRun) -> None:
-    run_id = tracked.run.info.run_id
-    arguments = ["data.test_slice=[0,500]", "--log", *uri_of(tracked)]
+def test_the_figures_are_logged_when_asked(mnistexp: Command, two_layers_run: TrackedRun) -> None:
+    run_id = two_layers_run.run.info.run_id
+    arguments = ["data.test_slice=[0,500]", "--log", *uri_of(two_layers_run)]
     outcome = mnistexp("evaluate", run_id[:8], *arguments)
     assert outcome.exit_code == 0, outcome.err
     assert "on 500 test images of mnist_0_500" in outcome.out
     assert max(map(len, outcome.out.splitlines())) <= 100
-    run = tracked.client.get_run(run_id)
+    run = two_layers_run.client.get_run(run_id)
     assert run.info.status == "FINISHED"
     assert 0.9 < run.data.metrics["evaluation/mnist_0_500/accuracy"] <= 1
     # The run's own figure stays.
-    assert run.data.metrics["test_accuracy"] == tracked.run.data.metrics["test_accuracy"]
-    files = [file.path for file in tracked.client.list_artifacts(run_id, "evaluations")]
+    assert run.data.metrics["test_accuracy"] == two_layers_run.run.data.metrics["test_accuracy"]
+    files = [file.path for file in two_layers_run.client.list_artifacts(run_id, "evaluations")]
     assert files == ["evaluations/mnist_0_500.json"]
 
 
@@ -106,9 +108,9 @@ def test_the_figures_are_logged_when_asked(mnistexp: Command, tracked: TrackedRu
     ],
 )
 def test_what_cannot_be_evaluated_is_told(
-    arguments: list[str], complaint: str, mnistexp: Command, tracked: TrackedRun
+    arguments: list[str], complaint: str, mnistexp: Command, two_layers_run: TrackedRun
 ) -> None:
-    outcome = mnistexp("evaluate", "best", *arguments, *uri_of(tracked))
+    outcome = mnistexp("evaluate", "best", *arguments, *uri_of(two_layers_run))
     assert outcome.exit_code == 2
     assert complaint in outcome.err
     assert "Traceback" not in outcome.err

@@ -230,13 +230,13 @@ def test_what_is_no_file_is_refused(path: str, complaint: str) -> None:
 
 
 @pytest.mark.integration
-def test_a_thousand_photographs_of_test_digits_are_read(conv_big: TrackedRun) -> None:
+def test_a_thousand_photographs_of_test_digits_are_read(conv_big_run: TrackedRun) -> None:
     """Scaled 1 to 40 times, inverted, noisy, unevenly lit, turned, off centre, JPEG quality 40."""
     taken = list(photographs(digits_of_the_test_set(), 1_000, seed=2026))
     prepared = [preprocess(read_picture(photo.jpeg, "photograph")) for photo in taken]
     found = np.array([image is not None for image in prepared])
     images = np.stack([np.zeros((28, 28), "u1") if p is None else p for p in prepared])
-    probabilities = conv_big.result.learner.predict_probabilities(images[..., np.newaxis])
+    probabilities = conv_big_run.result.learner.predict_probabilities(images[..., np.newaxis])
     right = found & (probabilities.argmax(axis=1) == [photo.label for photo in taken])
     print(f"\n{right.mean():.4f} of 1,000 photographs, {(~found).sum()} without a digit")
     for inverted in (False, True):

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageGrab
 from playwright.sync_api import Browser, Page, sync_playwright
-from support import TrackedRun, start
+from support import TrackedRun, start_command
 
 from mnistexp.dashboard.recording import Recording
 from mnistexp.dashboard.view import PANELS
@@ -47,7 +47,7 @@ def browser() -> Iterator[Browser]:
 @contextmanager
 def watched(folder: Path, *arguments: str) -> Iterator[str]:
     """The address of the page of `mnistexp watch --web`."""
-    process = start(folder, "watch", "--web", *arguments)
+    process = start_command(folder, "watch", "--web", *arguments)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -98,9 +98,9 @@ def opened(browser: Browser, address: str) -> Page:
 
 
 def test_each_key_changes_what_is_shown(
-    recorded: TrackedRun, browser: Browser, tmp_path: Path
+    recorded_run: TrackedRun, browser: Browser, tmp_path: Path
 ) -> None:
-    with watched(tmp_path, recording_of(recorded), "--speed", "1000") as address:
+    with watched(tmp_path, recording_of(recorded_run), "--speed", "1000") as address:
         page = opened(browser, address)
         seen = [pixels(page)]
         layouts = {str(number + 1): [name] for number, name in enumerate(PANELS)}
@@ -120,9 +120,9 @@ def test_each_key_changes_what_is_shown(
 
 
 def test_a_box_is_zoomed_into_and_stays(
-    recorded: TrackedRun, browser: Browser, tmp_path: Path
+    recorded_run: TrackedRun, browser: Browser, tmp_path: Path
 ) -> None:
-    with watched(tmp_path, recording_of(recorded), "--speed", "1000") as address:
+    with watched(tmp_path, recording_of(recorded_run), "--speed", "1000") as address:
         page = opened(browser, address)
         whole = press(page, "1", panels=["accuracy"])
         press(page, "o", zooming=True)
@@ -141,11 +141,11 @@ def test_a_box_is_zoomed_into_and_stays(
 
 
 def test_space_pauses_and_resumes_a_replay(
-    recorded: TrackedRun, browser: Browser, tmp_path: Path
+    recorded_run: TrackedRun, browser: Browser, tmp_path: Path
 ) -> None:
-    moments = Recording(Path(recording_of(recorded))).moments
+    moments = Recording(Path(recording_of(recorded_run))).moments
     seconds = moments[-1].seconds - moments[0].seconds
-    with watched(tmp_path, recording_of(recorded), "--speed", str(seconds / 8)) as address:
+    with watched(tmp_path, recording_of(recorded_run), "--speed", str(seconds / 8)) as address:
         page = browser.new_page()
         page.goto(address)
         wait_for(lambda: state(page).get("step"))
@@ -160,21 +160,23 @@ def test_space_pauses_and_resumes_a_replay(
         wait_for(lambda: state(page)["step"] != 200)
 
 
-def test_ctrl_s_gives_the_picture(recorded: TrackedRun, browser: Browser, tmp_path: Path) -> None:
-    with watched(tmp_path, recording_of(recorded), "--speed", "1000") as address:
+def test_ctrl_s_gives_the_picture(
+    recorded_run: TrackedRun, browser: Browser, tmp_path: Path
+) -> None:
+    with watched(tmp_path, recording_of(recorded_run), "--speed", "1000") as address:
         page = opened(browser, address)
         with page.expect_download() as download:
             page.keyboard.press("Control+s")
-        assert download.value.suggested_filename == "filmed-step-200.png"
+        assert download.value.suggested_filename == "recorded-step-200.png"
         download.value.save_as(tmp_path / "saved.png")
     with Image.open(tmp_path / "saved.png") as picture:
         assert picture.size == (2400, 1400)
 
 
 def test_the_page_answers_to_no_other_name_and_no_nonsense(
-    recorded: TrackedRun, tmp_path: Path
+    recorded_run: TrackedRun, tmp_path: Path
 ) -> None:
-    with watched(tmp_path, recording_of(recorded)) as address:
+    with watched(tmp_path, recording_of(recorded_run)) as address:
         for request in (
             Request(address, headers={"Host": "evil.example"}),
             Request(f"{address}/picture?viewer=a&seen=0&width=x&height=1&ratio=1"),
@@ -187,7 +189,7 @@ def test_the_page_answers_to_no_other_name_and_no_nonsense(
 def test_live_opens_a_page_that_many_watch_and_none_stops(browser: Browser, tmp_path: Path) -> None:
     """Two watch at once, each in its own way; one goes away; the run ends when it is trained."""
     steps = ["train.steps=6000", "dashboard=live", "dashboard.web=true", "tracking=none"]
-    process = start(tmp_path, *ENDLESS[:2], *ENDLESS[3:], *steps)
+    process = start_command(tmp_path, *ENDLESS[:2], *ENDLESS[3:], *steps)
     assert process.stdout is not None
     lines = [process.stdout.readline(), process.stdout.readline()]
     found = re.search(r"http://127\.0\.0\.1:\d+", "".join(lines))
@@ -211,7 +213,7 @@ def test_live_opens_a_page_that_many_watch_and_none_stops(browser: Browser, tmp_
 
 def test_a_held_view_stays_until_it_is_interrupted(browser: Browser, tmp_path: Path) -> None:
     steps = ["train.steps=200", "dashboard=live", "dashboard.web=true", "dashboard.hold=true"]
-    process = start(tmp_path, *ENDLESS[:2], *ENDLESS[3:], *steps, "tracking=none")
+    process = start_command(tmp_path, *ENDLESS[:2], *ENDLESS[3:], *steps, "tracking=none")
     assert process.stdout is not None
     lines: list[str] = []
     while not lines or "The view stays open" not in lines[-1]:
@@ -229,7 +231,7 @@ def test_a_held_view_stays_until_it_is_interrupted(browser: Browser, tmp_path: P
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "Ctrl-C"])
 def test_a_recording_survives_what_ends_the_run(tmp_path: Path, sent: signal.Signals) -> None:
-    process = start(tmp_path, *ENDLESS, "dashboard=record", "tracking.log_model=false")
+    process = start_command(tmp_path, *ENDLESS, "dashboard=record", "tracking.log_model=false")
     wait_for(lambda: list(tmp_path.glob("runs/*/training.recording")), 120)
     (file,) = tmp_path.glob("runs/*/training.recording")
     live = Recording(file)
@@ -256,7 +258,7 @@ def test_a_recording_survives_what_ends_the_run(tmp_path: Path, sent: signal.Sig
 
 @pytest.mark.skipif(shutil.which("Xvfb") is None, reason="needs Xvfb, a display without a screen")
 def test_a_window_opens_where_there_is_a_display(
-    recorded: TrackedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recorded_run: TrackedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     display = subprocess.Popen(
         ["Xvfb", "-noreset", "-displayfd", "1", "-screen", "0", "1500x900x24"],
@@ -267,18 +269,18 @@ def test_a_window_opens_where_there_is_a_display(
     assert display.stdout is not None
     name = f":{display.stdout.readline().strip()}"
     monkeypatch.setenv("DISPLAY", name)
-    arguments = [recording_of(recorded), "--speed", "1000", "--until-end"]
+    arguments = [recording_of(recorded_run), "--speed", "1000", "--until-end"]
 
     def pink() -> float:
         seen = np.asarray(ImageGrab.grab(xdisplay=name)).astype(int)
         return float(((seen[..., 0] == 255) & (abs(seen[..., 1] - 200) < 3)).mean())
 
     try:
-        window = start(tmp_path, "watch", *arguments)
+        window = start_command(tmp_path, "watch", *arguments)
         wait_for(lambda: pink() > 0.005 or window.poll() is not None)
         assert window.wait(timeout=60) == 0  # It closes at the end of the training.
         assert window.communicate() == ("", "")
-        held = start(tmp_path, "watch", *arguments[:-1])
+        held = start_command(tmp_path, "watch", *arguments[:-1])
         wait_for(lambda: pink() > 0.005)
         assert held.poll() is None
         held.terminate()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
-from support import TrackedRun, announced, free_port, start
+from support import TrackedRun, free_port, start_command, wait_for_output
 
 pytestmark = pytest.mark.integration
 
@@ -29,11 +29,11 @@ TWO: list[Stroke] = [
 
 
 @pytest.fixture(scope="module")
-def address(conv_big: TrackedRun) -> Iterator[str]:
+def address(conv_big_run: TrackedRun) -> Iterator[str]:
     """A server with a trained network."""
-    process = start(conv_big.folder, "draw", "best", "--port", str(free_port()))
+    process = start_command(conv_big_run.folder, "draw", "best", "--port", str(free_port()))
     try:
-        yield announced(process, r"Draw a digit: (\S+)")
+        yield wait_for_output(process, r"Draw a digit: (\S+)")
     finally:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
@@ -182,8 +182,10 @@ def test_nothing_is_asked_of_the_network_outside(page: Page, address: str) -> No
     assert not [url for url in asked if not url.startswith((address, "data:", "blob:"))]
 
 
-def test_a_port_that_is_taken_is_told(conv_big: TrackedRun, address: str) -> None:
-    process = start(conv_big.folder, "draw", "best", "--port", address.rpartition(":")[2])
+def test_a_port_that_is_taken_is_told(conv_big_run: TrackedRun, address: str) -> None:
+    process = start_command(
+        conv_big_run.folder, "draw", "best", "--port", address.rpartition(":")[2]
+    )
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "expected a free port" in err

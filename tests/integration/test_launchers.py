@@ -9,7 +9,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from mlflow.entities import Run
-from support import QUICK, start
+from support import QUICK, start_command
 
 pytestmark = pytest.mark.integration
 
@@ -60,7 +60,7 @@ def wait_for(folder: Path, status: str, count: int) -> list[Run]:
 def test_a_sweep_through_a_launcher(tmp_path: Path, launcher: str) -> None:
     words = [f"hydra/launcher={launcher}", "model=two_layers", *QUICK]
     words += ["optim.learning_rate=0.1,1e30,0.2"]
-    code, out = finish(start(tmp_path, "-m", *words))
+    code, out = finish(start_command(tmp_path, "-m", *words))
     assert code == 1, out
     assert out.count("✓") == 2
     assert "failed: the loss became" in out
@@ -71,13 +71,13 @@ def test_a_sweep_through_a_launcher(tmp_path: Path, launcher: str) -> None:
     assert counts == {"finished": 2, "failed": 1, "left": 0}
 
     # What one launcher has done, another one does not do again.
-    code, out = finish(start(tmp_path, "-m", *words[1:]))
+    code, out = finish(start_command(tmp_path, "-m", *words[1:]))
     assert "3 jobs, 2 done before, 1 to do" in out
     assert len(children_in(tmp_path)) == 4
 
 
 def test_a_worker_that_is_killed_costs_its_job_alone(tmp_path: Path) -> None:
-    process = start(tmp_path, "-m", "hydra/launcher=processes", "seed=0,1,2,3", *SLOW)
+    process = start_command(tmp_path, "-m", "hydra/launcher=processes", "seed=0,1,2,3", *SLOW)
     victim = wait_for(tmp_path, "RUNNING", 1)[0]
     os.kill(int(victim.data.tags["process"].rpartition(":")[2]), signal.SIGKILL)
     code, out = finish(process)
@@ -92,7 +92,7 @@ def test_a_worker_that_is_killed_costs_its_job_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("launcher", ["basic", "processes", "slurm_local"])
 def test_ctrl_c_closes_the_sweep_and_its_jobs(tmp_path: Path, launcher: str) -> None:
     words = ["-m", f"hydra/launcher={launcher}", "seed=0,1,2", *SLOW]
-    process = start(tmp_path, *words)
+    process = start_command(tmp_path, *words)
     wait_for(tmp_path, "RUNNING", 1)
     os.killpg(process.pid, signal.SIGINT)
     code, out = finish(process)
@@ -106,7 +106,7 @@ def test_ctrl_c_closes_the_sweep_and_its_jobs(tmp_path: Path, launcher: str) -> 
     assert {run.info.status for run in children_in(tmp_path)} <= {"KILLED", "FINISHED"}
 
     # The same command goes on with what is left, in the same run.
-    code, out = finish(start(tmp_path, *words, "train.steps=600"))
+    code, out = finish(start_command(tmp_path, *words, "train.steps=600"))
     assert code == 0, out
     assert the_sweep(tmp_path).info.status == "FINISHED"
     assert the_sweep(tmp_path).data.metrics["num_finished"] == 3
@@ -115,14 +115,14 @@ def test_ctrl_c_closes_the_sweep_and_its_jobs(tmp_path: Path, launcher: str) -> 
 @pytest.mark.parametrize("launcher", ["basic", "processes"])
 def test_a_sweep_that_is_killed_goes_on_where_it_was(tmp_path: Path, launcher: str) -> None:
     words = ["-m", f"hydra/launcher={launcher}", "seed=0,1,2,3", *SLOW]
-    process = start(tmp_path, *words)
+    process = start_command(tmp_path, *words)
     done = wait_for(tmp_path, "FINISHED", 1)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     done = [run for run in children_in(tmp_path) if run.info.status == "FINISHED"]
     assert the_sweep(tmp_path).info.status == "RUNNING"
 
-    code, out = finish(start(tmp_path, *words))
+    code, out = finish(start_command(tmp_path, *words))
     assert code == 0, out
     assert f"4 jobs, {len(done)} done before, {4 - len(done)} to do" in out
     sweep = the_sweep(tmp_path)
@@ -135,13 +135,15 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(tmp_path: Path, launcher: s
 
 def test_threads_can_be_swept_where_each_job_has_its_process(tmp_path: Path) -> None:
     words = ["-m", "hydra/launcher=slurm_local", "device.threads=1,2", "device.onednn=on,off"]
-    code, out = finish(start(tmp_path, *words, *QUICK))
+    code, out = finish(start_command(tmp_path, *words, *QUICK))
     assert code == 0, out
     assert len(children_in(tmp_path)) == 4
 
 
 def test_workers_divide_the_cores_and_print_to_the_folders_of_their_jobs(tmp_path: Path) -> None:
-    code, out = finish(start(tmp_path, "-m", "hydra/launcher=processes", "seed=0,1", *QUICK))
+    code, out = finish(
+        start_command(tmp_path, "-m", "hydra/launcher=processes", "seed=0,1", *QUICK)
+    )
     assert code == 0, out
     assert "images/s" not in out
     logs = list(tmp_path.glob("runs/*/*/log.txt"))
@@ -150,7 +152,7 @@ def test_workers_divide_the_cores_and_print_to_the_folders_of_their_jobs(tmp_pat
 
 
 def test_eight_sweeps_at_once_on_a_fresh_store(tmp_path: Path) -> None:
-    processes = [start(tmp_path, f"seed={seed}", *QUICK) for seed in range(8)]
+    processes = [start_command(tmp_path, f"seed={seed}", *QUICK) for seed in range(8)]
     assert [finish(process)[0] for process in processes] == [0] * 8
     assert [run.info.status for run in runs_in(tmp_path)] == ["FINISHED"] * 8
 
@@ -163,7 +165,7 @@ def test_four_processes_of_25_runs_lose_no_metric(tmp_path: Path) -> None:
         "tracking.log_model=false",
     ]
     seeds = [",".join(str(seed) for seed in range(first, 100, 4)) for first in range(4)]
-    processes = [start(tmp_path, "-m", f"seed={part}", *tiny) for part in seeds]
+    processes = [start_command(tmp_path, "-m", f"seed={part}", *tiny) for part in seeds]
     for process in processes:
         code, out = finish(process)
         assert code == 0, out
@@ -178,7 +180,7 @@ def test_four_processes_of_25_runs_lose_no_metric(tmp_path: Path) -> None:
 @pytest.mark.parametrize("model", ["softmax", "five_layers"])
 def test_a_hundred_runs_of_one_process_need_the_memory_of_ten(tmp_path: Path, model: str) -> None:
     tiny = ["data.train_size=2000", "train.steps=20", "tracking.log_model=false"]
-    code, out = finish(start(tmp_path, "-m", f"model={model}", "seed=range(100)", *tiny))
+    code, out = finish(start_command(tmp_path, "-m", f"model={model}", "seed=range(100)", *tiny))
     assert code == 0, out
     peaks = [run.data.metrics["peak_memory_mb"] for run in children_in(tmp_path)]
     assert len(peaks) == 100

@@ -12,7 +12,7 @@ import mlflow
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
-from support import FEW_STEPS, served
+from support import FEW_STEPS, running_server
 
 pytestmark = pytest.mark.integration
 
@@ -27,7 +27,7 @@ def run(folder: Path, *arguments: str) -> str:
 
 def test_a_run_is_sent_to_a_server_with_its_model(tmp_path: Path) -> None:
     server = ("mlflow", "server", "--host", "127.0.0.1", "--workers", "1")
-    with served(tmp_path / "server", *server) as address:
+    with running_server(tmp_path / "server", *server) as address:
         out = run(tmp_path / "here", f"tracking.uri={address}", "tracking.experiment=remote")
         page = re.search(rf"{address}/#/experiments/(\d+)/runs/(\w+)", out)
         assert page is not None
@@ -45,7 +45,7 @@ def test_the_ui_shows_the_store_that_the_runs_used(tmp_path: Path) -> None:
     out = run(tmp_path)
     run_id = re.search(r"run id +(\w+)", out)
     assert run_id is not None
-    with served(tmp_path, "mnistexp", "ui") as address:
+    with running_server(tmp_path, "mnistexp", "ui") as address:
         with urlopen(address, timeout=30) as response:
             assert b"MLflow" in response.read()
         query = Request(
@@ -59,13 +59,13 @@ def test_the_ui_shows_the_store_that_the_runs_used(tmp_path: Path) -> None:
     assert found["info"]["run_name"] == "softmax-sgd-s0"
 
 
-def test_the_ui_is_good_to_browse(lived_in: Path, browser: Browser) -> None:
+def test_the_ui_is_good_to_browse(store_with_sweep: Path, browser: Browser) -> None:
     """The runs, a run with its description and curves, three runs compared, and a picture."""
-    client = mlflow.MlflowClient(f"sqlite:///{lived_in}/mlflow.db")
+    client = mlflow.MlflowClient(f"sqlite:///{store_with_sweep}/mlflow.db")
     runs = client.search_runs(["1"], "params.model = 'two_layers' and status = 'FINISHED'")
     sweep = client.get_run(runs[0].data.tags["mlflow.parentRunId"])
     page = browser.new_page()  # MLflow's pages have complaints of their own in the console.
-    with served(lived_in, "mnistexp", "ui") as address:
+    with running_server(store_with_sweep, "mnistexp", "ui") as address:
         page.goto(f"{address}/#/experiments/1/runs?workflowType=machine_learning")
         expect(page.get_by_text(str(sweep.info.run_name)).first).to_be_visible(timeout=30_000)
 

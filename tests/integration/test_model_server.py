@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import requests
-from support import TrackedRun, announced, free_port, start
+from support import TrackedRun, free_port, start_command, wait_for_output
 
 from mnistexp.config.compose import compose_config
 from mnistexp.data import load_data
@@ -20,12 +20,12 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def printed(conv_big: TrackedRun) -> Iterator[dict[str, str]]:
+def printed(conv_big_run: TrackedRun) -> Iterator[dict[str, str]]:
     """A running server: its address, and the request that it has printed."""
-    process = start(conv_big.folder, "serve", "digits/1", "--port", str(free_port()))
+    process = start_command(conv_big_run.folder, "serve", "digits/1", "--port", str(free_port()))
     try:
-        address = announced(process, r"Scoring server: (\S+)")
-        yield {"address": address, "request": announced(process, r"^(curl -s .*)")}
+        address = wait_for_output(process, r"Scoring server: (\S+)")
+        yield {"address": address, "request": wait_for_output(process, r"^(curl -s .*)")}
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
@@ -49,13 +49,13 @@ def test_it_says_that_it_is_well(printed: dict[str, str]) -> None:
 
 
 def test_it_gives_the_probabilities_of_the_run(
-    printed: dict[str, str], conv_big: TrackedRun
+    printed: dict[str, str], conv_big_run: TrackedRun
 ) -> None:
     test = load_data(compose_config([])[0].data).test[:50]
     answer = ask(printed, json.dumps({"inputs": test.images.tolist()}))
     np.testing.assert_allclose(
         answer.json()["predictions"],
-        conv_big.result.learner.predict_probabilities(test.images),
+        conv_big_run.result.learner.predict_probabilities(test.images),
         rtol=1e-4,
         atol=1e-6,
     )
@@ -107,15 +107,15 @@ def test_another_name_than_this_machine_is_refused(printed: dict[str, str]) -> N
 
 
 def test_a_classical_method_is_served_with_its_own_shape(
-    conv_big: TrackedRun,
+    conv_big_run: TrackedRun,
 ) -> None:
     settings = ["model=random_forest", "model.n_estimators=10", "data.train_size=2000"]
-    trained = start(conv_big.folder, *settings, "tracking.run_name=forest")
+    trained = start_command(conv_big_run.folder, *settings, "tracking.run_name=forest")
     trained.communicate(timeout=120)
     assert trained.returncode == 0
-    process = start(conv_big.folder, "serve", "forest", "--port", str(free_port()))
+    process = start_command(conv_big_run.folder, "serve", "forest", "--port", str(free_port()))
     try:
-        request = announced(process, r"^(curl -s .*)")
+        request = wait_for_output(process, r"^(curl -s .*)")
         answer = subprocess.run(["bash", "-c", request], capture_output=True, check=True)
         (probabilities,) = json.loads(answer.stdout)["predictions"]
         assert sum(probabilities) == pytest.approx(1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from mlflow.entities import Run
-from support import QUICK, start
+from support import QUICK, start_command
 
 pytestmark = pytest.mark.integration
 
@@ -38,7 +38,7 @@ def wait_for_metrics(folder: Path) -> None:
 def test_a_run_that_is_stopped_is_killed_and_keeps_its_metrics(
     tmp_path: Path, sent: signal.Signals, exit_code: int
 ) -> None:
-    process = start(tmp_path, *LONG)
+    process = start_command(tmp_path, *LONG)
     wait_for_metrics(tmp_path)
     process.send_signal(sent)
     _, err = process.communicate(timeout=60)
@@ -50,7 +50,7 @@ def test_a_run_that_is_stopped_is_killed_and_keeps_its_metrics(
 
 
 def test_six_runs_at_the_same_moment_on_a_fresh_store_all_succeed(tmp_path: Path) -> None:
-    processes = [start(tmp_path, *QUICK, f"seed={seed}") for seed in range(6)]
+    processes = [start_command(tmp_path, *QUICK, f"seed={seed}") for seed in range(6)]
     endings = [(process.communicate(timeout=300), process.returncode) for process in processes]
     assert [code for _, code in endings] == [0] * 6, endings
     runs = runs_in(tmp_path)
@@ -63,7 +63,7 @@ def test_six_runs_at_the_same_moment_on_a_fresh_store_all_succeed(tmp_path: Path
 
 def test_equal_seeds_give_equal_weights_in_two_processes(tmp_path: Path) -> None:
     for _ in range(2):
-        process = start(tmp_path, "model=conv_big", "optim=adam", *QUICK)
+        process = start_command(tmp_path, "model=conv_big", "optim=adam", *QUICK)
         assert process.communicate(timeout=120)
         assert process.returncode == 0
     first, second = runs_in(tmp_path)

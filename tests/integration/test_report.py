@@ -17,14 +17,16 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def report(mnistexp: Command, lived_in: Path, monkeypatch: pytest.MonkeyPatch, page: Page) -> Page:
+def report(
+    mnistexp: Command, store_with_sweep: Path, monkeypatch: pytest.MonkeyPatch, page: Page
+) -> Page:
     """The report of the last sweep, opened without a network."""
-    monkeypatch.chdir(lived_in)
+    monkeypatch.chdir(store_with_sweep)
     outcome = mnistexp("report", "-o", "report.html")
     assert outcome.exit_code == 0, outcome.err
     assert "6 runs" in outcome.out
     page.context.set_offline(True)
-    page.goto(f"file://{lived_in}/report.html")
+    page.goto(f"file://{store_with_sweep}/report.html")
     return page
 
 
@@ -76,7 +78,7 @@ def test_costs_and_settings_are_drawn(report: Page) -> None:
     )
 
 
-def test_runs_show_their_pictures_and_configs(report: Page, lived_in: Path) -> None:
+def test_runs_show_their_pictures_and_configs(report: Page, store_with_sweep: Path) -> None:
     shown = report.locator("details .pictures").first.locator("img")
     titles = [picture.get_attribute("alt") or "" for picture in shown.all()]
     assert [re.sub(" of .*", "", title) for title in titles] == [
@@ -88,7 +90,7 @@ def test_runs_show_their_pictures_and_configs(report: Page, lived_in: Path) -> N
     source = shown.first.get_attribute("src") or ""
     content = base64.b64decode(source.removeprefix("data:image/png;base64,"))
     (run_id,) = re.findall(r"[0-9a-f]{32}", report.locator("details .note").first.inner_text())
-    (file,) = lived_in.glob(f"mlruns/*/{run_id}/artifacts/figures/confusion_matrix.png")
+    (file,) = store_with_sweep.glob(f"mlruns/*/{run_id}/artifacts/figures/confusion_matrix.png")
     assert content == file.read_bytes()
     assert Image.open(io.BytesIO(content)).width > 500
     report.locator("details details summary").first.click()
@@ -101,9 +103,13 @@ def test_it_is_readable_on_a_small_screen(report: Page) -> None:
 
 
 def test_a_report_of_named_runs_has_those(
-    mnistexp: Command, lived_in: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, page: Page
+    mnistexp: Command,
+    store_with_sweep: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    page: Page,
 ) -> None:
-    monkeypatch.chdir(lived_in)
+    monkeypatch.chdir(store_with_sweep)
     assert mnistexp("report", "lab", "-o", str(tmp_path / "lab.html")).exit_code == 0
     page.goto(f"file://{tmp_path}/lab.html")
     names = pd.Series(column(page, "name"))

@@ -11,7 +11,7 @@ import mlflow
 import pandas as pd
 import pytest
 from mlflow.entities import Run
-from support import FEW_STEPS, QUICK, Command, write_own
+from support import FEW_STEPS, QUICK, Command, write_user_experiment
 
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config import config_hash
@@ -234,7 +234,7 @@ def test_without_validation_images_none_is_called_the_best(mnistexp: Command, st
 
 def test_every_experiment_of_a_group_is_a_job(mnistexp: Command, tmp_path: Path) -> None:
     for name, rate in (("low", 0.1), ("high", 0.2)):
-        write_own(
+        write_user_experiment(
             tmp_path,
             name,
             f"optim: {{learning_rate: {rate}}}\n"

@@ -18,22 +18,24 @@ from mnistexp.experiment import run_experiment
 from mnistexp.tracking import MlflowTracking, check_tracking, start_run, tracking_uri
 
 
-def artifact(tracked: TrackedRun, name: str) -> str:
+def artifact(two_layers_run: TrackedRun, name: str) -> str:
     path = mlflow.artifacts.download_artifacts(
-        run_id=tracked.run.info.run_id, artifact_path=name, tracking_uri=tracked.client.tracking_uri
+        run_id=two_layers_run.run.info.run_id,
+        artifact_path=name,
+        tracking_uri=two_layers_run.client.tracking_uri,
     )
     return Path(path).read_text()
 
 
-def test_the_run_is_finished_and_named(tracked: TrackedRun) -> None:
-    assert tracked.run.info.status == "FINISHED"
-    assert tracked.run.info.run_name == "two_layers-adam_decay-s3"
-    experiment = tracked.client.get_experiment(tracked.run.info.experiment_id)
+def test_the_run_is_finished_and_named(two_layers_run: TrackedRun) -> None:
+    assert two_layers_run.run.info.status == "FINISHED"
+    assert two_layers_run.run.info.run_name == "two_layers-adam_decay-s3"
+    experiment = two_layers_run.client.get_experiment(two_layers_run.run.info.experiment_id)
     assert experiment.name == "mnistexp"
 
 
-def test_settings_and_choices_are_parameters(tracked: TrackedRun) -> None:
-    params = tracked.run.data.params
+def test_settings_and_choices_are_parameters(two_layers_run: TrackedRun) -> None:
+    params = two_layers_run.run.data.params
     assert params["model"] == "two_layers"
     assert params["optim"] == "adam_decay"
     assert params["optim/decay"] == "exponential"
@@ -42,19 +44,19 @@ def test_settings_and_choices_are_parameters(tracked: TrackedRun) -> None:
     assert params["seed"] == "3"
 
 
-def test_every_metric_has_its_history_by_step(tracked: TrackedRun) -> None:
-    run_id = tracked.run.info.run_id
+def test_every_metric_has_its_history_by_step(two_layers_run: TrackedRun) -> None:
+    run_id = two_layers_run.run.info.run_id
     for name in ("train_loss", "train_accuracy", "learning_rate", "images_per_second"):
-        logged = {m.step: m.value for m in tracked.client.get_metric_history(run_id, name)}
-        assert logged == tracked.result.history[name]
+        logged = {m.step: m.value for m in two_layers_run.client.get_metric_history(run_id, name)}
+        assert logged == two_layers_run.result.history[name]
         assert list(logged) == sorted({*range(50, 1101, 50), 550, 1100})
     for name in ("val_loss", "val_accuracy"):
-        steps = [metric.step for metric in tracked.client.get_metric_history(run_id, name)]
+        steps = [metric.step for metric in two_layers_run.client.get_metric_history(run_id, name)]
         assert steps[:2] == [550, 1100]
 
 
-def test_final_figures_are_metrics(tracked: TrackedRun) -> None:
-    metrics = tracked.run.data.metrics
+def test_final_figures_are_metrics(two_layers_run: TrackedRun) -> None:
+    metrics = two_layers_run.run.data.metrics
     assert metrics["test_accuracy"] > 0.95
     assert metrics["test_accuracy_max"] >= metrics["test_accuracy"]
     assert metrics["num_parameters"] == 159_010
@@ -63,16 +65,16 @@ def test_final_figures_are_metrics(tracked: TrackedRun) -> None:
     assert metrics["mean_images_per_second"] > 0
 
 
-def test_config_and_surroundings_are_artifacts(tracked: TrackedRun) -> None:
-    assert "learning_rate: 0.0031" in artifact(tracked, "config.yaml")
-    assert artifact(tracked, "overrides.txt").splitlines()[0] == "model=two_layers"
-    environment = json.loads(artifact(tracked, "environment.json"))
+def test_config_and_surroundings_are_artifacts(two_layers_run: TrackedRun) -> None:
+    assert "learning_rate: 0.0031" in artifact(two_layers_run, "config.yaml")
+    assert artifact(two_layers_run, "overrides.txt").splitlines()[0] == "model=two_layers"
+    environment = json.loads(artifact(two_layers_run, "environment.json"))
     assert environment["packages"]["mlflow"] == mlflow.__version__
-    assert "159,010" in artifact(tracked, "model_summary.txt")
+    assert "159,010" in artifact(two_layers_run, "model_summary.txt")
 
 
-def test_tags_say_what_runs_can_be_filtered_by(tracked: TrackedRun) -> None:
-    tags = tracked.run.data.tags
+def test_tags_say_what_runs_can_be_filtered_by(two_layers_run: TrackedRun) -> None:
+    tags = two_layers_run.run.data.tags
     assert tags["purpose"] == "testing"
     assert tags["mlflow.note.content"] == "A short one"
     assert tags["precision"] == "float32"
@@ -80,43 +82,49 @@ def test_tags_say_what_runs_can_be_filtered_by(tracked: TrackedRun) -> None:
     assert tags["device_type"] == "cpu"
     assert tags["host"]
     assert re.fullmatch(r"[0-9a-f]{64}", tags["weights_sha256"])
-    data = load_data(tracked.result.config.data)
-    assert tags["config_hash"] == config_hash(tracked.result.config, data.digest)
+    data = load_data(two_layers_run.result.config.data)
+    assert tags["config_hash"] == config_hash(two_layers_run.result.config, data.digest)
 
 
-def test_the_data_set_is_an_input_with_its_digest(tracked: TrackedRun) -> None:
-    (dataset,) = [entry.dataset for entry in tracked.run.inputs.dataset_inputs]
+def test_the_data_set_is_an_input_with_its_digest(two_layers_run: TrackedRun) -> None:
+    (dataset,) = [entry.dataset for entry in two_layers_run.run.inputs.dataset_inputs]
     assert dataset.name == "mnist"
-    assert load_data(tracked.result.config.data).digest.startswith(dataset.digest)
+    assert load_data(two_layers_run.result.config.data).digest.startswith(dataset.digest)
     assert json.loads(dataset.profile) == {"train": 55_000, "validation": 5_000, "test": 10_000}
 
 
-def test_the_logged_model_predicts_from_raw_pixels(tracked: TrackedRun) -> None:
-    (output,) = tracked.run.outputs.model_outputs
-    mlflow.set_tracking_uri(tracked.client.tracking_uri)
+def test_the_logged_model_predicts_from_raw_pixels(two_layers_run: TrackedRun) -> None:
+    (output,) = two_layers_run.run.outputs.model_outputs
+    mlflow.set_tracking_uri(two_layers_run.client.tracking_uri)
     model = mlflow.pyfunc.load_model(f"models:/{output.model_id}")
-    test = load_data(tracked.result.config.data).test
+    test = load_data(two_layers_run.result.config.data).test
     probabilities = model.predict(test.images)
     accuracy = (probabilities.argmax(axis=1) == test.labels).mean()
-    assert accuracy == tracked.run.data.metrics["test_accuracy"]
+    assert accuracy == two_layers_run.run.data.metrics["test_accuracy"]
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     truth = probabilities[np.arange(10_000), test.labels].astype("f8")
-    assert -np.log(truth).mean() == pytest.approx(tracked.run.data.metrics["test_loss"], rel=1e-6)
+    assert -np.log(truth).mean() == pytest.approx(
+        two_layers_run.run.data.metrics["test_loss"], rel=1e-6
+    )
     signature = model.metadata.signature
     assert signature.inputs.inputs[0].type == np.uint8
     assert signature.inputs.inputs[0].shape == (-1, 28, 28, 1)
     assert model.metadata.saved_input_example_info is not None
 
 
-def test_no_pickle_is_in_the_model(tracked: TrackedRun) -> None:
-    names = [path.name for path in (tracked.folder / "mlruns").rglob("*") if path.is_file()]
+def test_no_pickle_is_in_the_model(two_layers_run: TrackedRun) -> None:
+    names = [path.name for path in (two_layers_run.folder / "mlruns").rglob("*") if path.is_file()]
     assert "model.keras" in names
     assert not [name for name in names if "pickle" in name or name.endswith(".pkl")]
 
 
-def test_nothing_else_is_left_in_the_working_folder(tracked: TrackedRun) -> None:
-    assert sorted(path.name for path in tracked.folder.iterdir()) == ["mlflow.db", "mlruns", "runs"]
-    assert len(list((tracked.folder / "runs").iterdir())) == 1
+def test_nothing_else_is_left_in_the_working_folder(two_layers_run: TrackedRun) -> None:
+    assert sorted(path.name for path in two_layers_run.folder.iterdir()) == [
+        "mlflow.db",
+        "mlruns",
+        "runs",
+    ]
+    assert len(list((two_layers_run.folder / "runs").iterdir())) == 1
 
 
 def test_without_tracking_nothing_is_logged(

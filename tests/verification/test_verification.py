@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from support import Command, write_own
+from support import Command, write_user_experiment
 
 from mnistexp.config.compose import compose_config
 from mnistexp.config.expectation import Expectation
@@ -99,7 +99,7 @@ def test_only_what_has_no_finished_run_is_run(mnistexp: Command, tmp_path: Path)
 
 
 def test_a_missed_expectation_ends_with_exit_code_1(mnistexp: Command, tmp_path: Path) -> None:
-    write_own(
+    write_user_experiment(
         tmp_path,
         "hopeless",
         "train: {steps: 5}\ndata: {train_size: 1000}\nexpect: {test_accuracy: [0.99, 1.0]}\n",
@@ -110,7 +110,7 @@ def test_a_missed_expectation_ends_with_exit_code_1(mnistexp: Command, tmp_path:
 
 
 def test_a_shortened_experiment_is_verified_as_shortened(mnistexp: Command, tmp_path: Path) -> None:
-    write_own(
+    write_user_experiment(
         tmp_path,
         "lengthy",
         "train: {epochs: 100}\n"
