@@ -13,7 +13,7 @@ import typer
 from mnistexp.cli import app
 from mnistexp.commands.run import OPTIONS, OPTIONS_WITH_VALUE
 from mnistexp.config.config import Config
-from mnistexp.config.config_groups import experiment_folders, list_groups, shipped
+from mnistexp.config.config_groups import list_groups, option_file
 
 JsonSchema = dict[str, Any]
 HYDRA_OPTIONS = {
@@ -284,5 +284,6 @@ def _first_line(group: str, option: str) -> str:
 
 
 def _text(group: str, option: str) -> str:
-    files = [root / group / f"{option}.yaml" for root in (shipped("conf"), *experiment_folders())]
-    return next(file for file in files if file.is_file()).read_text()
+    file = option_file(group, option)
+    assert file is not None, f"{group}={option} has no file"
+    return file.read_text()

@@ -5,13 +5,13 @@ import sys
 
 SCRIPT = """
 import signal, time
-from mnistexp.signals import repeat_lost_interruptions
+from mnistexp.signals import repeat_lost_interrupts
 
 class Tidied:
     def __del__(self):
         {}
 
-repeat_lost_interruptions()
+repeat_lost_interrupts()
 signal.signal(signal.SIGINT, signal.default_int_handler)
 del_me = Tidied()
 try:

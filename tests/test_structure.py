@@ -147,9 +147,9 @@ def test_help_and_wrong_input_load_nothing_heavy(
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_a_section_has_a_conf_group_a_package_and_a_test_folder_of_one_name(section: str) -> None:
-    from mnistexp.config.config_groups import shipped
+    from mnistexp.config.config_groups import package_folder
 
-    assert (shipped("conf") / section).is_dir()
+    assert (package_folder("conf") / section).is_dir()
     assert (PACKAGE / section).is_dir()
     assert (TESTS / section).is_dir()
 

@@ -26,7 +26,7 @@ from mnistexp.commands.verify import verify
 from mnistexp.commands.watch import watch
 from mnistexp.config.config_groups import list_groups
 from mnistexp.errors import MnistexpError, Terminated
-from mnistexp.signals import repeat_lost_interruptions
+from mnistexp.signals import repeat_lost_interrupts
 from mnistexp.version import __version__
 
 EXAMPLES = """\
@@ -97,7 +97,7 @@ def command_names() -> list[str]:
 
 def main() -> None:
     """The command `mnistexp`. A failure is one line and exit code 1; wrong input, exit code 2."""
-    repeat_lost_interruptions()
+    repeat_lost_interrupts()
     try:
         _dispatch(sys.argv[1:])
     except MnistexpError as error:

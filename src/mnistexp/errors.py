@@ -66,10 +66,10 @@ class Terminated(KeyboardInterrupt):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """` Did you mean x or y?`, or nothing where no known name is near."""
     nearest = get_close_matches(name, list(known), n=3, cutoff=0.6)
-    return f" Did you mean {alternatives(nearest)}?" if nearest else ""
+    return f" Did you mean {join_with_or(nearest)}?" if nearest else ""
 
 
-def alternatives(names: Sequence[str]) -> str:
+def join_with_or(names: Sequence[str]) -> str:
     """`a`, `a or b`, `a, b or c`."""
     *others, last = names
     return f"{', '.join(others)} or {last}" if others else last

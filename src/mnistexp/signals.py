@@ -26,7 +26,7 @@ class Repeating:
             self._others(lost)
 
 
-def repeat_lost_interruptions() -> None:
+def repeat_lost_interrupts() -> None:
     """From now on a Ctrl-C that falls into Python's tidying up is raised again, a moment later.
 
     What is raised in a finalizer or in the callback of a weak reference, Python prints with a

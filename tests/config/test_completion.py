@@ -12,9 +12,9 @@ import pexpect
 import pytest
 from support import Command, write_user_experiment
 
-from mnistexp.config.completion import complete_words
+from mnistexp.config.completion import complete_override
 from mnistexp.config.config_groups import list_groups
-from mnistexp.config.validation_errors import known_paths
+from mnistexp.config.validation_errors import setting_paths
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_what_is_proposed(mnistexp: Command, line: str, proposed: list[str]) -> 
 
 
 def test_only_the_settings_of_the_chosen_kind_are_proposed() -> None:
-    assert "model.layers." not in complete_words(["model=random_forest"], "model.")
-    assert "optim.beta_1=" not in complete_words(["optim=sgd"], "optim.")
-    assert "optim.beta_1=" in complete_words(["optim=sgd", "optim=adam"], "optim.")
+    assert "model.layers." not in complete_override(["model=random_forest"], "model.")
+    assert "optim.beta_1=" not in complete_override(["optim=sgd"], "optim.")
+    assert "optim.beta_1=" in complete_override(["optim=sgd", "optim=adam"], "optim.")
 
 
 def test_the_first_word_may_be_any_command_group_or_section(mnistexp: Command) -> None:
@@ -81,18 +81,18 @@ def test_the_first_word_may_be_any_command_group_or_section(mnistexp: Command) -
 def test_every_setting_of_the_schema_can_be_reached() -> None:
     from mnistexp.config.config import Config
 
-    top = {word.rstrip("=.") for word in complete_words([], "")}
-    assert {path for path in known_paths(Config) if "." not in path} <= top
+    top = {word.rstrip("=.") for word in complete_override([], "")}
+    assert {path for path in setting_paths(Config) if "." not in path} <= top
     for section in ("data", "device", "train", "sweep", "expect"):
-        found = {word.rstrip("=.") for word in complete_words([], f"{section}.")}
-        known = {p for p in known_paths(Config) if p.count(".") == 1 and p.startswith(section)}
+        found = {word.rstrip("=.") for word in complete_override([], f"{section}.")}
+        known = {p for p in setting_paths(Config) if p.count(".") == 1 and p.startswith(section)}
         assert found == known
 
 
 def test_experiments_of_ones_own_are_proposed(mnistexp: Command, tmp_path: Path) -> None:
     write_user_experiment(tmp_path, "mine", "defaults:\n  - override /model: conv_big\n")
-    assert complete_words([], "user=") == ["user=mine"]
-    assert "model.layers.conv3." in complete_words(["user=mine"], "model.layers.")
+    assert complete_override([], "user=") == ["user=mine"]
+    assert "model.layers.conv3." in complete_override(["user=mine"], "model.layers.")
 
 
 def test_the_answer_comes_at_once_and_nothing_heavy_is_loaded() -> None:

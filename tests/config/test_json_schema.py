@@ -9,15 +9,15 @@ import pytest
 from omegaconf import OmegaConf
 from support import Command, write_user_experiment
 
-from mnistexp.config.config_groups import EXPERIMENTS, shipped
+from mnistexp.config.config_groups import EXPERIMENT_GROUPS, package_folder
 from mnistexp.config.json_schema import file_schemas
 
 SCHEMAS = file_schemas()
 CONF = [
-    path for name in SCHEMAS if (shipped("conf") / name).is_dir()
-    for path in sorted((shipped("conf") / name).glob("*.yaml"))
+    path for name in SCHEMAS if (package_folder("conf") / name).is_dir()
+    for path in sorted((package_folder("conf") / name).glob("*.yaml"))
 ]  # fmt: skip
-EXPERIMENT_FILES = sorted(shipped("experiments").glob("*/*.yaml"))
+EXPERIMENT_FILES = sorted(package_folder("experiments").glob("*/*.yaml"))
 
 
 def read(path: Path) -> Any:
@@ -39,14 +39,14 @@ def test_each_is_a_schema(name: str) -> None:
 
 
 def test_every_group_but_hydras_has_one() -> None:
-    folders = {path.parent for path in shipped("conf").glob("*/**/*.yaml")}
-    groups = {str(folder.relative_to(shipped("conf"))) for folder in folders}
+    folders = {path.parent for path in package_folder("conf").glob("*/**/*.yaml")}
+    groups = {str(folder.relative_to(package_folder("conf"))) for folder in folders}
     assert {name for name in groups if not name.startswith("hydra/")} <= set(SCHEMAS)
 
 
 @pytest.mark.parametrize("path", CONF, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_the_options_that_ship_are_valid(path: Path) -> None:
-    group = str(path.parent.relative_to(shipped("conf")))
+    group = str(path.parent.relative_to(package_folder("conf")))
     assert complaints(group, read(path)) == []
 
 
@@ -120,7 +120,7 @@ def test_the_whole_schema_is_printed_and_those_of_the_files(mnistexp: Command) -
     whole = json.loads(mnistexp("schema").out)
     assert "required" in whole
     assert json.loads(mnistexp("schema", "optim/decay").out) == SCHEMAS["optim/decay"]
-    for group in EXPERIMENTS:
+    for group in EXPERIMENT_GROUPS:
         assert json.loads(mnistexp("schema", group).out) == SCHEMAS["experiment"]
     outcome = mnistexp("schema", "modle")
     assert outcome.exit_code == 2

@@ -16,8 +16,8 @@ from PIL import Image
 from support import Command, TrackedRun, network_config
 
 from mnistexp.config.compose import compose_config
-from mnistexp.config.config import config_hash
 from mnistexp.config.config_groups import list_groups
+from mnistexp.config.config_hash import config_hash
 from mnistexp.dashboard import ViewerProcess, watch
 from mnistexp.dashboard.digit_panels import COMPUTED_COLOUR, TRUE_COLOUR, errors_first
 from mnistexp.dashboard.panels import Panels

@@ -8,12 +8,12 @@ from support import Command, network_config
 
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config import Config
-from mnistexp.config.config_groups import EXPERIMENTS, list_groups, shipped
+from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups, package_folder
 from mnistexp.errors import TrainingDiverged
 from mnistexp.experiment import RunResult, run_experiment
 from mnistexp.model import NetworkConfig, build_model
 
-EVERY = [f"{group}={name}" for group in EXPERIMENTS for name in list_groups().get(group, [])]
+EVERY = [f"{group}={name}" for group in EXPERIMENT_GROUPS for name in list_groups().get(group, [])]
 
 
 def config_of(experiment: str, *overrides: str) -> Config:
@@ -38,7 +38,7 @@ def test_every_experiment_runs_two_steps(experiment: str) -> None:
 @pytest.mark.parametrize("experiment", EVERY)
 def test_every_experiment_opens_with_what_a_reader_wants_to_know(experiment: str) -> None:
     group, name = experiment.split("=")
-    text = (shipped("experiments") / group / f"{name}.yaml").read_text()
+    text = (package_folder("experiments") / group / f"{name}.yaml").read_text()
     header = text.partition("defaults:")[0]
     assert f"#   mnistexp {experiment}\n" in header
     assert re.search(r"# Time on 2 cores: \d+ (s|min)( for 60 epochs)?\. Expected: ", header)

@@ -12,7 +12,7 @@ from mlflow.types import Schema, TensorSpec
 from support import QUICK, Command
 
 from mnistexp.config.compose import compose_config
-from mnistexp.config.config import config_hash
+from mnistexp.config.config_hash import config_hash
 from mnistexp.data import load_data
 from mnistexp.errors import ModelError, TrackingError
 from mnistexp.experiment import RunResult, run_experiment

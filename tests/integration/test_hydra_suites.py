@@ -13,7 +13,7 @@ from hydra.core.singleton import Singleton
 from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
 from hydra.version import VersionBase
 
-from mnistexp.config.config_groups import shipped
+from mnistexp.config.config_groups import package_folder
 
 pytestmark = [
     pytest.mark.integration,
@@ -31,7 +31,7 @@ def a_hydra_of_their_own() -> Iterator[None]:
     Singleton._instances = ours
 
 
-OURS = [f"hydra.searchpath=[file://{shipped('conf')}]"]
+OURS = [f"hydra.searchpath=[file://{package_folder('conf')}]"]
 
 
 @pytest.mark.parametrize("launcher_name", ["processes", "slurm_local", "ray_cluster"])
@@ -55,5 +55,5 @@ class TestIntegration(IntegrationTestSuite):
 
 
 def test_the_suites_are_run_on_what_ships(request: Any) -> None:
-    names = {file.stem for file in (shipped("conf") / "hydra" / "launcher").glob("*.yaml")}
+    names = {file.stem for file in (package_folder("conf") / "hydra" / "launcher").glob("*.yaml")}
     assert names == {"processes", "slurm", "slurm_local", "ray_cluster"}

@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 from support import Command
 
 from mnistexp.config.compose import compose_config
-from mnistexp.config.config import config_hash
+from mnistexp.config.config_hash import config_hash
 
 SEARCH = ["-m", "hydra/sweeper=optuna", "data.train_size=1000", "train.epochs=2"]
 SEARCH += ["tracking.figures=false"]

@@ -14,7 +14,7 @@ from mlflow.entities import Run
 from support import FEW_STEPS, QUICK, Command, write_user_experiment
 
 from mnistexp.config.compose import compose_config
-from mnistexp.config.config import config_hash
+from mnistexp.config.config_hash import config_hash
 from mnistexp.sweeps.launchers import partition_resources
 
 GRID = ["model=softmax,two_layers", "optim.learning_rate=0.1,0.2", "seed=0,1", *QUICK]

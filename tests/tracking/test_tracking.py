@@ -11,7 +11,7 @@ import pytest
 from support import TrackedRun
 
 from mnistexp.config.compose import compose_config
-from mnistexp.config.config import config_hash
+from mnistexp.config.config_hash import config_hash
 from mnistexp.data import load_data
 from mnistexp.errors import TrackingError
 from mnistexp.experiment import run_experiment

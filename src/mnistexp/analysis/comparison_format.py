@@ -10,7 +10,7 @@ from mnistexp.analysis.comparison import Comparison, is_cost
 from mnistexp.analysis.setting_differences import short_names
 from mnistexp.analysis.significance import NOISE_TEST
 from mnistexp.analysis.table_layout import print_in_columns, print_under_names, spaced
-from mnistexp.config.config_groups import EXPERIMENTS
+from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 from mnistexp.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ class ComparisonFormatter:
     def _said_otherwise(self) -> set[str]:
         """Columns that others make superfluous: settings name a row, experiments have names."""
         settings = self.comparison.settings
-        if self.tells_story or not settings or set(EXPERIMENTS) & set(settings):
-            return set(EXPERIMENTS)
+        if self.tells_story or not settings or set(EXPERIMENT_GROUPS) & set(settings):
+            return set(EXPERIMENT_GROUPS)
         return {"name"}
 
     def _all_cells(self) -> dict[str, Cell]:

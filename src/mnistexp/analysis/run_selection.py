@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mnistexp.config.config_groups import EXPERIMENTS
+from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 from mnistexp.errors import ConfigError, did_you_mean
 from mnistexp.tracking import MlflowTracking, read_artifact
 
@@ -63,7 +63,7 @@ def _named(runs: "pandas.DataFrame", word: str, tracking: MlflowTracking) -> "pa
 def _of_experiment(runs: "pandas.DataFrame", word: str) -> "pandas.DataFrame":
     """Runs of a group of experiments or of one experiment, in the order of the names."""
     group, _, name = word.rpartition("=")
-    for column in [column for column in EXPERIMENTS if column in runs]:
+    for column in [column for column in EXPERIMENT_GROUPS if column in runs]:
         if word == column:
             found = runs[runs[column].notna()]
         elif group in ("", column):
@@ -90,11 +90,11 @@ def _jobs_of(
 def _nothing(runs: "pandas.DataFrame", word: str) -> str:
     experiments = [
         f"{group}={name}"
-        for group in EXPERIMENTS
+        for group in EXPERIMENT_GROUPS
         if group in runs
         for name in runs[group].dropna().unique()
     ]
-    names = [*runs["name"].unique(), *experiments, *EXPERIMENTS]
+    names = [*runs["name"].unique(), *experiments, *EXPERIMENT_GROUPS]
     return (
         f"{word}: expected the id or the name of a run or a sweep, or an experiment that has runs "
         f"in the store. Received: {word!r}.{did_you_mean(word, names)}"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mnistexp.config.config_groups import EXPERIMENTS
+from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +75,9 @@ def setting_names(runs: "pandas.DataFrame") -> list[str]:
     """The columns that are settings or choices; those of the tracking bear on no result."""
     ours = ("model", "optim", "data", "device", "train", "seed")
     names = [str(column) for column in runs.columns]
-    return [name for name in names if name.split(".")[0].split("/")[0] in (*ours, *EXPERIMENTS)]
+    return [
+        name for name in names if name.split(".")[0].split("/")[0] in (*ours, *EXPERIMENT_GROUPS)
+    ]
 
 
 def _is_set(value: object) -> bool:

@@ -5,12 +5,12 @@ from typing import Any
 
 from mnistexp.analysis.seed_groups import SeedGroup
 from mnistexp.config.config import SHARED_MODEL_SETTINGS
-from mnistexp.config.config_groups import EXPERIMENTS
+from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 
 LAYER = "model.layers."
 SHARED = tuple(f"model.{name}" for name in ("type", *SHARED_MODEL_SETTINGS))
 """Settings that layers refer to, so that a difference is that of the layers."""
-SECTIONS = ("model", "optim", "optim/decay", "data", "device", "train", *EXPERIMENTS)
+SECTIONS = ("model", "optim", "optim/decay", "data", "device", "train", *EXPERIMENT_GROUPS)
 
 
 def differing(recipes: Sequence[SeedGroup]) -> list[str]:
@@ -152,7 +152,9 @@ def _differs(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> bool:
 
 def _covers(choice: str, name: str) -> bool:
     """Whether a choice may have set a setting; an experiment sets any."""
-    return choice in EXPERIMENTS or name.startswith((f"{choice.replace('/', '.')}.", f"{choice}/"))
+    return choice in EXPERIMENT_GROUPS or name.startswith(
+        (f"{choice.replace('/', '.')}.", f"{choice}/")
+    )
 
 
 def _is_determined(recipes: Sequence[SeedGroup], name: str, choices: Sequence[str]) -> bool:
@@ -169,7 +171,7 @@ def _is_determined(recipes: Sequence[SeedGroup], name: str, choices: Sequence[st
 
 def _rank(name: str) -> tuple[bool, bool]:
     """Experiments first, then the other choices, then settings."""
-    return name not in EXPERIMENTS, name not in SECTIONS
+    return name not in EXPERIMENT_GROUPS, name not in SECTIONS
 
 
 def _key(recipe: SeedGroup, name: str) -> str:

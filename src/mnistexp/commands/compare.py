@@ -72,9 +72,9 @@ def compare(
 
 def _is_progression(recipes: "list[SeedGroup]") -> bool:
     """Whether all are experiments of one group, which stand in an order."""
-    from mnistexp.config.config_groups import EXPERIMENTS
+    from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 
-    groups = [{group for group in EXPERIMENTS if group in r.settings} for r in recipes]
+    groups = [{group for group in EXPERIMENT_GROUPS if group in r.settings} for r in recipes]
     return len(recipes) > 1 and bool(set.intersection(*groups))
 
 

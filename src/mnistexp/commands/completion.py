@@ -131,7 +131,7 @@ def _candidates(root: Any, words: Sequence[str], begun: str) -> list[str]:
     command = root.commands.get(words[0]) if words else None
     if command is not None:
         return _of_command(command, words[1:], begun)
-    from mnistexp.config.completion import complete_words
+    from mnistexp.config.completion import complete_override
 
     if begun.startswith("-"):
         from mnistexp.commands.run import OPTIONS, OPTIONS_WITH_VALUE
@@ -142,7 +142,7 @@ def _candidates(root: Any, words: Sequence[str], begun: str) -> list[str]:
         return [kind for kind in ("job", "hydra", "all") if kind.startswith(begun)]
     visible = [name for name, command in root.commands.items() if not command.hidden]
     names = [name for name in visible if not words and name.startswith(begun)]
-    return [*names, *complete_words(words, begun)]
+    return [*names, *complete_override(words, begun)]
 
 
 def _of_command(command: Any, words: Sequence[str], begun: str) -> list[str]:

@@ -15,12 +15,12 @@ def results(
     ] = None,
 ) -> None:
     """Write what the experiments reached, from the runs in the store; nothing is trained."""
-    from mnistexp.config.config_groups import EXPERIMENTS, list_groups
+    from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
     from mnistexp.errors import InputError
     from mnistexp.verification import find_experiments, plan, reached
     from mnistexp.verification.results_page import results_page
 
-    shipped = [group for group in EXPERIMENTS if group in list_groups() and group != "user"]
+    shipped = [group for group in EXPERIMENT_GROUPS if group in list_groups() and group != "user"]
     found = reached(plan(find_experiments(shipped), MAX_SEEDS))
     if not found:
         raise InputError("no run of an experiment is in the store: mnistexp verify lab makes some")

@@ -14,13 +14,15 @@ from omegaconf.errors import OmegaConfBaseException
 from mnistexp.config.compose import (
     HYDRA_VERSION_BASE,
     PRIMARY_CONFIG,
+    add_force_prefix,
     compose_config,
-    config_source_of,
-    in_our_words,
-    mark_setting,
+    format_hydra_error,
+    read_config_source,
+    resolve_config,
 )
-from mnistexp.config.config import Config, ConfigSource, resolve_config
-from mnistexp.config.config_groups import list_groups, shipped
+from mnistexp.config.config import Config
+from mnistexp.config.config_groups import list_groups, package_folder
+from mnistexp.config.config_source import ConfigSource
 from mnistexp.errors import ConfigError, TrainingDiverged, did_you_mean
 
 OPTIONS = {
@@ -55,7 +57,7 @@ def run(arguments: list[str], commands: list[str]) -> None:
 
 
 def _marked(arguments: list[str], commands: list[str]) -> list[str]:
-    """The arguments with settings marked for Hydra; see `mark_setting`."""
+    """The arguments with settings marked for Hydra; see `add_force_prefix`."""
     groups = list_groups(*_config_folders(arguments))
     marked = []
     belongs_to_option = False
@@ -64,7 +66,7 @@ def _marked(arguments: list[str], commands: list[str]) -> list[str]:
             _check_option(argument)
         elif not belongs_to_option and not {"-sc", "--shell-completion"} & set(arguments):
             _check_assignment(argument, commands)
-            argument = mark_setting(argument, groups)
+            argument = add_force_prefix(argument, groups)
         marked.append(argument)
         belongs_to_option = argument in OPTIONS_WITH_VALUE
     return marked
@@ -81,19 +83,19 @@ def _hand_to_hydra(arguments: list[str]) -> None:
     """Let Hydra do what its options say."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them.
     sys.argv = [sys.argv[0], *arguments]
-    decorate = hydra.main(str(shipped("conf")), PRIMARY_CONFIG, HYDRA_VERSION_BASE)
+    decorate = hydra.main(str(package_folder("conf")), PRIMARY_CONFIG, HYDRA_VERSION_BASE)
     from mnistexp.sweeps import SweepTask
 
     try:
         decorate(SweepTask() if {"-m", "--multirun"} & set(arguments) else _run_composed)()
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(in_our_words(error)) from error
+        raise ConfigError(format_hydra_error(error)) from error
 
 
 def _run_composed(cfg: DictConfig) -> None:
     """The one run that Hydra starts without `-m`."""
     hydra_config = HydraConfig.get()
-    origin = config_source_of(hydra_config, Path(hydra_config.runtime.output_dir))
+    origin = read_config_source(hydra_config, Path(hydra_config.runtime.output_dir))
     _run(resolve_config(cfg, origin), origin)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mnistexp.config.config_groups import EXPERIMENTS, list_groups
+from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
 from mnistexp.errors import InputError, did_you_mean
 
 LINE = "# yaml-language-server: $schema="
@@ -40,7 +40,7 @@ def schema(
         from mnistexp.config.json_schema import EXPERIMENT, file_schemas
 
         schemas = file_schemas(*more)
-        name = EXPERIMENT if group in EXPERIMENTS else group
+        name = EXPERIMENT if group in EXPERIMENT_GROUPS else group
         if name not in schemas:
             raise InputError(
                 f"GROUP: expected one of {', '.join(schemas)}. "

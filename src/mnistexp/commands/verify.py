@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mnistexp.config.config_groups import EXPERIMENTS, list_groups
+from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
 
 if TYPE_CHECKING:
     from mnistexp.verification import Reached
@@ -38,7 +38,9 @@ def verify(
 
 def _names(begun: str) -> list[str]:
     """Groups and experiments, for the shell to complete."""
-    groups = {group: options for group, options in list_groups().items() if group in EXPERIMENTS}
+    groups = {
+        group: options for group, options in list_groups().items() if group in EXPERIMENT_GROUPS
+    }
     names = [*groups, *(option for options in groups.values() for option in options)]
     return [name for name in names if name.startswith(begun)]
 

@@ -9,13 +9,18 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from mnistexp.config.config_groups import EXPERIMENTS, experiment_folders, list_groups, shipped
+from mnistexp.config.config_groups import (
+    EXPERIMENT_GROUPS,
+    experiment_folders,
+    list_groups,
+    package_folder,
+)
 
 HYDRAS = ("sweeper", "launcher")
 """The groups of Hydra's that have options of ours."""
 
 
-def complete_words(words: Sequence[str], begun: str) -> list[str]:
+def complete_override(words: Sequence[str], begun: str) -> list[str]:
     """What may stand in the place of a word that is begun.
 
     Args:
@@ -139,7 +144,7 @@ def _chosen(words: Sequence[str]) -> dict[str, Any]:
     """The options that the words choose, read but not composed: enough to propose names."""
     typed = dict(word.partition("=")[::2] for word in words if "=" in word)
     choices = _defaults(_read("config"))
-    for group in EXPERIMENTS:
+    for group in EXPERIMENT_GROUPS:
         if group in typed:
             choices |= _defaults(_read(f"{group}/{typed[group]}"))
     choices |= typed
@@ -158,7 +163,9 @@ def _defaults(raw: Mapping[str, Any]) -> dict[str, str]:
 
 def _read(option: str) -> dict[str, Any]:
     """A file of the groups; nothing where there is none, as while a name is being typed."""
-    files = [folder / f"{option}.yaml" for folder in (shipped("conf"), *experiment_folders())]
+    files = [
+        folder / f"{option}.yaml" for folder in (package_folder("conf"), *experiment_folders())
+    ]
     found = next((file for file in files if file.is_file()), None)
     raw = yaml.safe_load(found.read_text()) if found else None
     return raw if isinstance(raw, dict) else {}

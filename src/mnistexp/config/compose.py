@@ -1,5 +1,7 @@
-"""From words to a config, by Hydra."""
+"""Compose overrides into a typed config with Hydra, and validate it."""
 
+import json
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -10,33 +12,37 @@ from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
 
-from mnistexp.config.config import Config, ConfigSource, resolve_config
-from mnistexp.config.config_groups import experiment_folders, list_groups, shipped
+from mnistexp.config.config import SHARED_MODEL_SETTINGS, Config
+from mnistexp.config.config_groups import experiment_folders, list_groups, package_folder
+from mnistexp.config.config_source import ConfigSource
+from mnistexp.config.validation_errors import format_validation_error
 from mnistexp.errors import ConfigError, did_you_mean
 
 HYDRA_VERSION_BASE = "1.3"
 PRIMARY_CONFIG = "config"
-EXTRAS = {
+LAUNCHER_EXTRAS = {
     "hydra/launcher/joblib": "processes",
     "hydra/launcher/submitit_slurm": "slurm",
     "hydra/launcher/submitit_local": "slurm",
     "hydra/launcher/ray": "ray",
 }
-"""What brings the launchers that the presets stand on."""
-SET_BY_SWEEP = "++sweep.job="
+"""The extra of mnistexp that installs each of Hydra's launchers."""
+SWEEP_JOB_OVERRIDE = "++sweep.job="
+"""A sweep adds this override to each of its jobs; the user did not type it."""
 
-# Two runs that start in the same second must not share a folder.
+# The resolver makes folder names unique: two runs may start in the same second.
 OmegaConf.register_new_resolver("unique", lambda: uuid4().hex[:6], use_cache=True)
 
 
 class ExperimentsSearchPath(SearchPathPlugin):
-    """Puts the folders of experiments on Hydra's search path.
+    """Adds the folders of experiments to Hydra's search path.
 
-    A plugin, since `hydra.searchpath` in a config is not seen by `glob(*)`; registered here and
-    not by a package of Hydra's plugins, so that no other program of Hydra's is touched.
+    This is a plugin because `glob(*)` ignores `hydra.searchpath` of a config file. It is registered
+    here, not in the package `hydra_plugins`, so that other Hydra programs are not affected.
     """
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
@@ -48,47 +54,50 @@ class ExperimentsSearchPath(SearchPathPlugin):
 Plugins.instance().register(ExperimentsSearchPath)
 
 
-def mark_setting(override: str, groups: Collection[str]) -> str:
-    """A setting as Hydra's `++name=value`, so that the schema alone decides what exists.
-
-    Choices of one of the groups, Hydra's own settings and what has a prefix already stay as they
-    are.
-    """
-    key = override.partition("=")[0]
-    is_choice = key.partition("@")[0] in groups
-    stays = is_choice or key.startswith(("+", "~", "hydra.", "hydra/"))
-    return override if stays else f"++{override}"
-
-
 def compose_config(overrides: list[str]) -> tuple[Config, ConfigSource]:
-    """The typed config that choices and settings make of the shipped ones.
+    """Compose overrides into a typed config.
 
     Args:
-        overrides: `model=conv`, `train.epochs=3`, …
+        overrides: choices and settings, `["model=conv", "train.epochs=3"]`.
 
     Raises:
-        ConfigError: an override cannot be read, or the config is not valid.
+        ConfigError: an override cannot be parsed, or the config is not valid.
     """
     groups = list_groups()
+    folder = str(package_folder("conf"))
     try:
-        with hydra.initialize_config_dir(str(shipped("conf")), version_base=HYDRA_VERSION_BASE):
+        with hydra.initialize_config_dir(folder, version_base=HYDRA_VERSION_BASE):
             cfg = hydra.compose(
                 PRIMARY_CONFIG,
-                [mark_setting(override, groups) for override in overrides],
+                [add_force_prefix(override, groups) for override in overrides],
                 return_hydra_config=True,
             )
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise ConfigError(in_our_words(error)) from error
-    origin = config_source_of(cfg.hydra, Path(cfg.hydra.run.dir))
+        raise ConfigError(format_hydra_error(error)) from error
+    source = read_config_source(cfg.hydra, Path(cfg.hydra.run.dir))
     with open_dict(cfg):
         del cfg["hydra"]
-    return resolve_config(cfg, origin), origin
+    return resolve_config(cfg, source), source
 
 
-def config_source_of(hydra_cfg: Any, folder: Path | None = None) -> ConfigSource:
-    """Choices and overrides as Hydra's own part of a composed config has them.
+def add_force_prefix(override: str, groups: Collection[str]) -> str:
+    """Write a setting as Hydra's `++name=value`, so that only our schema decides what exists.
 
-    What a sweep adds for a job is left out, as nobody has typed it.
+    Choices of groups, settings of Hydra and overrides with a prefix remain unchanged.
+    """
+    name = override.partition("=")[0]
+    is_choice = name.partition("@")[0] in groups
+    if is_choice or name.startswith(("+", "~", "hydra.", "hydra/")):
+        return override
+    return f"++{override}"
+
+
+def read_config_source(hydra_cfg: Any, folder: Path | None = None) -> ConfigSource:
+    """Return the choices and overrides that Hydra recorded in its part of a composed config.
+
+    Args:
+        hydra_cfg: the section `hydra`.
+        folder: the run's output folder, if it has one.
     """
     # Unresolved: an override such as `x=${y}` refers to our part of the config.
     overrides: Any = OmegaConf.to_container(hydra_cfg.overrides.task, resolve=False)
@@ -101,25 +110,45 @@ def config_source_of(hydra_cfg: Any, folder: Path | None = None) -> ConfigSource
         overrides=tuple(
             str(override).removeprefix("++")
             for override in overrides
-            if not str(override).startswith(SET_BY_SWEEP)
+            if not str(override).startswith(SWEEP_JOB_OVERRIDE)
         ),
         folder=folder,
     )
 
 
-def in_our_words(error: Exception) -> str:
-    """Hydra's complaint in one line that says what to do."""
+def resolve_config(cfg: DictConfig, source: ConfigSource) -> Config:
+    """Resolve and validate what Hydra composed.
+
+    Raises:
+        ConfigError: with one line for each wrong setting.
+    """
+    try:
+        _check_shared_model_settings(OmegaConf.to_container(cfg, resolve=False), source)
+        raw = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        path = f"{error.full_key}: " if error.full_key else ""
+        raise ConfigError(path + str(error).splitlines()[0]) from error
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(format_validation_error(error, raw, Config)) from error
+    _check_unused_sections(config, source)
+    return config
+
+
+def format_hydra_error(error: Exception) -> str:
+    """Return the message of an error of Hydra or OmegaConf as one line that says what to do."""
     if isinstance(error, OverrideParseException):
         override = error.override.removeprefix("++")
         return (
-            f"{override}: expected NAME=VALUE in Hydra's grammar; a value with other signs needs "
-            f"quotes within quotes, 'NAME=\"VALUE\"'. {str(error).splitlines()[0]}"
+            f"{override}: expected NAME=VALUE in Hydra's grammar; a value with special characters "
+            f"needs quotes within quotes, 'NAME=\"VALUE\"'. {str(error).splitlines()[0]}"
         )
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file in EXTRAS:
-        extra = EXTRAS[error.missing_cfg_file]
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file in LAUNCHER_EXTRAS:
+        extra = LAUNCHER_EXTRAS[error.missing_cfg_file]
         return (
-            f"hydra/launcher: expected the package behind it to be installed. Received: none. "
-            f"Install it with pip install 'mnistexp[{extra}]'"
+            "hydra/launcher: expected the package of this launcher to be installed. "
+            f"Received: none. Install it with pip install 'mnistexp[{extra}]'"
         )
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
@@ -130,5 +159,31 @@ def in_our_words(error: Exception) -> str:
         )
     message = str(error).splitlines()[0].replace("++", "")
     if message.startswith("Ambiguous value"):
-        return f"{message}. For a run with each value add -m; for a text with commas, quote it"
+        return f"{message}. To run each value, add -m; quote a text that contains commas"
     return message
+
+
+def _check_shared_model_settings(raw: Any, source: ConfigSource) -> None:
+    """Refuse an override of a setting of the whole network that no layer refers to."""
+    model = raw.get("model")
+    layers = json.dumps(model.get("layers")) if isinstance(model, dict) else ""
+    for name in SHARED_MODEL_SETTINGS:
+        path = f"model.{name}"
+        is_used = re.search(rf"\${{(\.*|model\.){name}\b", layers)
+        is_set = any(f"{set_path}.".startswith(f"{path}.") for set_path in source.overridden)
+        if is_set and not is_used:
+            raise ConfigError(
+                f"{path}: no layer of this model refers to ${{{path}}}, so it would have no "
+                "effect. Set it for a layer: model.layers.NAME.…"
+            )
+
+
+def _check_unused_sections(config: Config, source: ConfigSource) -> None:
+    """Refuse an override in a section that has no effect for this type of model."""
+    for setting in source.overridden:
+        section, _, name = setting.partition(".")
+        if name and section in config.unused_sections:
+            raise ConfigError(
+                f"{setting}: model={config.model.type} does not use {section}, so it would have "
+                "no effect. Remove it"
+            )

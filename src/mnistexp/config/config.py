@@ -1,21 +1,12 @@
-"""The sections together: from Hydra's raw config to the typed one, once."""
+"""The typed config of a run: all sections, and the rules between them."""
 
-import hashlib
-import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from pydantic import Field, ValidationError, model_validator
+from omegaconf import OmegaConf
+from pydantic import Field, model_validator
 
-from mnistexp.config.config_groups import EXPERIMENTS
 from mnistexp.config.expectation import Expectation
 from mnistexp.config.sweep import SweepConfig
-from mnistexp.config.validation_errors import explain
 from mnistexp.dashboard import DashboardConfig, NoDashboard
 from mnistexp.data import DataConfig
 from mnistexp.device import DeviceConfig
@@ -25,18 +16,18 @@ from mnistexp.optim import OptimConfig
 from mnistexp.schema import Section
 from mnistexp.tracking import TrackingConfig
 from mnistexp.train import TrainConfig
-from mnistexp.version import __version__
 
-SHARED_MODEL_SETTINGS = tuple(set(NetworkConfig.model_fields) - {"type", "layers"})
-LEFT_OUT = ("tracking", "dashboard", "sweep", "expect")
-"""Sections that do not bear on a result."""
+SHARED_MODEL_SETTINGS = tuple(
+    name for name in NetworkConfig.model_fields if name not in ("type", "layers")
+)
+"""Settings of the whole network, such as `activation`, that layers refer to."""
 
 
 class Config(Section):
     """All settings of a run."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Of the weights, the order of the images and dropout."""
+    """Seed of the initial weights, the order of the images and dropout."""
     model: ModelConfig
     optim: OptimConfig
     data: DataConfig
@@ -49,133 +40,45 @@ class Config(Section):
 
     @property
     def unused_sections(self) -> tuple[str, ...]:
-        """The sections that this kind of model has no use for."""
+        """The sections that have no effect for this type of model."""
         return () if isinstance(self.model, NetworkConfig) else ("optim", "train")
 
     @model_validator(mode="after")
-    def _sections_agree(self) -> "Config":
-        if self.unused_sections:
-            if self.dashboard.type != "off":
-                raise ConfigError(
-                    f"dashboard.type: expected off for {self.model.type}, which is fitted at once, "
-                    f"so that there is nothing to watch. Received: {self.dashboard.type}"
-                )
-            if self.tracking.tensorboard:
-                raise ConfigError(
-                    f"tracking.tensorboard: expected false for {self.model.type}, which is fitted "
-                    "at once, so that there is nothing to show. Received: true"
-                )
-            return self
+    def _check_sections_agree(self) -> "Config":
+        if isinstance(self.model, NetworkConfig):
+            self._check_network_training()
+        else:
+            self._check_classical_model()
+        return self
+
+    def _check_classical_model(self) -> None:
+        if self.dashboard.type != "off":
+            raise ConfigError(
+                f"dashboard.type: expected off, since {self.model.type} has no training steps to "
+                f"record. Received: {self.dashboard.type}"
+            )
+        if self.tracking.tensorboard:
+            raise ConfigError(
+                f"tracking.tensorboard: expected false, since {self.model.type} has no training "
+                "steps to record. Received: true"
+            )
+
+    def _check_network_training(self) -> None:
         if self.optim.use_ema and (self.train.restore_best_weights or self.train.early_stopping):
             raise ConfigError(
                 "optim.use_ema: expected false with train.restore_best_weights or "
-                "train.early_stopping, which judge the weights while training, not their "
-                "moving average. Received: true"
+                "train.early_stopping, which evaluate the current weights, not their moving "
+                "average. Received: true"
             )
         if self.train.needs_validation and self.data.validation_size == 0:
             raise ConfigError(
                 f"data.validation_size: expected > 0, since {self.train.needs_validation} uses "
-                "validation images. Received: 0. Else set train.evaluate_on=[] or [test]"
+                "validation images. Received: 0. Alternatively set train.evaluate_on=[] or [test]"
             )
-        return self
 
 
-@dataclass(frozen=True)
-class ConfigSource:
-    """Where a config comes from.
-
-    choices: the chosen option of each group, `{"model": "conv_big"}`.
-    overrides: as they were typed. folder: of the run, where it has one.
-    """
-
-    choices: Mapping[str, str] = field(default_factory=dict)
-    overrides: tuple[str, ...] = ()
-    folder: Path | None = None
-
-    @property
-    def overridden(self) -> list[str]:
-        """What the overrides set: `model`, `train.epochs`."""
-        return [override.partition("=")[0].lstrip("+~") for override in self.overrides]
-
-    @property
-    def altered_settings(self) -> list[str]:
-        """Overrides by which an experiment is no longer that of its file."""
-        allowed = {*EXPERIMENTS, "seed", "device", "tracking", "dashboard", "sweep"}
-        return [path for path in self.overridden if path.partition(".")[0] not in allowed]
-
-    @property
-    def experiment(self) -> str | None:
-        """The chosen experiment, `lab=1_0_softmax`, where there is one."""
-        names = [f"{group}={self.choices[group]}" for group in EXPERIMENTS if group in self.choices]
-        return names[0] if names else None
-
-    def run_name(self, config: Config) -> str:
-        """What was chosen and the seed: `conv_big-adam_decay-s0`, `lab.3_0_conv-s0`."""
-        used = [name for name in ("model", "optim") if name not in config.unused_sections]
-        chosen = [self.choices[name] for name in used if name in self.choices]
-        start = [self.experiment.replace("=", ".")] if self.experiment else chosen
-        return "-".join([*start, f"s{config.seed}"])
-
-
-def resolve_config(cfg: DictConfig, origin: ConfigSource) -> Config:
-    """The typed config of what Hydra composed.
-
-    Raises:
-        ConfigError: with one line for each setting that is wrong.
-    """
-    try:
-        _check_effect(OmegaConf.to_container(cfg, resolve=False), origin)
-        raw = OmegaConf.to_container(cfg, resolve=True)
-    except OmegaConfBaseException as error:
-        where = f"{error.full_key}: " if error.full_key else ""
-        raise ConfigError(where + str(error).splitlines()[0]) from error
-    try:
-        config = Config.model_validate(raw)
-    except ValidationError as error:
-        raise ConfigError(explain(error, raw, Config)) from error
-    _check_sections(config, origin)
-    return config
-
-
-def config_hash(config: Config, data_digest: str) -> str:
-    """SHA-256 of all that bears on a result: the settings, the data and the package's version.
-
-    Left out: tracking, dashboard, sweep, what is expected, where the data files lie, which GPU is
-    used, and what is at its default, so that a setting that is new makes no other run of an old
-    config.
-    """
-    return _hash_of(config, {}, data_digest)
-
-
-def seedless_hash(config: Config, data_digest: str) -> str:
-    """As `config_hash`, without the seed: runs that differ in nothing else."""
-    return _hash_of(config, {"seed": True}, data_digest)
-
-
-def workload_hash(config: Config) -> str:
-    """SHA-256 of what bears on how long a run takes: all but the optimizer and the seed."""
-    return _hash_of(config, {"seed": True, "optim": True}, "")
-
-
-def _hash_of(config: Config, left_out: Mapping[str, Any], data_digest: str) -> str:
-    settings = config.model_dump(
-        mode="json",
-        exclude_defaults=True,
-        exclude={
-            **dict.fromkeys(LEFT_OUT, True),
-            **dict.fromkeys(config.unused_sections, True),
-            "data": {"directory", "url"},
-            "device": {"index"},
-            **left_out,
-        },
-    )
-    # Keys are not sorted: the order of the layers matters, and that of the others is the schema's.
-    relevant = {"config": settings, "data": data_digest, "version": __version__}
-    return hashlib.sha256(json.dumps(relevant).encode()).hexdigest()
-
-
-def flatten(config: Config) -> dict[str, Any]:
-    """Every setting that is used by its path, `{"train.batch_size": 100}`."""
+def flatten_config(config: Config) -> dict[str, Any]:
+    """Return every setting that has an effect by its path, `{"train.batch_size": 100}`."""
     flat: dict[str, Any] = {}
 
     def visit(path: str, value: Any) -> None:
@@ -189,35 +92,7 @@ def flatten(config: Config) -> dict[str, Any]:
     return flat
 
 
-def to_yaml(config: Config) -> str:
-    """The resolved config as YAML."""
+def config_to_yaml(config: Config) -> str:
+    """Return the resolved config as YAML, without the section `sweep`."""
     settings = config.model_dump(mode="json", exclude={"sweep"})
     return OmegaConf.to_yaml(OmegaConf.create(settings))
-
-
-def _check_effect(raw: Any, origin: ConfigSource) -> None:
-    """A setting of the whole model that none of its layers refers to would have no effect."""
-    model = raw.get("model")
-    layers = json.dumps(model.get("layers")) if isinstance(model, dict) else ""
-    for name in SHARED_MODEL_SETTINGS:
-        used = re.search(rf"\${{(\.*|model\.){name}\b", layers)
-        set_here = any(
-            path == f"model.{name}" or path.startswith(f"model.{name}.")
-            for path in origin.overridden
-        )
-        if set_here and not used:
-            raise ConfigError(
-                f"model.{name}: no layer of this model refers to ${{model.{name}}}, so it would "
-                "have no effect. Set it for a layer: model.layers.NAME.…"
-            )
-
-
-def _check_sections(config: Config, origin: ConfigSource) -> None:
-    """A setting of a section that this kind of model has no use for would have no effect."""
-    for setting in origin.overridden:
-        section, _, name = setting.partition(".")
-        if name and section in config.unused_sections:
-            raise ConfigError(
-                f"{setting}: model={config.model.type} does not use {section}, so it would have "
-                "no effect. Leave it out"
-            )

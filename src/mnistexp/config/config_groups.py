@@ -1,47 +1,54 @@
-"""The groups of configs, those that ship and the user's own, and their options."""
+"""The config groups: folders of YAML options, from the package and from the user."""
 
 from itertools import dropwhile, takewhile
 from operator import not_
 from pathlib import Path
 
-EXPERIMENTS = ("lab", "notebook", "tutorial", "practical", "failure_modes", "user")
-"""The groups of experiments; `user` lies in the working folder."""
+EXPERIMENT_GROUPS = ("lab", "notebook", "tutorial", "practical", "failure_modes", "user")
+"""The groups of experiments. The files of `user` are in `experiments/` of the working folder."""
 
 
-def shipped(name: str) -> Path:
-    """A folder that ships: inside the package in a wheel, at the top of the tree in a checkout."""
+def package_folder(name: str) -> Path:
+    """Return the folder `conf` or `experiments` of the installation.
+
+    A wheel has it inside the package, a checkout at the top of the repository.
+    """
     package = Path(__file__).parent.parent
-    inside = package / name
-    return inside if inside.is_dir() else package.parent.parent / name
+    installed = package / name
+    return installed if installed.is_dir() else package.parent.parent / name
 
 
 def experiment_folders() -> list[Path]:
-    """Where groups of experiments lie: what ships, and `experiments/` of the working folder."""
-    own = Path.cwd() / "experiments"
-    return [shipped("experiments"), *([own] if own.is_dir() else [])]
+    """Return the folders with experiments: the package's, and `experiments/` if it exists here."""
+    user_folder = Path.cwd() / "experiments"
+    return [package_folder("experiments"), *([user_folder] if user_folder.is_dir() else [])]
 
 
-def header_of(group: str, option: str) -> str:
-    """What the file of an option says of itself: the first paragraph of its comments."""
-    folders = [*experiment_folders(), shipped("conf")]
-    file = next(file for folder in folders if (file := folder / group / f"{option}.yaml").is_file())
-    lines = (line for line in file.read_text().splitlines() if not line.startswith("# @package"))
-    comments = [line.removeprefix("#").strip() for line in takewhile(_is_comment, lines)]
-    return " ".join(takewhile(bool, dropwhile(not_, comments)))
-
-
-def _is_comment(line: str) -> bool:
-    return line.startswith("#")
-
-
-def list_groups(*more: Path) -> dict[str, list[str]]:
-    """Each group of configs, `optim/decay` for example, with the names of its options.
+def list_groups(*extra_folders: Path) -> dict[str, list[str]]:
+    """Return the names of the options of each config group, `optim/decay` for example.
 
     Args:
-        more: further folders of groups.
+        extra_folders: more folders that contain groups, such as Hydra's `--config-dir`.
     """
     groups: dict[str, set[str]] = {}
-    for root in (shipped("conf"), *experiment_folders(), *more):
+    for root in (package_folder("conf"), *experiment_folders(), *extra_folders):
         for file in root.glob("*/**/*.yaml"):
             groups.setdefault(str(file.parent.relative_to(root)), set()).add(file.stem)
     return {group: sorted(groups[group]) for group in sorted(groups)}
+
+
+def option_file(group: str, option: str) -> Path | None:
+    """Return the YAML file of an option; None if there is none."""
+    folders = (package_folder("conf"), *experiment_folders())
+    files = (folder / group / f"{option}.yaml" for folder in folders)
+    return next((file for file in files if file.is_file()), None)
+
+
+def option_description(group: str, option: str) -> str:
+    """Return the first paragraph of the comments at the top of an option's file."""
+    file = option_file(group, option)
+    assert file is not None, f"{group}={option} has no file"
+    lines = (line for line in file.read_text().splitlines() if not line.startswith("# @package"))
+    comments = takewhile(lambda line: line.startswith("#"), lines)
+    texts = (comment.removeprefix("#").strip() for comment in comments)
+    return " ".join(takewhile(bool, dropwhile(not_, texts)))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mnistexp.config.config import Config
-from mnistexp.config.config_groups import EXPERIMENTS, list_groups
+from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
 
 JsonSchema = dict[str, Any]
 DIALECT = "http://json-schema.org/draft-07/schema#"
@@ -88,7 +88,7 @@ def _choosable(name: str, groups: Mapping[str, list[str]]) -> dict[str, list[str
     if name != EXPERIMENT:
         inner = {group.removeprefix(f"{name}/"): o for group, o in groups.items()}
         return {group: inner[group] for group in inner if f"{name}/{group}" in groups}
-    ours = {group: options for group, options in groups.items() if group not in EXPERIMENTS}
+    ours = {group: options for group, options in groups.items() if group not in EXPERIMENT_GROUPS}
     return {f"override /{group}": options for group, options in ours.items()}
 
 

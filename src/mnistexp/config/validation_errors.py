@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from mnistexp.errors import alternatives, did_you_mean
+from mnistexp.errors import did_you_mean, join_with_or
 
 EXPECTED = {
     "greater_than": "a number > {gt:g}",
@@ -32,7 +32,7 @@ EXPECTED = {
 GROUPS = ("model", "optim", "optim.decay", "data", "device", "train", "tracking")
 
 
-def explain(error: ValidationError, raw: Any, schema: type[BaseModel]) -> str:
+def format_validation_error(error: ValidationError, raw: Any, schema: type[BaseModel]) -> str:
     """One line for each wrong setting.
 
     Args:
@@ -65,7 +65,7 @@ def setting_path(location: Sequence[int | str], raw: Any) -> str:
     return ".".join(parts)
 
 
-def known_paths(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:
+def setting_paths(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """The paths of all settings of a schema; of a union, those of all its members."""
     for name, info in schema.model_fields.items():
         path = f"{prefix}{name}"
@@ -73,7 +73,7 @@ def known_paths(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:
         if get_origin(info.annotation) is dict:
             continue  # Its keys are the user's.
         for member in _models(info.annotation):
-            yield from known_paths(member, f"{path}.")
+            yield from setting_paths(member, f"{path}.")
 
 
 def _complaint(details: ErrorDetails, path: str, schema: type[BaseModel]) -> str:
@@ -107,11 +107,11 @@ def _unknown(path: str, location: Sequence[int | str], schema: type[BaseModel]) 
     prefix = path.removesuffix(name)
     siblings = _fields_at(schema, location[:-1])
     namesakes = sorted(
-        {p for p in known_paths(schema) if p.rpartition(".")[2] == name and p != path}
+        {p for p in setting_paths(schema) if p.rpartition(".")[2] == name and p != path}
     )
     nearest = [f"{prefix}{near}" for near in get_close_matches(name, siblings)] or namesakes[:3]
     if nearest:
-        return f"unknown setting. Did you mean {alternatives(nearest)}?"
+        return f"unknown setting. Did you mean {join_with_or(nearest)}?"
     return f"unknown setting. Known here: {', '.join(siblings)}"
 
 

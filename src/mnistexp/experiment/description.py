@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from mnistexp.config.config import Config, ConfigSource
-from mnistexp.config.config_groups import header_of
+from mnistexp.config.config import Config
+from mnistexp.config.config_groups import option_description
+from mnistexp.config.config_source import ConfigSource
 
 SHOWN = ("test_accuracy", "val_accuracy", "test_loss", "num_parameters", "seconds")
 
@@ -21,7 +22,7 @@ def describe_run(
         verdict: whether what the experiment expects was reached, if it expects something.
     """
     paragraphs = [
-        header_of(*origin.experiment.split("=")) if origin.experiment else "",
+        option_description(*origin.experiment.split("=")) if origin.experiment else "",
         f"`{' '.join(['mnistexp', *origin.overrides])}`",
         _table(metrics or {}),
         f"Expected: {config.expect}; {verdict}." if verdict and config.expect else "",

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from mnistexp.config.config import Config, ConfigSource
+from mnistexp.config.config import Config
+from mnistexp.config.config_source import ConfigSource
 from mnistexp.dashboard import (
     ARTIFACT_FOLDER,
     RECORDING_NAME,

@@ -8,15 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from mnistexp.analysis.figures import draw_run
-from mnistexp.config.config import (
-    Config,
-    ConfigSource,
-    config_hash,
-    flatten,
-    seedless_hash,
-    to_yaml,
-    workload_hash,
-)
+from mnistexp.config.config import Config, config_to_yaml, flatten_config
+from mnistexp.config.config_hash import config_hash, seedless_hash, workload_hash
+from mnistexp.config.config_source import ConfigSource
 from mnistexp.dashboard import ViewerProcess
 from mnistexp.data import Data, load_data
 from mnistexp.device import check_device, peak_memory_mb, reset_peak_memory
@@ -161,13 +155,13 @@ def _log_setup(
     tracker: Tracker, config: Config, origin: ConfigSource, data: Data, learner: Learner
 ) -> None:
     """All that is known before the training."""
-    settings = to_yaml(config)
+    settings = config_to_yaml(config)
     if origin.folder is not None:
         origin.folder.mkdir(parents=True, exist_ok=True)
         (origin.folder / "config.yaml").write_text(settings)
     tracker.describe(describe_run(config, origin))
     environment = describe_environment()
-    tracker.log_params({**origin.choices, **flatten(config)})
+    tracker.log_params({**origin.choices, **flatten_config(config)})
     tracker.set_tags(
         {
             "config_hash": config_hash(config, data.digest),

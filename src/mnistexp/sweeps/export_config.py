@@ -5,7 +5,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from mnistexp.config.config import ConfigSource
+from mnistexp.config.config_source import ConfigSource
 
 HEADER = """\
 # @package _global_

@@ -12,15 +12,10 @@ from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from mnistexp.analysis import short_names
-from mnistexp.config.compose import config_source_of, in_our_words
-from mnistexp.config.config import (
-    Config,
-    ConfigSource,
-    config_hash,
-    resolve_config,
-    seedless_hash,
-    workload_hash,
-)
+from mnistexp.config.compose import format_hydra_error, read_config_source, resolve_config
+from mnistexp.config.config import Config
+from mnistexp.config.config_hash import config_hash, seedless_hash, workload_hash
+from mnistexp.config.config_source import ConfigSource
 from mnistexp.data import load_data
 from mnistexp.errors import ConfigError
 
@@ -80,8 +75,8 @@ class Composer:
         try:
             cfg = self._loader.load_sweep_config(self._master, list(overrides))
         except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(in_our_words(error)) from error
-        origin = config_source_of(cfg.hydra)
+            raise ConfigError(format_hydra_error(error)) from error
+        origin = read_config_source(cfg.hydra)
         with open_dict(cfg):
             del cfg["hydra"]
         config = resolve_config(cfg, origin)

@@ -11,7 +11,7 @@ from mnistexp.analysis import (
     ranked,
     selection_metric,
 )
-from mnistexp.config.config import flatten
+from mnistexp.config.config import flatten_config
 from mnistexp.sweeps.job_result import JobResult
 from mnistexp.sweeps.jobs import Job, run_name, varying_settings
 
@@ -63,7 +63,7 @@ def _runs(jobs: Sequence[Job], outcomes: Mapping[str, JobResult]) -> "pandas.Dat
             "tags.config_hash": job.config_hash,
             "tags.seedless_hash": job.seedless_hash,
             **job.origin.choices,
-            **flatten(job.config),
+            **flatten_config(job.config),
             **outcomes[job.config_hash].metrics,
             JOB: number,
         }

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from mnistexp.config.sweep import PrunerName
-from mnistexp.config.validation_errors import explain
-from mnistexp.errors import ConfigError, alternatives, did_you_mean
+from mnistexp.config.validation_errors import format_validation_error
+from mnistexp.errors import ConfigError, did_you_mean, join_with_or
 from mnistexp.schema import Count, Positive, Section
 
 if TYPE_CHECKING:
@@ -68,12 +68,12 @@ def read_settings(settings: Any) -> SearchConfig:
     try:
         config = SearchConfig.model_validate(settings)
     except ValidationError as error:
-        lines = explain(error, settings, SearchConfig).splitlines()
+        lines = format_validation_error(error, settings, SearchConfig).splitlines()
         raise ConfigError("\n".join(f"hydra.sweeper.{line}" for line in lines)) from error
     for name in config.objectives:
         if name not in OBJECTIVES:
             raise ConfigError(
-                f"hydra.sweeper.objective: expected {alternatives(list(OBJECTIVES))}. "
+                f"hydra.sweeper.objective: expected {join_with_or(list(OBJECTIVES))}. "
                 f"Received: {name!r}.{did_you_mean(name, OBJECTIVES)}"
             )
         if name.startswith("test_") and not config.choose_on_test:
@@ -108,7 +108,7 @@ def build_sampler(config: SearchConfig, n_trials: int) -> "BaseSampler":
     if class_name not in known:
         names = [*SAMPLERS, *known]
         raise ConfigError(
-            f"hydra.sweeper.sampler: expected {alternatives(names)}. "
+            f"hydra.sweeper.sampler: expected {join_with_or(names)}. "
             f"Received: {config.sampler!r}.{did_you_mean(config.sampler, names)}"
         )
     settings = {"seed": config.seed + n_trials, **config.sampler_settings}

@@ -11,11 +11,12 @@ from typing import Any, Protocol
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from mnistexp.config.compose import config_source_of
-from mnistexp.config.config import Config, ConfigSource, resolve_config
+from mnistexp.config.compose import read_config_source, resolve_config
+from mnistexp.config.config import Config
+from mnistexp.config.config_source import ConfigSource
 from mnistexp.config.sweep import JobConfig
 from mnistexp.errors import MnistexpError, Pruned, TrainingDiverged
-from mnistexp.signals import repeat_lost_interruptions
+from mnistexp.signals import repeat_lost_interrupts
 from mnistexp.sweeps.job_result import JobResult
 from mnistexp.sweeps.launchers import partition_resources
 
@@ -44,12 +45,12 @@ class SweepTask:
     def __call__(self, cfg: DictConfig) -> JobResult:
         """Run a composed job; in a worker, what it prints goes to `log.txt` in the job's folder."""
         hydra_config = HydraConfig.get()
-        origin = config_source_of(hydra_config, Path(hydra_config.runtime.output_dir))
+        origin = read_config_source(hydra_config, Path(hydra_config.runtime.output_dir))
         config = resolve_config(cfg, origin)
         job = config.sweep.job
         assert job is not None  # A sweep tells it to each of its jobs.
         if self._home != _this_process():
-            repeat_lost_interruptions()
+            repeat_lost_interrupts()
             partition_resources(self.num_at_once)
             with _printing_to(Path(hydra_config.runtime.output_dir) / "log.txt"):
                 return _run(config, origin)

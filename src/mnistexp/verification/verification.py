@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from mnistexp.config.compose import compose_config
-from mnistexp.config.config import Config, config_hash
-from mnistexp.config.config_groups import EXPERIMENTS, list_groups
+from mnistexp.config.config import Config
+from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
+from mnistexp.config.config_hash import config_hash
 from mnistexp.config.expectation import Expectation
 from mnistexp.data import DataConfig, load_data
 from mnistexp.errors import ConfigError, TrainingDiverged, did_you_mean
@@ -69,7 +70,7 @@ def find_experiments(words: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: a word names neither.
     """
-    known = {group: list_groups().get(group, []) for group in EXPERIMENTS}
+    known = {group: list_groups().get(group, []) for group in EXPERIMENT_GROUPS}
     every = [f"{group}={name}" for group, names in known.items() for name in names]
     found: list[str] = []
     for word in words:

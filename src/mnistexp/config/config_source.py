@@ -1,0 +1,47 @@
+"""The source of a config: the choices and overrides that it was composed from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mnistexp.config.config import Config
+from mnistexp.config.config_groups import EXPERIMENT_GROUPS
+
+
+@dataclass(frozen=True)
+class ConfigSource:
+    """What a config was composed from.
+
+    choices: the chosen option of each group, `{"model": "conv_big"}`.
+    overrides: as the user typed them. folder: the run's output folder; None if it has none.
+    """
+
+    choices: Mapping[str, str] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
+    folder: Path | None = None
+
+    @property
+    def overridden(self) -> list[str]:
+        """The names that the overrides set: `model`, `train.epochs`."""
+        return [override.partition("=")[0].lstrip("+~") for override in self.overrides]
+
+    @property
+    def altered_settings(self) -> list[str]:
+        """The overridden settings that make the run differ from its experiment file."""
+        allowed = {*EXPERIMENT_GROUPS, "seed", "device", "tracking", "dashboard", "sweep"}
+        return [path for path in self.overridden if path.partition(".")[0] not in allowed]
+
+    @property
+    def experiment(self) -> str | None:
+        """The chosen experiment, `lab=1_0_softmax`; None if there is none."""
+        for group in EXPERIMENT_GROUPS:
+            if group in self.choices:
+                return f"{group}={self.choices[group]}"
+        return None
+
+    def run_name(self, config: Config) -> str:
+        """Return the default name of a run: `conv_big-adam_decay-s0`, `lab.3_0_conv-s0`."""
+        used = [name for name in ("model", "optim") if name not in config.unused_sections]
+        chosen = [self.choices[name] for name in used if name in self.choices]
+        start = [self.experiment.replace("=", ".")] if self.experiment else chosen
+        return "-".join([*start, f"s{config.seed}"])
