@@ -45,8 +45,8 @@ QUIET = "train.evaluate_every=1000"
 class Witness:
     """An observer that keeps all that it is shown."""
 
-    def __init__(self, spread: QuantileSource = "auto") -> None:
-        self.spread: QuantileSource = spread
+    def __init__(self, quantile_source: QuantileSource = "auto") -> None:
+        self.quantile_source: QuantileSource = quantile_source
         self.seen: list[Snapshot] = []
 
     def observe(self, snapshot: Snapshot) -> None:
@@ -101,7 +101,7 @@ def test_weights_and_biases_are_those_of_all_layers(data: Data, xla: bool) -> No
     weights = np.concatenate([w.ravel() for w in network.get_weights() if w.ndim > 1])
     biases = np.concatenate([w.ravel() for w in network.get_weights() if w.ndim == 1])
     assert len(weights) + len(biases) == 185_300
-    last = witness.seen[-1].spreads
+    last = witness.seen[-1].quantiles
     assert list(last) == ["weights", "biases"]
     for name, values in (("weights", weights), ("biases", biases)):
         np.testing.assert_allclose(last[name], np.quantile(values, np.arange(8) / 7), rtol=1e-5)
@@ -131,9 +131,9 @@ def test_with_batch_normalisation_logits_and_activations_are_shown(data: Data) -
     logits = np.concatenate([values.ravel() for values in sums])
     highest = np.concatenate([values.max(axis=0) for values in activations])
     expected = np.quantile(logits, np.arange(8) / 7)
-    np.testing.assert_allclose(last.spreads["logits"], expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(last.quantiles["logits"], expected, rtol=1e-3, atol=1e-3)
     expected = np.quantile(highest, np.arange(8) / 7)
-    np.testing.assert_allclose(last.spreads["activations"], expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(last.quantiles["activations"], expected, rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(last.on_batch.predictions, sums[-1].argmax(axis=1))
 
 
@@ -145,7 +145,7 @@ def test_activations_of_layers_that_hold_them_are_found_too(data: Data) -> None:
     sums = images @ hidden.kernel.numpy() + hidden.bias.numpy()
     highest = keras.activations.get(hidden.activation)(sums).numpy().max(axis=0)
     expected = np.quantile(highest, np.arange(8) / 7)
-    np.testing.assert_allclose(witness.seen[-1].spreads["activations"], expected, atol=1e-4)
+    np.testing.assert_allclose(witness.seen[-1].quantiles["activations"], expected, atol=1e-4)
 
 
 def test_looking_changes_no_layer_that_is_trained(
@@ -203,7 +203,7 @@ def test_the_batch_is_the_next_one_before_its_update_without_dropout(
     assert moment.on_batch.loss == pytest.approx(float(np.mean(loss)), rel=1e-4)
     weights = np.concatenate([w.ravel() for w in network.get_weights() if w.ndim > 1])
     expected = np.quantile(weights, np.arange(8) / 7)
-    np.testing.assert_allclose(moment.spreads["weights"], expected, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(moment.quantiles["weights"], expected, rtol=1e-5, atol=1e-7)
 
 
 def test_what_waits_for_the_next_step_is_shown_when_that_one_fails(data: Data) -> None:
@@ -214,7 +214,7 @@ def test_what_waits_for_the_next_step_is_shown_when_that_one_fails(data: Data) -
     seen = [snapshot.step for snapshot in witness.seen]
     assert seen == list(range(len(seen)))
     assert np.isfinite(witness.seen[0].on_batch.loss)
-    assert np.isfinite(witness.seen[0].spreads["weights"]).all()
+    assert np.isfinite(witness.seen[0].quantiles["weights"]).all()
 
 
 def test_the_test_digits_are_seen_whatever_is_evaluated(data: Data) -> None:
@@ -344,7 +344,7 @@ def test_the_panels_are_the_labs(film: RecordedRun) -> None:
     training, test = panels._axes["accuracy"].lines
     assert training.get_linewidth() < test.get_linewidth()
     bands = panels._axes["first_spread"].collections
-    last = film.recording.moments[-1].snapshot.spreads["weights"]
+    last = film.recording.moments[-1].snapshot.quantiles["weights"]
     for band, (low, high) in zip(bands, [(3, 4), (2, 5), (1, 6), (0, 7)], strict=True):
         points = np.asarray(band.get_paths()[0].vertices)
         at_end = points[points[:, 0] == 200, 1]
@@ -462,7 +462,7 @@ def made_up(step: int, num_test: int = 0, seed: int = 0) -> Snapshot:
         learning_rate=0.1,
         batch=batch,
         on_batch=Evaluation(1.0, 0.5, random.integers(0, 10, 100, "u1")),
-        spreads={name: random.normal(size=8).astype("f4") for name in ("weights", "biases")},
+        quantiles={name: random.normal(size=8).astype("f4") for name in ("weights", "biases")},
         on_test=on_test,
     )
 
@@ -762,7 +762,10 @@ def test_the_lab_records_and_may_be_told_not_to(name: str) -> None:
         (["dashboard=liv"], "dashboard: expected one of live, off, record. Received: 'liv'"),
         (["dashboard.hold=true"], "dashboard.hold: unknown setting"),
         (["dashboard=live", "dashboard.port=0"], "dashboard.port: expected a number >= 1"),
-        (["dashboard=record", "dashboard.spread=all"], "dashboard.spread: expected one of auto"),
+        (
+            ["dashboard=record", "dashboard.quantiles=all"],
+            "dashboard.quantiles: expected one of auto",
+        ),
         (["model=random_forest", "dashboard=record"], "dashboard.type: expected off for random"),
     ],
 )

@@ -18,7 +18,7 @@ class RecordingConfig(Section):
     """The training is recorded at the cadence of `train`, for `mnistexp watch`."""
 
     type: Literal["record"]
-    spread: QuantileSource = "auto"
+    quantiles: QuantileSource = "auto"
     """What the panels below the curves show: the weights and biases (`parameters`), or the logits
     and `activations`. `auto`: the latter where there is batch normalisation."""
 

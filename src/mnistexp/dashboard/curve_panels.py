@@ -44,7 +44,7 @@ class Bands:
     """Four nested bands around the middle of many values, over the steps."""
 
     def __init__(self, axes: "Axes", place: int) -> None:
-        """Args: place: 0 for the first spread of a recording, 1 for the second."""
+        """Args: place: 0 for the first quantiles of a recording, 1 for the second."""
         self.axes = axes
         self._place = place
         nothing: list[float] = []
@@ -56,14 +56,14 @@ class Bands:
 
     def name(self, track: TimeSeries) -> str:
         """Of what is shown: `weights`, for example."""
-        return list(track.spreads)[self._place]
+        return list(track.quantiles)[self._place]
 
     def show(self, track: TimeSeries, index: int) -> tuple[float, float, float, float]:
         """Draw up to a moment; what is seen of it without a zoom."""
-        spread = track.spreads[self.name(track)][: index + 1]
+        quantiles = track.quantiles[self.name(track)][: index + 1]
         for band, (low, high) in zip(self._bands, BANDS, strict=True):
-            band.set_data(track.steps[: index + 1], spread[:, low], spread[:, high])
-        return (0.0, _right(track, index), *_with_margin(spread))
+            band.set_data(track.steps[: index + 1], quantiles[:, low], quantiles[:, high])
+        return (0.0, _right(track, index), *_with_margin(quantiles))
 
 
 class LearningRate:
@@ -90,8 +90,8 @@ def _right(track: TimeSeries, index: int) -> float:
     return max(float(track.steps[index]), 1.0)
 
 
-def _with_margin(spread: np.ndarray) -> tuple[float, float]:
-    finite = spread[np.isfinite(spread)]
+def _with_margin(quantiles: np.ndarray) -> tuple[float, float]:
+    finite = quantiles[np.isfinite(quantiles)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
     margin = 0.05 * (high - low) or 0.1
     return low - margin, high + margin

@@ -23,8 +23,8 @@ PICTURE = "training.png"
 class Recorder:
     """Writes what it is shown. A disk that is full ends the recording, never the training."""
 
-    def __init__(self, writer: Writer, spread: QuantileSource) -> None:
-        self.spread = spread
+    def __init__(self, writer: Writer, quantile_source: QuantileSource) -> None:
+        self.quantile_source = quantile_source
         self._writer: Writer | None = writer
         self._begin = time.perf_counter()
 
@@ -81,7 +81,7 @@ def recorded(
     if isinstance(config, NoDashboard):
         yield RecordingHandle()
         return
-    recorder = Recorder(Writer(file, header), config.spread)
+    recorder = Recorder(Writer(file, header), config.quantiles)
     audience = (
         LiveViewerProcess(config, file) if isinstance(config, LiveConfig) else ViewerProcess()
     )
@@ -100,7 +100,7 @@ def recorded(
 def without_view(config: DashboardConfig) -> DashboardConfig:
     """As `record`, where many runs would open a view each."""
     if isinstance(config, LiveConfig):
-        return RecordingConfig(type="record", spread=config.spread)
+        return RecordingConfig(type="record", quantiles=config.quantiles)
     return config
 
 

@@ -199,7 +199,7 @@ def _pack_moment(moment: Moment) -> dict[str, Any]:
         "learning_rate": snapshot.learning_rate,
         "batch": snapshot.batch.astype("<i4").tobytes(),
         "on_batch": _pack_evaluation(snapshot.on_batch),
-        "spreads": {name: s.astype("<f4").tobytes() for name, s in snapshot.spreads.items()},
+        "quantiles": {name: s.astype("<f4").tobytes() for name, s in snapshot.quantiles.items()},
         "on_test": snapshot.on_test and _pack_evaluation(snapshot.on_test),
     }
 
@@ -214,7 +214,7 @@ def _unpack_moment(packed: Mapping[str, Any]) -> Moment:
         learning_rate=float(packed["learning_rate"]),
         batch=np.frombuffer(packed["batch"], "<i4"),
         on_batch=_unpack_evaluation(packed["on_batch"]),
-        spreads={name: np.frombuffer(s, "<f4") for name, s in packed["spreads"].items()},
+        quantiles={name: np.frombuffer(s, "<f4") for name, s in packed["quantiles"].items()},
         on_test=packed["on_test"] and _unpack_evaluation(packed["on_test"]),
     )
     return Moment(snapshot, float(packed["seconds"]))

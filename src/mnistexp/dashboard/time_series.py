@@ -17,7 +17,7 @@ class TimeSeries:
     steps, learning_rates, losses (× 100), accuracies: float, [num_moments].
     test: indices of the moments at which the test images were evaluated.
     test_losses (× 100), test_accuracies: [len(test)].
-    spreads: by name, [num_moments, 8].
+    quantiles: by name, [num_moments, 8].
     """
 
     steps: np.ndarray
@@ -27,7 +27,7 @@ class TimeSeries:
     test: np.ndarray
     test_losses: np.ndarray
     test_accuracies: np.ndarray
-    spreads: dict[str, np.ndarray]
+    quantiles: dict[str, np.ndarray]
 
     def tests_until(self, index: int) -> int:
         """How many evaluations there were up to a moment."""
@@ -48,8 +48,8 @@ def build_time_series(recording: Recording) -> TimeSeries:
         test=np.array(test, int),
         test_losses=LAB_SCALE * np.array([evaluation.loss for evaluation in on_test]),
         test_accuracies=np.array([evaluation.accuracy for evaluation in on_test]),
-        spreads={
-            name: np.stack([snapshot.spreads[name] for snapshot in shown])
-            for name in shown[0].spreads
+        quantiles={
+            name: np.stack([snapshot.quantiles[name] for snapshot in shown])
+            for name in shown[0].quantiles
         },
     )

@@ -35,7 +35,7 @@ class LayerStatistics:
         self._functions: dict[QuantileSource, Any] = {}
 
     def look(
-        self, weights: list[Any], images: np.ndarray, labels: np.ndarray, spread: QuantileSource
+        self, weights: list[Any], images: np.ndarray, labels: np.ndarray, source: QuantileSource
     ) -> tuple[float, np.ndarray, dict[str, np.ndarray]]:
         """Mean loss, answers, and by name the values whose spread is wanted, float32 [n] each.
 
@@ -44,11 +44,11 @@ class LayerStatistics:
         Args:
             weights: what the network's weights were at the moment.
             images: uint8, [n, 28, 28, 1]. labels: uint8, [n].
-            spread: not `auto`.
+            source: not `auto`.
         """
-        function = self._function(spread)
+        function = self._function(source)
         loss, answers, activity = function(weights, tf.constant(images), tf.constant(labels))
-        if spread == "parameters":
+        if source == "parameters":
             return float(loss), answers.numpy(), self.parameters(weights)
         values = {name: tensor.numpy() for name, tensor in activity.items()}
         return float(loss), answers.numpy(), values
@@ -57,29 +57,29 @@ class LayerStatistics:
         """All weights and all biases, float32 [n] each; the caller's until they are asked again."""
         return {"weights": self._weights.of(weights), "biases": self._biases.of(weights)}
 
-    def _function(self, spread: QuantileSource) -> Any:
+    def _function(self, source: QuantileSource) -> Any:
         """Of one shape, as finding the shape for a call takes longer than the call."""
-        if spread not in self._functions:
+        if source not in self._functions:
             weights = [tf.TensorSpec(x.shape, x.dtype) for x in self._network.weights]
             images = tf.TensorSpec([None, *self._network.input_shape[1:]], tf.uint8)
             labels = tf.TensorSpec([None], tf.uint8)
 
             def look(weights: list[Any], images: Any, labels: Any) -> tuple[Any, ...]:
-                return self._look(weights, images, labels, spread)
+                return self._look(weights, images, labels, source)
 
             # XLA would take longer to compile it than it ever saves.
             function = tf.function(look)
-            self._functions[spread] = function.get_concrete_function(weights, images, labels)
-        return self._functions[spread]
+            self._functions[source] = function.get_concrete_function(weights, images, labels)
+        return self._functions[source]
 
     def _look(
-        self, weights: list[Any], images: Any, labels: Any, spread: QuantileSource
+        self, weights: list[Any], images: Any, labels: Any, source: QuantileSource
     ) -> tuple[Any, ...]:
         with keras.StatelessScope(zip(self._network.weights, weights, strict=True)):
             logits, activity = probe(self._network, tf.cast(images, tf.float32) / self._scale)
         loss = tf.reduce_mean(self._loss_per_image(tf.cast(labels, tf.int32), logits))
         answers = tf.argmax(logits, axis=-1, output_type=tf.int32)
-        return loss, answers, activity if spread == "activations" else {}
+        return loss, answers, activity if source == "activations" else {}
 
 
 class _Parameters:
@@ -103,10 +103,10 @@ class _Parameters:
         return self._values
 
 
-def resolve_quantile_source(network: keras.Model, spread: QuantileSource) -> QuantileSource:
+def resolve_quantile_source(network: keras.Model, source: QuantileSource) -> QuantileSource:
     """Which spread `auto` is for this network."""
-    if spread != "auto":
-        return spread
+    if source != "auto":
+        return source
     normalised = any(isinstance(x, keras.layers.BatchNormalization) for x in network.layers)
     return "activations" if normalised else "parameters"
 

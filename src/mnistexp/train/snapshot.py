@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 QuantileSource = Literal["auto", "parameters", "activations"]
-"""Whose spread is shown. `auto`: the activations with batch normalisation, else the parameters."""
+"""Whose quantiles are recorded. `auto`: the activations with batch normalisation, else the parameters."""
 NUM_BANDS = 7
 """Bands of equally many values, so there are 8 boundaries."""
 NUM_SHOWN = 100
@@ -35,7 +35,7 @@ class Snapshot:
     batch: indices of at most 100 images of the next batch, int32.
     on_batch: of the whole next batch, before its update, without dropout, and with batch
         normalisation by this batch. Its `predictions` are those of `batch`.
-    spreads: by name, the 8 boundaries of 7 bands of equally many values, float32: `weights` and
+    quantiles: by name, the 8 boundaries of 7 bands of equally many values, float32: `weights` and
         `biases` of all layers, or `logits` (the weighted sums of all layers for this batch) and
         `activations` (of each neuron or place in a feature map, its maximum over the batch).
         NaN where there are no values.
@@ -46,14 +46,14 @@ class Snapshot:
     learning_rate: float
     batch: np.ndarray
     on_batch: Evaluation
-    spreads: Mapping[str, np.ndarray]
+    quantiles: Mapping[str, np.ndarray]
     on_test: Evaluation | None
 
 
 class Observer(Protocol):
     """Watches a training."""
 
-    spread: QuantileSource
+    quantile_source: QuantileSource
 
     def observe(self, snapshot: Snapshot) -> None:
         """Is shown the start, and every step that is logged or evaluated."""

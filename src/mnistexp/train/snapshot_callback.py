@@ -90,8 +90,8 @@ class SnapshotCallback(keras.callbacks.Callback):
         """Take the start."""
         network = self.model.network
         self._probe = self.model.probe
-        self._spread = resolve_quantile_source(network, self._observer.spread)
-        self._is_told = self._spread == "parameters" and is_same_in_training(network)
+        self._quantile_source = resolve_quantile_source(network, self._observer.quantile_source)
+        self._is_told = self._quantile_source == "parameters" and is_same_in_training(network)
         self._take(0, self._test(0))
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -137,14 +137,16 @@ class SnapshotCallback(keras.callbacks.Callback):
             values = self._probe.parameters(moment.weights)
         else:
             images = self._train.images[moment.batch]
-            loss, answers, values = self._probe.look(moment.weights, images, truth, self._spread)
+            loss, answers, values = self._probe.look(
+                moment.weights, images, truth, self._quantile_source
+            )
         accuracy = float((answers == truth).mean())
         snapshot = Snapshot(
             step=moment.step,
             learning_rate=self._learning_rate(moment.step),
             batch=moment.batch[:NUM_SHOWN],
             on_batch=Evaluation(loss, accuracy, answers[:NUM_SHOWN].astype("u1")),
-            spreads={name: quantile_edges(value) for name, value in values.items()},
+            quantiles={name: quantile_edges(value) for name, value in values.items()},
             on_test=moment.on_test,
         )
         self._observer.observe(snapshot)
