@@ -83,7 +83,7 @@ def block_seconds(case: Case, file: Path) -> np.ndarray:
     try:
         with recorded(RecordingConfig(type="record"), file, header, lambda _: None) as watched:
             learner = build_learner(config, data)
-            learner.fit(data, lambda *_: None, Monitors(watched.observer))
+            learner.fit(data, lambda *_: None, Monitors(watched.recorder))
     finally:
         snapshot_callback.SnapshotCallback = observe  # type: ignore[misc]
     return np.diff(ends)[1:].reshape(case.pairs, 2)

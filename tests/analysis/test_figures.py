@@ -12,7 +12,6 @@ from sklearn.metrics import confusion_matrix
 from support import QUICK, Command, TrackedRun
 
 from mnistexp.analysis.figures import draw_run
-from mnistexp.analysis.figures.image_grid import mosaic
 from mnistexp.analysis.figures.run import draw_confusion_matrix, draw_first_layer, draw_mistakes
 from mnistexp.config.compose import compose_config
 from mnistexp.data import Split, load_data
@@ -73,20 +72,6 @@ def test_the_surest_errors_come_first() -> None:
 
 def test_no_error_at_all_is_drawn_too() -> None:
     assert texts(draw_mistakes(some_images([3]), sure_of([3], [0.9]))) == []
-
-
-def test_a_mosaic_has_each_image_at_its_place() -> None:
-    images = np.arange(3)[:, None, None] * np.ones((3, 2, 2))
-    picture, places = mosaic(images, columns=2, margin=1, background=9)
-    assert places == [(0, 0), (3, 0), (0, 3)]
-    assert picture.tolist() == [
-        [0, 0, 9, 1, 1, 9],
-        [0, 0, 9, 1, 1, 9],
-        [9] * 6,
-        [2, 2, 9, 9, 9, 9],
-        [2, 2, 9, 9, 9, 9],
-        [9] * 6,
-    ]
 
 
 @pytest.mark.parametrize("value", [0.0, -0.3])

@@ -32,7 +32,15 @@ from mnistexp.errors import ConfigError, RecordingError, TrainingDiverged
 from mnistexp.experiment import RunResult, run_experiment
 from mnistexp.model import build_model
 from mnistexp.optim import build_optimizer
-from mnistexp.train import Evaluation, Monitors, QuantileSource, Snapshot, Training, fit
+from mnistexp.train import (
+    Evaluation,
+    Monitors,
+    QuantileSource,
+    Snapshot,
+    SnapshotRecorder,
+    Training,
+    fit,
+)
 from mnistexp.train.batch_order import BatchOrder
 from mnistexp.train.compiled_trainer import LOSSES
 from mnistexp.train.layer_statistics import LayerStatistics
@@ -42,14 +50,14 @@ QUIET = "train.evaluate_every=1000"
 """No evaluation but that after the last step."""
 
 
-class Witness:
-    """An observer that keeps all that it is shown."""
+class Witness(SnapshotRecorder):
+    """A recorder that keeps all that it is shown."""
 
     def __init__(self, quantile_source: QuantileSource = "auto") -> None:
         self.quantile_source: QuantileSource = quantile_source
         self.seen: list[Snapshot] = []
 
-    def observe(self, snapshot: Snapshot) -> None:
+    def record(self, snapshot: Snapshot) -> None:
         self.seen.append(snapshot)
 
 
@@ -72,13 +80,13 @@ def train(
     network = build_model(network_config(*overrides))
     optimizer = build_optimizer(config.optim, config.train.num_steps(2_000), 20)
     splits = {"train": data.train, "validation": data.validation, "test": data.test}
-    watching = Monitors(witness)
+    monitors = Monitors(witness)
     training = fit(
         *(network, optimizer, config.train, splits),
         scale=255.0,
         seed=1,
         xla=xla,
-        watching=watching,
+        monitors=monitors,
     )
     return network, training
 

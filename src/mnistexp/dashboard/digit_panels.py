@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnistexp.data import arrange_in_grid
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
@@ -40,11 +42,10 @@ def compose_mosaic(images: np.ndarray, is_right: np.ndarray, grid: tuple[int, in
     """
     lines, columns = grid
     paper = np.where(is_right[:, None], RIGHT, WRONG)[:, None, None, :]
-    cells = np.full((lines * columns, CELL, CELL, 3), 255, "u1")
-    cells[: len(images)] = (1 - images.astype("f4") / 255) * paper
-    cells[:, -1] = cells[:, :, -1] = 255  # A line between cells; no digit reaches that far.
-    rows = cells.reshape(lines, columns, CELL, CELL, 3).swapaxes(1, 2)
-    return rows.reshape(lines * CELL, columns * CELL, 3)
+    digits = ((1 - images.astype("f4") / 255) * paper).astype("u1")
+    digits[:, -1] = digits[:, :, -1] = 255  # A white line between digits; no ink is that far out.
+    picture, _ = arrange_in_grid(digits, columns, rows=lines)
+    return picture
 
 
 class Mosaic:

@@ -14,13 +14,13 @@ from mnistexp.dashboard.config import (
 )
 from mnistexp.dashboard.recording import Header, Moment, Writer
 from mnistexp.dashboard.viewer_process import LiveViewerProcess, ViewerProcess
-from mnistexp.train import Observer, QuantileSource, Snapshot
+from mnistexp.train import QuantileSource, Snapshot, SnapshotRecorder
 
 PICTURE = "training.png"
 """The six panels at the end."""
 
 
-class Recorder:
+class Recorder(SnapshotRecorder):
     """Writes what it is shown. A disk that is full ends the recording, never the training."""
 
     def __init__(self, writer: Writer, quantile_source: QuantileSource) -> None:
@@ -28,7 +28,7 @@ class Recorder:
         self._writer: Writer | None = writer
         self._begin = time.perf_counter()
 
-    def observe(self, snapshot: Snapshot) -> None:
+    def record(self, snapshot: Snapshot) -> None:
         """Append a moment."""
         if self._writer is None:
             return
@@ -57,10 +57,10 @@ class Recorder:
 class RecordingHandle:
     """What watches a training.
 
-    observer: None where nothing is recorded. file: the recording. audience: the view of it.
+    recorder: None where nothing is recorded. file: the recording. audience: the view of it.
     """
 
-    observer: Observer | None = None
+    recorder: Recorder | None = None
     file: Path | None = None
     audience: ViewerProcess = field(default_factory=ViewerProcess)
 

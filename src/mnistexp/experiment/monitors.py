@@ -30,7 +30,7 @@ SUMMARIES = "tensorboard"
 class Observation:
     """What looks on. recording: the file, if there is one. audience: the view that is open."""
 
-    watching: Monitors = NO_MONITORS
+    monitors: Monitors = NO_MONITORS
     recording: Path | None = None
     audience: ViewerProcess = field(default_factory=ViewerProcess)
 
@@ -60,7 +60,7 @@ def observing(
     keep = partial(tracker.log_artifact, folder=ARTIFACT_FOLDER)
     header = _header(config, name, data, tracker.run_id)
     with recorded(dashboard, file, header, keep) as watched:
-        yield Observation(Monitors(watched.observer, summaries), watched.file, watched.audience)
+        yield Observation(Monitors(watched.recorder, summaries), watched.file, watched.audience)
 
 
 def _header(config: Config, name: str, data: Data, run_id: str | None) -> Header:

@@ -69,7 +69,7 @@ def run_experiment(config: Config, origin: ConfigSource | None = None) -> RunRes
     with start_run(config.tracking, name, _tags(config, origin)) as tracker:
         _log_setup(tracker, config, origin, data, learner)
         with observing(config, origin, name, data, tracker) as observation:
-            training, final, predicted = _fit(learner, config, data, tracker, observation.watching)
+            training, final, predicted = _fit(learner, config, data, tracker, observation.monitors)
         metrics = {
             **final,
             "train_seconds": training.seconds,
@@ -111,12 +111,12 @@ def _tags(config: Config, origin: ConfigSource) -> dict[str, str]:
 
 
 def _fit(
-    learner: Learner, config: Config, data: Data, tracker: Tracker, watching: Monitors
+    learner: Learner, config: Config, data: Data, tracker: Tracker, monitors: Monitors
 ) -> tuple[Training, dict[str, float], np.ndarray]:
     """The training, the final figures of what was learned, and what it makes of the test images."""
     try:
         trial = config.sweep.job.trial if config.sweep.job else None
-        training = learner.fit(data, report_to_pruner(trial, tracker.log_metrics), watching)
+        training = learner.fit(data, report_to_pruner(trial, tracker.log_metrics), monitors)
         predicted = learner.predict_probabilities(data.test.images)
         return training, _final_metrics(learner, data, training, predicted), predicted
     except TrainingDiverged:

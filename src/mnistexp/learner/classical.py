@@ -70,7 +70,7 @@ class ClassicalLearner:
         return self._estimator
 
     def fit(
-        self, data: Data, log_metrics: LogMetrics, watching: Monitors = NO_MONITORS
+        self, data: Data, log_metrics: LogMetrics, monitors: Monitors = NO_MONITORS
     ) -> Training:
         """Fit on `data.train`, in one step, which is nothing to watch."""
         print(f"fitting {self._model.type} on {len(data.train):,} images …", flush=True)

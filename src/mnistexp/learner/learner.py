@@ -28,7 +28,7 @@ class Learner(Protocol):
         """The Keras model or scikit-learn estimator: raw pixels to probabilities."""
 
     def fit(
-        self, data: Data, log_metrics: LogMetrics, watching: Monitors = NO_MONITORS
+        self, data: Data, log_metrics: LogMetrics, monitors: Monitors = NO_MONITORS
     ) -> Training:
         """Learn from `data.train`, and tell every metric as soon as it is measured.
 

@@ -53,7 +53,7 @@ class NetworkLearner:
         return self._classifier
 
     def fit(
-        self, data: Data, log_metrics: LogMetrics, watching: Monitors = NO_MONITORS
+        self, data: Data, log_metrics: LogMetrics, monitors: Monitors = NO_MONITORS
     ) -> Training:
         """Train on `data.train`; see `mnistexp.train.training_loop`."""
         return fit(
@@ -65,7 +65,7 @@ class NetworkLearner:
             seed=self._config.seed,
             xla=self._xla,
             log_metrics=log_metrics,
-            watching=watching,
+            monitors=monitors,
         )
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:

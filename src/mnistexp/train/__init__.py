@@ -7,9 +7,9 @@ from mnistexp.train.snapshot import (
     NO_MONITORS,
     Evaluation,
     Monitors,
-    Observer,
     QuantileSource,
     Snapshot,
+    SnapshotRecorder,
 )
 from mnistexp.train.split import Split
 from mnistexp.train.training_loop import Training, fit
@@ -20,9 +20,9 @@ __all__ = [
     "History",
     "LogMetrics",
     "Monitors",
-    "Observer",
     "QuantileSource",
     "Snapshot",
+    "SnapshotRecorder",
     "Split",
     "TrainConfig",
     "Training",

@@ -1,14 +1,16 @@
 """What a training looks like at a moment, for those who watch it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
 QuantileSource = Literal["auto", "parameters", "activations"]
-"""Whose quantiles are recorded. `auto`: the activations with batch normalisation, else the parameters."""
+"""The values whose quantiles are recorded. `auto`: activations where the network has batch
+normalisation, else parameters."""
 NUM_BANDS = 7
 """Bands of equally many values, so there are 8 boundaries."""
 NUM_SHOWN = 100
@@ -50,26 +52,30 @@ class Snapshot:
     on_test: Evaluation | None
 
 
-class Observer(Protocol):
-    """Watches a training."""
+class SnapshotRecorder(ABC):
+    """Base class of what receives the snapshots of a training.
 
-    quantile_source: QuantileSource
+    quantile_source: the values whose quantiles each snapshot contains.
+    """
 
-    def observe(self, snapshot: Snapshot) -> None:
-        """Is shown the start, and every step that is logged or evaluated."""
+    quantile_source: QuantileSource = "auto"
+
+    @abstractmethod
+    def record(self, snapshot: Snapshot) -> None:
+        """Record the start of the training, or a step that is logged or evaluated."""
 
 
 @dataclass(frozen=True)
 class Monitors:
-    """Who looks on while a network is trained; none of them changes anything.
+    """Outputs that are written during a training. They do not change the training.
 
-    observer: is shown the network at every step that is logged or evaluated, with the test images
-    at those that are evaluated, whatever is watched otherwise.
-    summaries: a folder for TensorBoard's event files.
+    recorder: receives a snapshot at the start and at every step that is logged or evaluated. The
+        snapshots of evaluated steps include the test images, whatever `train.evaluate_on` is.
+    tensorboard_folder: where TensorBoard's event files are written.
     """
 
-    observer: Observer | None = None
-    summaries: Path | None = None
+    recorder: SnapshotRecorder | None = None
+    tensorboard_folder: Path | None = None
 
 
 NO_MONITORS = Monitors()

@@ -14,7 +14,13 @@ import tensorflow as tf
 
 from mnistexp.train.compiled_trainer import CompiledTrainer
 from mnistexp.train.layer_statistics import is_same_in_training, resolve_quantile_source
-from mnistexp.train.snapshot import NUM_SHOWN, Evaluation, Observer, Snapshot, quantile_edges
+from mnistexp.train.snapshot import (
+    NUM_SHOWN,
+    Evaluation,
+    Snapshot,
+    SnapshotRecorder,
+    quantile_edges,
+)
 from mnistexp.train.split import Split
 
 EVALUATION_BATCH = 1_000
@@ -69,7 +75,7 @@ class SnapshotCallback(keras.callbacks.Callback):
 
     def __init__(
         self,
-        observer: Observer,
+        recorder: SnapshotRecorder,
         train: Split,
         test: CompiledEvaluation,
         steps: Collection[int],
@@ -77,7 +83,7 @@ class SnapshotCallback(keras.callbacks.Callback):
     ) -> None:
         """Args: steps: after which the test images are evaluated; at the start they are, too."""
         super().__init__()
-        self._observer = observer
+        self._recorder = recorder
         self._train = train
         self._test = test
         self._steps = frozenset(steps)
@@ -90,7 +96,7 @@ class SnapshotCallback(keras.callbacks.Callback):
         """Take the start."""
         network = self.model.network
         self._probe = self.model.probe
-        self._quantile_source = resolve_quantile_source(network, self._observer.quantile_source)
+        self._quantile_source = resolve_quantile_source(network, self._recorder.quantile_source)
         self._is_told = self._quantile_source == "parameters" and is_same_in_training(network)
         self._take(0, self._test(0))
 
@@ -149,4 +155,4 @@ class SnapshotCallback(keras.callbacks.Callback):
             quantiles={name: quantile_edges(value) for name, value in values.items()},
             on_test=moment.on_test,
         )
-        self._observer.observe(snapshot)
+        self._recorder.record(snapshot)

@@ -44,7 +44,7 @@ def fit(
     seed: int,
     xla: bool,
     log_metrics: LogMetrics | None = None,
-    watching: Monitors = NO_MONITORS,
+    monitors: Monitors = NO_MONITORS,
 ) -> Training:
     """Train the network in place.
 
@@ -57,7 +57,7 @@ def fit(
         seed: of the order of the images.
         xla: compile the loop with XLA.
         log_metrics: is told every metric as soon as it is measured.
-        watching: who looks on.
+        monitors: outputs that are written during the training.
 
     Raises:
         TrainingDiverged: the loss became NaN or infinite.
@@ -88,11 +88,13 @@ def fit(
         progress,
     ]
     onlookers: list[TensorBoardCallback | SnapshotCallback] = []
-    if watching.summaries is not None:
-        onlookers.append(TensorBoardCallback(watching.summaries, history, length.steps_per_epoch))
-    if watching.observer is not None:
+    if monitors.tensorboard_folder is not None:
+        onlookers.append(
+            TensorBoardCallback(monitors.tensorboard_folder, history, length.steps_per_epoch)
+        )
+    if monitors.recorder is not None:
         test = evaluations.get("test") or CompiledEvaluation(model, splits["test"])
-        onlookers.append(SnapshotCallback(watching.observer, train, test, steps, learning_rate))
+        onlookers.append(SnapshotCallback(monitors.recorder, train, test, steps, learning_rate))
     callbacks += onlookers
     closing = ExitStack()
     for callback in (progress, *onlookers):

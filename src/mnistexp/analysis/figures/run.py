@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnistexp.analysis.figures.image_grid import mosaic
-from mnistexp.data import Split
+from mnistexp.data import Split, arrange_in_grid
 from mnistexp.learner.metrics import NUM_BINS, calibration
 from mnistexp.train import History
 
@@ -107,7 +106,8 @@ def draw_mistakes(test: Split, probabilities: np.ndarray) -> "Figure":
     axes.set_title(f"{len(wrong):,} of {len(test):,} test images wrong, the surest errors first")
     if not len(worst):
         return figure
-    picture, places = mosaic(255 - test.images[worst, ..., 0], MISTAKES_A_LINE, margin=8)
+    digits = 255 - test.images[worst, ..., 0]
+    picture, places = arrange_in_grid(digits, MISTAKES_A_LINE, margin=8)
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
     for image, (x, y) in zip(worst, places, strict=True):
         told = f"{test.labels[image]} → {computed[image]}  {confidence[image]:.0%}"
@@ -124,7 +124,7 @@ def draw_first_layer(weights: np.ndarray) -> "Figure":
     shown = weights[:MAX_UNITS]
     largest = float(np.abs(shown).max()) or 1.0
     columns = int(np.ceil(np.sqrt(len(shown))))
-    picture, _ = mosaic(shown, columns, margin=1, background=np.nan)
+    picture, _ = arrange_in_grid(shown, columns, margin=1, background=np.nan)
     figure, axes = _new_figure((7, 7))
     image = axes.imshow(
         picture, cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="nearest"
