@@ -1,38 +1,91 @@
-"""Ctrl-C at a moment at which Python would lose it."""
+"""Ctrl-C and SIGTERM that arrive when Python would discard them, or before a run starts."""
 
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
-SCRIPT = """
+import pytest
+
+FINALIZER_SCRIPT = """
 import signal, time
-from mnistexp.signals import repeat_lost_interrupts
+from mnistexp.signals import Terminated, repeat_lost_interrupts, sigterm_as_interrupt
 
-class Tidied:
+class Resource:
     def __del__(self):
-        {}
+        {finalizer}
 
 repeat_lost_interrupts()
 signal.signal(signal.SIGINT, signal.default_int_handler)
-del_me = Tidied()
-try:
-    del del_me
-    time.sleep(60)
-except KeyboardInterrupt:
-    print("heard")
+with sigterm_as_interrupt():
+    resource = Resource()
+    try:
+        del resource
+        time.sleep(60)
+    except KeyboardInterrupt as interrupt:
+        print(type(interrupt).__name__)
+"""
+
+COMMAND_SCRIPT = """
+import os, signal, sys
+from importlib.abc import MetaPathFinder
+
+class SignalOnImport(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), {number})
+
+from mnistexp.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, SignalOnImport())
+sys.argv = ["mnistexp", "train.steps=1", "data.train_size=100"]
+main()
 """
 
 
-def run(tidying: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", SCRIPT.format(tidying)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=50)
+def run_script(script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=100, cwd=folder
+    )
 
 
-def test_ctrl_c_while_python_tidies_up_is_heard_without_a_traceback() -> None:
-    process = run("signal.raise_signal(signal.SIGINT); time.sleep(1)")
-    assert (process.stdout, process.stderr) == ("heard\n", "")
+@pytest.mark.parametrize(
+    ("sent", "raised"), [("SIGINT", "KeyboardInterrupt"), ("SIGTERM", "Terminated")]
+)
+def test_a_signal_during_a_finalizer_is_raised_later_without_a_traceback(
+    sent: str, raised: str, tmp_path: Path
+) -> None:
+    finalizer = f"signal.raise_signal(signal.{sent}); time.sleep(1)"
+    process = run_script(FINALIZER_SCRIPT.format(finalizer=finalizer), tmp_path)
+    assert (process.stdout, process.stderr) == (f"{raised}\n", "")
 
 
-def test_another_failure_while_python_tidies_up_is_still_told() -> None:
-    process = run("signal.alarm(1); 1 / 0")
+def test_another_exception_in_a_finalizer_is_still_printed(tmp_path: Path) -> None:
+    process = run_script(FINALIZER_SCRIPT.format(finalizer="signal.alarm(1); 1 / 0"), tmp_path)
     assert process.stdout == ""
     assert "ZeroDivisionError" in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("sent", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+@pytest.mark.parametrize("module", ["hydra", "tensorflow"])
+def test_a_signal_during_an_import_ends_the_command_as_interrupted(
+    module: str, sent: signal.Signals, exit_code: int, tmp_path: Path
+) -> None:
+    """TensorFlow is imported before the run is created in the store."""
+    script = COMMAND_SCRIPT.format(module=module, number=int(sent))
+    process = run_script(script, tmp_path)
+    assert process.stderr == "interrupted\n"
+    assert process.returncode == exit_code
+
+
+def test_the_handler_of_sigterm_is_restored(tmp_path: Path) -> None:
+    from mnistexp.signals import Terminated, sigterm_as_interrupt
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated), sigterm_as_interrupt():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before

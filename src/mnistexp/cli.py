@@ -25,8 +25,8 @@ from mnistexp.commands.ui import ui
 from mnistexp.commands.verify import verify
 from mnistexp.commands.watch import watch
 from mnistexp.config.config_groups import list_groups
-from mnistexp.errors import MnistexpError, Terminated
-from mnistexp.signals import repeat_lost_interrupts
+from mnistexp.errors import MnistexpError
+from mnistexp.signals import Terminated, repeat_lost_interrupts, sigterm_as_interrupt
 from mnistexp.version import __version__
 
 EXAMPLES = """\
@@ -96,10 +96,15 @@ def command_names() -> list[str]:
 
 
 def main() -> None:
-    """The command `mnistexp`. A failure is one line and exit code 1; wrong input, exit code 2."""
+    """Run the command `mnistexp`.
+
+    A failure prints one line and ends with exit code 1, wrong input with 2, Ctrl-C with 130 and
+    SIGTERM with 143.
+    """
     repeat_lost_interrupts()
     try:
-        _dispatch(sys.argv[1:])
+        with sigterm_as_interrupt():
+            _dispatch(sys.argv[1:])
     except MnistexpError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -1,34 +1,34 @@
-"""What can go wrong, in the user's words: one line each, and no traceback."""
+"""The expected failures. Each message explains the failure completely, without a traceback."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
 class MnistexpError(Exception):
-    """A failure that its message explains completely.
+    """A failure with a message that explains it completely.
 
-    `exit_code` is what the command line ends with: 1 for a run that failed, 2 for wrong input.
+    `exit_code` is the exit code of the command line: 1 for a failed run, 2 for wrong input.
     """
 
     exit_code = 1
 
 
 class InputError(MnistexpError):
-    """The user's input cannot work. Found before anything is computed."""
+    """Wrong input. Raised before anything is computed."""
 
     exit_code = 2
 
 
 class ConfigError(InputError):
-    """A setting is unknown, of the wrong type, out of range or at odds with another one."""
+    """A setting is unknown, has a wrong type or value, or contradicts another setting."""
 
 
 class DataError(InputError):
-    """A data file is missing, corrupt or of the wrong shape."""
+    """A data file is missing, corrupt or has a wrong shape."""
 
 
 class DeviceError(InputError):
-    """The device that was asked for is not there or cannot be set up."""
+    """The requested device does not exist or cannot be configured."""
 
 
 class TrackingError(InputError):
@@ -40,11 +40,11 @@ class RecordingError(InputError):
 
 
 class ModelError(InputError):
-    """A model is not in the store, or is none that can be used here."""
+    """A model is not in the store, or cannot be used here."""
 
 
 class PictureError(InputError):
-    """A file is no picture that can be read."""
+    """A file is not an image that can be read."""
 
 
 class TrainingDiverged(MnistexpError):
@@ -52,24 +52,20 @@ class TrainingDiverged(MnistexpError):
 
 
 class SweepFailed(MnistexpError):
-    """Jobs of a sweep have failed; the others are done."""
+    """Jobs of a sweep failed. All other jobs are finished."""
 
 
 class Pruned(MnistexpError):
-    """A search has given up this trial, which is hopeless beside the others."""
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, told as Ctrl-C is, so that the run is closed."""
+    """A search stopped this trial early, because its metric is worse than that of other trials."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """` Did you mean x or y?`, or nothing where no known name is near."""
+    """Return ` Did you mean x or y?`, or an empty text if no known name is similar."""
     nearest = get_close_matches(name, list(known), n=3, cutoff=0.6)
     return f" Did you mean {join_with_or(nearest)}?" if nearest else ""
 
 
 def join_with_or(names: Sequence[str]) -> str:
-    """`a`, `a or b`, `a, b or c`."""
+    """Return `a`, `a or b`, `a, b or c`."""
     *others, last = names
     return f"{', '.join(others)} or {last}" if others else last

@@ -1,43 +1,70 @@
-"""Ctrl-C, where Python would lose it."""
+"""Handling of Ctrl-C (SIGINT) and SIGTERM: both end a run with an exception in the main thread."""
 
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-AGAIN_SECONDS = 0.1
+REPEAT_DELAY_SECONDS = 0.1
 
 
-class Repeating:
-    """Is told of exceptions that nobody can catch: a Ctrl-C is raised again, a moment later."""
+class Terminated(KeyboardInterrupt):
+    """SIGTERM. A subclass of KeyboardInterrupt, so that both close a run in the same way."""
 
-    def __init__(self, others: Callable[[Any], Any]) -> None:
-        """Args: others: is told of all others."""
-        self._others = others
 
-    def __call__(self, lost: Any) -> None:
-        """Told by Python; see `sys.unraisablehook`."""
-        if issubclass(lost.exc_type, KeyboardInterrupt):
-            again = threading.Timer(AGAIN_SECONDS, _interrupt_main_thread)
-            again.daemon = True  # If all is over by then, it was heard.
-            again.start()
-        else:
-            self._others(lost)
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Raise `Terminated` in the main thread on SIGTERM, within this context.
+
+    In other threads this does nothing, because Python handles signals in the main thread only.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: Any) -> None:
+        raise Terminated
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def repeat_lost_interrupts() -> None:
-    """From now on a Ctrl-C that falls into Python's tidying up is raised again, a moment later.
+    """Send SIGINT or SIGTERM again if Python discarded its exception.
 
-    What is raised in a finalizer or in the callback of a weak reference, Python prints with a
-    traceback and forgets.
+    Python prints and discards exceptions that are raised in a finalizer or in a weak reference
+    callback, so a signal that arrives at such a moment would have no effect.
     """
-    if not isinstance(sys.unraisablehook, Repeating):
-        sys.unraisablehook = Repeating(sys.unraisablehook)
+    if not isinstance(sys.unraisablehook, InterruptRepeater):
+        sys.unraisablehook = InterruptRepeater(sys.unraisablehook)
 
 
-def _interrupt_main_thread() -> None:
-    """By a signal, since that wakes it where it waits."""
+class InterruptRepeater:
+    """A `sys.unraisablehook` that sends the signal of a discarded interrupt again."""
+
+    def __init__(self, previous_hook: Callable[[Any], Any]) -> None:
+        """Args: previous_hook: handles all other exceptions."""
+        self._previous_hook = previous_hook
+
+    def __call__(self, unraisable: Any) -> None:
+        """Handle a discarded exception; see `sys.unraisablehook`."""
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            self._previous_hook(unraisable)
+            return
+        is_sigterm = issubclass(unraisable.exc_type, Terminated)
+        number = signal.SIGTERM if is_sigterm else signal.SIGINT
+        timer = threading.Timer(REPEAT_DELAY_SECONDS, _signal_main_thread, [number])
+        timer.daemon = True  # It must not keep a process alive that has ended by then.
+        timer.start()
+
+
+def _signal_main_thread(number: signal.Signals) -> None:
+    """Send a real signal, because only a signal wakes a main thread that waits."""
     main = threading.main_thread().ident
     assert main is not None
-    signal.pthread_kill(main, signal.SIGINT)
+    signal.pthread_kill(main, number)

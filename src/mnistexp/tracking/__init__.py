@@ -11,7 +11,7 @@ from mnistexp.tracking.model_registry import (
     registered_names,
 )
 from mnistexp.tracking.orphaned_runs import RunningRun, close_orphaned, open_runs
-from mnistexp.tracking.run_context import sigterm_as_interrupt, start_run
+from mnistexp.tracking.run_context import start_run
 from mnistexp.tracking.run_store import (
     RunRecord,
     add_to_run,
@@ -63,7 +63,6 @@ __all__ = [
     "registered_model",
     "registered_names",
     "runs_page",
-    "sigterm_as_interrupt",
     "start_run",
     "tracking_uri",
     "without_password",

@@ -2,13 +2,12 @@
 
 import getpass
 import os
-import signal
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from mnistexp.errors import Pruned, Terminated
+from mnistexp.errors import Pruned
+from mnistexp.signals import sigterm_as_interrupt
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
 from mnistexp.tracking.mlflow_tracker import MlflowTracker
 from mnistexp.tracking.process_state import process_tags
@@ -70,20 +69,3 @@ def _user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return str(os.getuid())  # A container may run as a user without a name.
-
-
-@contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
-    """While this lasts, SIGTERM raises `Terminated`."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Only the main thread can hear signals.
-        return
-
-    def interrupt(*_: Any) -> None:
-        raise Terminated
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
