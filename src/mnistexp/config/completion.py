@@ -1,171 +1,103 @@
-"""What a half-typed choice or setting may become: `model=con`, `train.ep`, `optim/decay=`."""
+"""Complete a choice or a setting that is being typed: `model=con`, `train.ep`, `optim/decay=`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
-from mnistexp.config.config_groups import (
-    EXPERIMENT_GROUPS,
-    experiment_folders,
-    list_groups,
-    package_folder,
-)
+from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups, option_file
+from mnistexp.config.schema_tree import JsonSchema, SchemaTree, is_object
 
-HYDRAS = ("sweeper", "launcher")
-"""The groups of Hydra's that have options of ours."""
+HYDRA_GROUPS = ("sweeper", "launcher")
+"""Hydra's groups that have options in our `conf` folder."""
 
 
-def complete_override(words: Sequence[str], begun: str) -> list[str]:
-    """What may stand in the place of a word that is begun.
+def complete_override(overrides: Sequence[str], incomplete: str) -> list[str]:
+    """Return the possible completions of an override.
 
     Args:
-        words: those before it, which choose the model, say, whose layers are proposed.
-        begun: `model=con`, `train.`, or nothing yet.
+        overrides: those already typed. They choose the model, for example, whose layers exist.
+        incomplete: the text to complete: `model=con`, `train.`, or empty.
 
     Returns:
-        Whole words; one that ends with `=` or `.` is to be gone on with.
+        Whole overrides, or beginnings that end with `=` or `.` and can be completed further.
     """
     groups = list_groups()
-    name, equals, value = begun.partition("=")
-    if not equals:
-        choices = [f"{group}=" for group in groups if group.startswith(begun)]
-        settings = _of_hydra if begun.startswith("hydra.") else _settings
-        return choices + [path for path in settings(words, begun) if path not in choices]
-    # For a sweep, values are divided by commas.
-    earlier, comma, last = value.rpartition(",")
-    possible = groups[name] if name in groups else _values(words, name)
-    return [f"{name}={earlier}{comma}{word}" for word in possible if word.startswith(last)]
+    name, equals, value = incomplete.partition("=")
+    if equals:
+        # A sweep separates values by commas: only the last one is completed.
+        first_values, comma, last_value = value.rpartition(",")
+        possible = groups[name] if name in groups else _setting_values(overrides, name)
+        start = f"{name}={first_values}{comma}"
+        return [f"{start}{text}" for text in possible if text.startswith(last_value)]
+    choices = [f"{group}=" for group in groups if group.startswith(incomplete)]
+    find_settings = _hydra_settings if incomplete.startswith("hydra.") else _settings
+    settings = find_settings(overrides, incomplete)
+    return choices + [setting for setting in settings if setting not in choices]
 
 
-def _settings(words: Sequence[str], begun: str) -> Iterator[str]:
-    """The settings and sections of the place that a path has reached."""
-    above, dot, last = begun.rpartition(".")
-    for annotation, raw in _places(words, above.split(".") if above else []):
-        for name, inner in _members(annotation, raw):
-            if name.startswith(last):
-                path = f"{above}{dot}{name}"
-                yield from _endings(path, inner)
-
-
-def _of_hydra(words: Sequence[str], begun: str) -> Iterator[str]:
-    """The settings of the chosen sweeper and launcher, which are in no schema of ours."""
-    above, _, last = begun.rpartition(".")
-    raw: Any = {"hydra": {kind: _chosen(words).get(f"hydra/{kind}", {}) for kind in HYDRAS}}
-    for part in above.split("."):
-        raw = raw.get(part, {}) if isinstance(raw, dict) else {}
-    for name, value in raw.items() if isinstance(raw, dict) else ():
-        if str(name).startswith(last) and name not in ("defaults", "_target_"):
-            yield f"{above}.{name}{'.' if isinstance(value, dict) else '='}"
-
-
-def _endings(path: str, annotation: Any) -> list[str]:
-    """`=` behind what takes a value, `.` behind a section, and both behind what can be either."""
-    kinds = [kind for kind in _alternatives(annotation) if kind is not NoneType]
-    is_section = [_is_model(kind) or get_origin(kind) is dict for kind in kinds]
-    ends = [end for end, wanted in ((".", any(is_section)), ("=", not all(is_section))) if wanted]
-    return [f"{path}{end}" for end in ends]
-
-
-def _values(words: Sequence[str], path: str) -> list[str]:
-    """The names that a setting can be set to; none where it takes a number or any text."""
-    found: dict[str, None] = {}
-    for annotation, _ in _places(words, path.split(".")):
-        for kind in _alternatives(annotation):
-            if get_origin(kind) is Literal:
-                found |= dict.fromkeys(str(value) for value in get_args(kind))
-            elif kind is bool:
-                found |= {"true": None, "false": None}
-            elif kind is NoneType:
-                found |= {"null": None}
-    return list(found)
-
-
-def _places(words: Sequence[str], path: Sequence[str]) -> list[tuple[Any, Any]]:
-    """The types at a path, each with what the chosen options say there."""
+def _config_schema() -> SchemaTree:
     from mnistexp.config.config import Config
 
-    places: list[tuple[Any, Any]] = [(Config, _chosen(words))]
-    for part in path:
-        places = [
-            (inner, raw.get(part) if isinstance(raw, Mapping) else None)
-            for annotation, raw in places
-            for name, inner in _members(annotation, raw)
-            if name == part
-        ]
-    return places
+    return SchemaTree(Config)
 
 
-def _members(annotation: Any, raw: Any) -> Iterator[tuple[str, Any]]:
-    """The fields of a section, or the keys that a mapping has so far, with their types."""
-    kinds = _alternatives(annotation)
-    models = [kind for kind in kinds if _is_model(kind)]
-    for model in [m for m in models if _is_of_type(m, raw)] or models:
-        yield from ((name, _accepted(info)) for name, info in model.model_fields.items())
-    for kind in kinds:
-        if get_origin(kind) is dict and isinstance(raw, Mapping):
-            yield from ((str(key), get_args(kind)[1]) for key in raw)
+def _setting_values(overrides: Sequence[str], path: str) -> list[str]:
+    return _config_schema().values(path.split("."), _chosen_config(overrides))
 
 
-def _accepted(field: FieldInfo) -> Any:
-    """The type that may be given, where it is not the one that it becomes."""
-    parsers = [entry for entry in field.metadata if isinstance(entry, BeforeValidator)]
-    declared = [entry.json_schema_input_type for entry in parsers]
-    given = [kind for kind in declared if kind is not PydanticUndefined]
-    return given[0] if given else field.annotation
+def _settings(overrides: Sequence[str], incomplete: str) -> Iterator[str]:
+    """Yield the settings and sections that begin with an incomplete path."""
+    tree, config = _config_schema(), _chosen_config(overrides)
+    *section, begin = incomplete.split(".")
+    for name in tree.children(section, config):
+        if name.startswith(begin):
+            path = [*section, name]
+            for end in _path_endings(tree.alternatives(path, config)):
+                yield ".".join(path) + end
 
 
-def _is_of_type(model: type[BaseModel], raw: Any) -> bool:
-    """Whether a member of a union is the one that the chosen option has."""
-    field = model.model_fields.get("type")
-    if field is None or not isinstance(raw, Mapping):
-        return False
-    return raw.get("type", field.default) in get_args(field.annotation)
+def _path_endings(schemas: Sequence[JsonSchema]) -> list[str]:
+    """`.` for a section, `=` for a value, and both if a setting can be either."""
+    are_objects = {is_object(schema) for schema in schemas if schema.get("type") != "null"}
+    return [end for end, kind in ((".", True), ("=", False)) if kind in are_objects]
 
 
-def _alternatives(annotation: Any) -> list[Any]:
-    """The members of a union, without what annotates them."""
-    if hasattr(annotation, "__metadata__"):  # Annotated.
-        return _alternatives(annotation.__origin__)
-    if get_origin(annotation) in (Union, UnionType):
-        return [kind for member in get_args(annotation) for kind in _alternatives(member)]
-    return [annotation]
+def _hydra_settings(overrides: Sequence[str], incomplete: str) -> Iterator[str]:
+    """Yield the settings of the chosen sweeper and launcher, as their YAML files have them."""
+    config = _chosen_config(overrides)
+    section, _, begin = incomplete.rpartition(".")
+    raw: Any = {"hydra": {group: config.get(f"hydra/{group}", {}) for group in HYDRA_GROUPS}}
+    for name in section.split("."):
+        raw = raw.get(name, {}) if isinstance(raw, dict) else {}
+    for name, value in raw.items() if isinstance(raw, dict) else ():
+        if str(name).startswith(begin) and name not in ("defaults", "_target_"):
+            yield f"{section}.{name}{'.' if isinstance(value, dict) else '='}"
 
 
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
-def _chosen(words: Sequence[str]) -> dict[str, Any]:
-    """The options that the words choose, read but not composed: enough to propose names."""
-    typed = dict(word.partition("=")[::2] for word in words if "=" in word)
-    choices = _defaults(_read("config"))
+def _chosen_config(overrides: Sequence[str]) -> dict[str, Any]:
+    """The YAML files of the chosen options. They are not composed: only names are needed."""
+    typed = dict(text.partition("=")[::2] for text in overrides if "=" in text)
+    choices = _default_choices(_read_option("", "config"))
     for group in EXPERIMENT_GROUPS:
         if group in typed:
-            choices |= _defaults(_read(f"{group}/{typed[group]}"))
+            choices |= _default_choices(_read_option(group, typed[group]))
     choices |= typed
-    raw = {name: _read(f"{name}/{option}") for name, option in choices.items() if option}
-    optim = raw.get("optim", {})
-    decay = choices.get("optim/decay") or _defaults(optim).get("decay")
-    return {**raw, "optim": {**optim, "decay": _read(f"optim/decay/{decay}")}}
+    config = {group: _read_option(group, option) for group, option in choices.items() if option}
+    optim = config.get("optim", {})
+    decay = choices.get("optim/decay") or _default_choices(optim).get("decay", "")
+    return {**config, "optim": {**optim, "decay": _read_option("optim/decay", decay)}}
 
 
-def _defaults(raw: Mapping[str, Any]) -> dict[str, str]:
-    """The choices of a file's defaults list, `override /model: conv` among them."""
-    entries = [entry for entry in raw.get("defaults", []) if isinstance(entry, dict)]
+def _default_choices(option: Mapping[str, Any]) -> dict[str, str]:
+    """The choices of a file's defaults list, also those of the form `override /model: conv`."""
+    entries = [entry for entry in option.get("defaults", []) if isinstance(entry, dict)]
     pairs = [pair for entry in entries for pair in entry.items()]
-    return {str(key).removeprefix("override ").lstrip("/"): option for key, option in pairs}
+    return {str(key).removeprefix("override ").lstrip("/"): choice for key, choice in pairs}
 
 
-def _read(option: str) -> dict[str, Any]:
-    """A file of the groups; nothing where there is none, as while a name is being typed."""
-    files = [
-        folder / f"{option}.yaml" for folder in (package_folder("conf"), *experiment_folders())
-    ]
-    found = next((file for file in files if file.is_file()), None)
-    raw = yaml.safe_load(found.read_text()) if found else None
-    return raw if isinstance(raw, dict) else {}
+def _read_option(group: str, option: str) -> dict[str, Any]:
+    """The content of an option's file; empty if there is none, as while a name is being typed."""
+    file = option_file(group, option)
+    content = yaml.safe_load(file.read_text()) if file else None
+    return content if isinstance(content, dict) else {}
