@@ -1,10 +1,10 @@
-"""Our training loop against plain Keras `fit`, in turn, on the same machine: `make benchmark`.
+"""Compare the training loop with plain Keras `fit` and write docs/speed.md: `make benchmark`.
 
-Plain Keras is what a user would write first: the images as floats in memory, batches of 100,
-`fit(x, y)`, nothing tuned, the environment untouched. Both train the same network from the same
-preset with the same optimizer for the same number of epochs. Each measurement is a process of its
-own, so that the one's settings do not help the other. Reported are the seconds per epoch once it
-runs (the first epoch of each left out), and of the whole training. Writes docs/speed.md.
+Plain Keras is what a user would write first: images as floats in memory, batches of 100, `fit(x, y)`,
+default settings and environment. Both train the same network with the same optimizer for the same
+number of epochs. Each measurement runs in a new process, so that the settings of one do not affect
+the other, and the two alternate, so that changes of the machine's speed affect both. The report
+states the seconds per epoch, without the first epoch, and those of the whole training.
 """
 
 import json
@@ -21,7 +21,7 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Case:
-    """A preset, its optimizer and the number of epochs."""
+    """Options of the groups model and optim, and the number of epochs."""
 
     model: str
     optim: str
@@ -36,7 +36,7 @@ CASES = [Case("softmax", "sgd", 10), Case("five_layers", "adam", 6), Case("conv_
 
 
 def plain(case: Case) -> dict[str, float]:
-    """Seconds of plain Keras, and its test accuracy."""
+    """Train with plain Keras. Return seconds and test accuracy."""
     import time
 
     import keras
@@ -73,7 +73,7 @@ def plain(case: Case) -> dict[str, float]:
 
 
 def ours(case: Case) -> dict[str, float]:
-    """Seconds of our loop, and its test accuracy."""
+    """Train with mnistexp. Return seconds and test accuracy."""
     from mnistexp.config.compose import compose_config
     from mnistexp.experiment import run_experiment
 
@@ -102,7 +102,7 @@ def measure(kind: str, case: Case, **environment: str) -> dict[str, float]:
 
 
 def row(case: Case) -> str:
-    """Medians of the rounds, and the medians of their ratios."""
+    """Return a row of the table: medians over the rounds of seconds and of ratios."""
     rounds = []
     for _ in range(ROUNDS):
         rounds.append(
@@ -130,18 +130,18 @@ def main() -> None:
     packages = describe_environment()["packages"]
     assert isinstance(packages, dict)
     REPORT.write_text(
-        f"""# Speed: our loop against plain Keras `fit`
+        f"""# Speed compared with plain Keras `fit`
 
-Written by `make benchmark`; do not edit. {ROUNDS} rounds in turn, medians; ratios are plain / ours
-within a round. TensorFlow {packages["tensorflow"]}, Keras {packages["keras"]}, {processor().name}.
+Written by `make benchmark`; do not edit. Medians of {ROUNDS} rounds, in which both alternate; a ratio is
+plain Keras / mnistexp within a round. TensorFlow {packages["tensorflow"]}, Keras {packages["keras"]}, {processor().name}.
 
-| network | epoch: plain (s) | ours (s) | ratio | whole: plain (s) | ours (s) | ratio | ratio of epochs, plain with oneDNN off | test accuracy: plain | ours |
+| network | epoch: plain Keras (s) | mnistexp (s) | ratio | training: plain Keras (s) | mnistexp (s) | ratio | ratio of epochs, plain Keras without oneDNN | test accuracy: plain Keras | mnistexp |
 |---|---|---|---|---|---|---|---|---|---|
 {rows}
 
-An epoch is 55,000 images in batches of 100, once the loop runs; "whole" has the compilation too.
-TensorFlow switches oneDNN on by itself only on processors with the AVX-512 instructions for neural
-networks; elsewhere plain Keras runs as in the column "with oneDNN off".
+An epoch is 55,000 images in batches of 100, without the first epoch. "training" is the whole training,
+including compilation. TensorFlow enables oneDNN by default only on processors with the AVX-512
+instructions for neural networks. On other processors, the column "plain Keras without oneDNN" applies.
 """
     )
     print(REPORT.read_text())

@@ -1,10 +1,9 @@
-"""What recording a training costs: `make benchmark-recording`, which writes docs/recording.md.
+"""Measure the cost of recording and write docs/recording.md: `make benchmark-recording`.
 
-A machine's own seconds wander by more than a recording costs, so one training is recorded in every
-other block of steps only, and a block that is recorded is compared with the one beside it: what is
-reported is the median of the pairs' ratios, with its quartiles. Evaluations are the same in all.
-Also reported are the size that a recording of 10,000 steps would have, and how many pictures a
-second are drawn of it.
+The speed of a machine varies by more than recording costs. Therefore every other block of steps of
+one training is recorded, and each recorded block is compared with the block before it. The report
+states the median and the quartiles of the ratios, the size of a recording of 10,000 steps, and how
+many frames per second a viewer draws. All blocks contain the same evaluations.
 """
 
 import sys
@@ -124,16 +123,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows = "\n".join(row(case, Path(folder) / case.name) for case in chosen)
         speed = pictures_per_second(Path(folder) / chosen[0].name)
-    text = f"""# What recording costs
+    text = f"""# The cost of recording
 
-Written by `make benchmark-recording`; do not edit. Of one training every other block of steps is
-recorded; the ratio is that of its time to the time of the block before it. {processor().name}.
+Written by `make benchmark-recording`; do not edit. In one training, every other block of steps is recorded.
+A ratio is the time of a recorded block / the time of the block before it. {processor().name}.
 
-| recipe | steps | pairs | without (s, median) | ratio (median) | middle half | 10,000 steps (MB) |
+| run | steps per block | pairs of blocks | not recorded (s, median) | ratio (median) | ratio (quartiles) | 10,000 steps (MB) |
 |---|---:|---:|---:|---:|---:|---:|
 {rows}
 
-A view draws {speed:.1f} pictures a second of the first, with the processor to itself.
+A viewer draws {speed:.1f} frames per second of the first run on an idle machine.
 """
     print(text)
     if chosen == CASES:

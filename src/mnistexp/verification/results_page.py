@@ -8,17 +8,19 @@ from mnistexp.verification import Reached
 HEADER = """\
 # Results of the experiments
 
-Written by `mnistexp results`; do not edit. Every figure is from logged runs{machine}.
+Written by `mnistexp results`; do not edit. All figures are from logged runs{machine}.
 
-- *expected* is the interval of the final test accuracy that each file states (`expect:`). Most are
-  drawn around runs like these: *met* says that a result is repeated, not that it is its source's.
-- *claim* is what the source says, in short; where the two differ, there is a note below the table.
-- *test accuracy* is the honest one: of the model as it is at the end, mean ± standard deviation
-  over the seeds; *n* is their number.
-- *highest seen* is the largest test accuracy of all evaluations while training, which is what the
-  lab reports. It is chosen by the test set, so it flatters; compare it with the lab's claims only.
-- Settings under a name shorten an experiment that takes over 30 minutes as it is.
-- *seconds* is the median of whole runs, some of them beside other work of the machine.
+- *expected* is the interval of the final test accuracy that the file of the experiment states
+  (`expect:`). Most intervals were chosen from runs like these, so *met* means that a result was
+  reproduced, not that it equals the claim of its source.
+- *claim* is what the source reports. If it differs from the result, a note follows the table.
+- *test accuracy* is the accuracy of the final model: mean ± standard deviation over the seeds.
+  *n* is the number of seeds.
+- *highest seen* is the highest test accuracy of all evaluations during the training, which is
+  what the lab reports. It is selected on the test set, so it is biased upwards. Compare it only
+  with the lab's claims.
+- Settings below a name shorten an experiment that otherwise takes more than 30 minutes.
+- *seconds* is the median duration of a whole run. Some runs shared the machine with other work.
 """
 COLUMNS = (
     *("experiment", "claim", "expected", "test accuracy", "n", ""),
