@@ -72,7 +72,7 @@ def test_a_sweep_through_a_launcher(tmp_path: Path, launcher: str) -> None:
 
     # What one launcher has done, another one does not do again.
     code, out = finish(start_command(tmp_path, "-m", *words[1:]))
-    assert "3 jobs, 2 done before, 1 to do" in out
+    assert "3 jobs, 2 finished earlier, 1 to run" in out
     assert len(children_in(tmp_path)) == 4
 
 
@@ -124,7 +124,7 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(tmp_path: Path, launcher: s
 
     code, out = finish(start_command(tmp_path, *words))
     assert code == 0, out
-    assert f"4 jobs, {len(done)} done before, {4 - len(done)} to do" in out
+    assert f"4 jobs, {len(done)} finished earlier, {4 - len(done)} to run" in out
     sweep = the_sweep(tmp_path)
     assert sweep.info.status == "FINISHED"
     assert sweep.data.metrics["num_finished"] == 4

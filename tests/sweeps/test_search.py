@@ -73,7 +73,7 @@ def test_a_search_tries_what_optuna_proposes(mnistexp: Command, tmp_path: Path) 
     assert config_hash(compose_config(["user=best"])[0], digest) == best.data.tags["config_hash"]
 
     # The same command has nothing left to do; more trials go on with the numbers.
-    assert "4 trials done before, 0 trials to do" in mnistexp(*words).out
+    assert "4 trials finished earlier, 0 trials to run" in mnistexp(*words).out
     mnistexp(*words[:-1], "hydra.sweeper.n_trials=6")
     assert [trial.number for trial in study_in(tmp_path).trials] == [0, 1, 2, 3, 4, 5]
     table = pd.read_csv(io.StringIO(text(the_sweep(tmp_path), "leaderboard.csv")))
@@ -89,7 +89,7 @@ def test_hopeless_trials_are_pruned_and_save_steps(mnistexp: Command, tmp_path: 
     rates = "optim.learning_rate=0.5,0.4,0.3,0.2,0.6,1e-4,2e-4,3e-4,4e-4"
     outcome = mnistexp(*SEARCH, rates, *words)
     assert outcome.exit_code == 0, outcome.err
-    assert "pruned: given up at step" in outcome.out
+    assert "pruned: pruned at step" in outcome.out
     pruned = [t for t in study_in(tmp_path).trials if t.state == TrialState.PRUNED]
     assert pruned
     for trial in pruned:
@@ -97,7 +97,7 @@ def test_hopeless_trials_are_pruned_and_save_steps(mnistexp: Command, tmp_path: 
         (run,) = client_of(tmp_path).search_runs(["1"], where)
         assert run.info.status == "KILLED"
         assert run.data.tags["pruned"] == "true"
-        assert "is hopeless beside the other trials" in run.data.tags["reason"]
+        assert "is worse than that of other trials" in run.data.tags["reason"]
         steps = client_of(tmp_path).get_metric_history(run.info.run_id, "val_accuracy")
         assert max(value.step for value in steps) < 20
         assert trial.last_step == max(value.step for value in steps)
@@ -131,7 +131,7 @@ def test_several_objectives_have_a_pareto_front(mnistexp: Command, tmp_path: Pat
 
 
 def test_several_trials_at_once_through_a_launcher(mnistexp: Command, tmp_path: Path) -> None:
-    words = ["hydra/launcher=processes", "hydra.sweeper.num_at_once=2", RATE]
+    words = ["hydra/launcher=processes", "hydra.sweeper.n_jobs=2", RATE]
     outcome = mnistexp(*SEARCH, *words, "hydra.sweeper.n_trials=4", "hydra.sweeper.pruner=median")
     assert outcome.exit_code == 0, outcome.err
     assert [trial.state for trial in study_in(tmp_path).trials] == [TrialState.COMPLETE] * 4
@@ -148,18 +148,18 @@ def test_a_search_ends_after_its_minutes(mnistexp: Command, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ([RATE, "hydra.sweeper.objective=test_accuracy"], "choose_on_test=true"),
+        ([RATE, "hydra.sweeper.objective=test_accuracy"], "allow_test_objective=true"),
         ([RATE, "hydra.sweeper.objective=val_acuracy"], "Did you mean val_accuracy"),
         ([RATE, "hydra.sweeper.n_trials=0"], "hydra.sweeper.n_trials: expected a number > 0"),
         ([RATE, "hydra.sweeper.sampler=tpa"], "Did you mean tpe"),
         ([RATE, "hydra.sweeper.sampler=grid"], "optim.learning_rate: expected choices or range"),
-        (["seed=0"], "expected something to search"),
+        (["seed=0"], "expected at least one setting to search"),
         (["model.layers.logits.units=interval(5,10)"], "expected a whole number"),
         (["optim.learning_rate=interval(-1,1)"], "expected a number > 0"),
         ([RATE, "train.evaluate_on=[]", "hydra.sweeper.pruner=median"], "train.evaluate_on=[]"),
         (
             [RATE, "hydra.sweeper.objective=[val_loss,seconds]", "hydra.sweeper.pruner=median"],
-            "with several objectives",
+            "trials with several objectives",
         ),
     ],
 )

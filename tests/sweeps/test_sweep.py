@@ -116,14 +116,14 @@ def check_best(store: Store, sweep: Run) -> None:
 
 def check_that_nothing_is_done_again(mnistexp: Command, store: Store, sweep: Run) -> None:
     again = mnistexp("-m", *GRID)
-    assert "8 jobs, 8 done before, 0 to do" in again.out
+    assert "8 jobs, 8 finished earlier, 0 to run" in again.out
     assert "±" in again.out
     assert len(store.children(sweep)) == 8
     assert len(store.sweeps) == 1
 
     # One value more: only what is new, and the rest counts as skipped.
     more = mnistexp("-m", *GRID[:2], "seed=0,1,2", *QUICK)
-    assert "12 jobs, 8 done before, 4 to do, about" in more.out
+    assert "12 jobs, 8 finished earlier, 4 to run, about" in more.out
     larger = store.sweeps[-1]
     counts = [larger.data.metrics[f"num_{name}"] for name in ("jobs", "finished", "skipped")]
     assert counts == [12, 4, 8]
@@ -145,9 +145,9 @@ def test_a_failed_job_is_told_with_its_reason_and_the_others_go_on(
     assert failure["status"] == "failed"
     assert failure["message"].startswith("the loss became")
 
-    assert "3 jobs, 2 done before, 1 to do" in mnistexp(*words).out
+    assert "3 jobs, 2 finished earlier, 1 to run" in mnistexp(*words).out
     none = mnistexp(*words, "sweep.rerun=none")
-    assert "3 jobs, 3 done before, 0 to do" in none.out
+    assert "3 jobs, 3 finished earlier, 0 to run" in none.out
     assert none.exit_code == 1
     every = mnistexp(*words, "sweep.rerun=all", "sweep.dry_run=true")
     assert "3 jobs, about" in every.out
@@ -175,7 +175,7 @@ def test_layers_that_do_not_fit_are_found_by_building_the_models(mnistexp: Comma
 
     left_out = mnistexp(*words, "sweep.skip_invalid=true")
     assert left_out.exit_code == 0
-    assert left_out.out.count("left out: ") == 1
+    assert left_out.out.count("skipped: ") == 1
     assert "3 jobs" in left_out.out
 
 
@@ -228,7 +228,7 @@ def test_without_validation_images_none_is_called_the_best(mnistexp: Command, st
     small = ["data.validation_size=0", "train.evaluate_on=[]"]
     outcome = mnistexp("-m", "optim.learning_rate=0.1,0.2", *QUICK, *small)
     assert outcome.exit_code == 0, outcome.err
-    assert "without validation images none is best" in outcome.out
+    assert "without validation images no job is the best" in outcome.out
     assert "best_run_id" not in store.sweeps[0].data.tags
 
 
@@ -262,6 +262,6 @@ def test_a_run_leaves_no_trace_in_the_next_one_of_its_process(
 
 def test_a_job_that_was_a_run_of_its_own_before_is_skipped(mnistexp: Command, store: Store) -> None:
     mnistexp(*QUICK, "seed=1")
-    assert "2 jobs, 1 done before, 1 to do" in mnistexp("-m", "seed=0,1", *QUICK).out
+    assert "2 jobs, 1 finished earlier, 1 to run" in mnistexp("-m", "seed=0,1", *QUICK).out
     (sweep,) = store.sweeps
     assert [sweep.data.metrics[f"num_{name}"] for name in ("finished", "skipped")] == [1, 1]

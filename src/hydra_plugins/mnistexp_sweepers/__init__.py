@@ -1,4 +1,4 @@
-"""The sweepers of mnistexp, where Hydra looks for plugins.
+"""The sweepers of mnistexp as Hydra plugins.
 
-Every program that uses Hydra imports this, so there is nothing here but the hinges.
+Every program with Hydra imports this package, so it imports no code of mnistexp at the top.
 """

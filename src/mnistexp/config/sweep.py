@@ -1,4 +1,4 @@
-"""The settings of a sweep: many runs of one command."""
+"""The settings of a sweep."""
 
 from typing import Literal
 
@@ -8,43 +8,41 @@ PrunerName = Literal["none", "median", "successive_halving", "hyperband"]
 
 
 class TrialConfig(Section):
-    """The trial of a search that a job is."""
+    """The trial of a search that a job runs."""
 
     storage: str
     """The file of the study."""
     study: str
     """The name of the study."""
     number: int
-    """Of the trial, from 0."""
+    """The number of the trial, from 0."""
     objective: str
-    """The metric by which hopeless trials are given up."""
-    direction: Literal["maximize", "minimize"]
+    """The metric that is reported to the pruner."""
     pruner: PrunerName
-    """What decides which ones are hopeless."""
 
 
 class JobConfig(Section):
-    """What a sweep tells each of its jobs."""
+    """The settings that a sweep adds to each of its jobs."""
 
     name: str
-    """Of the run."""
+    """The name of the run."""
     config_hash: str
-    """By which the sweep knows the job."""
-    parent: str | None = None
-    """The id of the sweep's own run; None where nothing is tracked."""
+    """The key of the job."""
+    parent_run_id: str | None = None
+    """The id of the sweep's run; None without tracking."""
     trial: TrialConfig | None = None
-    """In a search."""
+    """Only in a search."""
 
 
 class SweepConfig(Section):
-    """What a sweep does with its jobs."""
+    """How a sweep treats its jobs."""
 
     rerun: Literal["failed", "all", "none"] = "failed"
-    """Jobs that are in the store already: do `all` again, those that `failed` or were stopped, or
-    `none`, so that only what was never tried is done."""
+    """Which jobs with a run in the store are run again: those that `failed` or were interrupted,
+    `all`, or `none`."""
     skip_invalid: bool = False
-    """Leave combinations out that cannot work, instead of refusing the sweep."""
+    """Skip combinations that cannot be run, instead of refusing the sweep."""
     dry_run: bool = False
-    """Compose, check and list the jobs, and train nothing."""
+    """Compose, check and list the jobs without training."""
     job: JobConfig | None = None
     """Set by the sweep for each of its jobs."""

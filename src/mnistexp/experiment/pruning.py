@@ -1,4 +1,4 @@
-"""The study of a search, in a file that many processes share, and the pruning of its trials."""
+"""The storage of a search's study, and the pruning of its trials."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -14,11 +14,7 @@ if TYPE_CHECKING:
 
 
 def require_optuna() -> None:
-    """Refuse a search without Optuna.
-
-    Raises:
-        ConfigError: it is not installed.
-    """
+    """Raise ConfigError if Optuna is not installed."""
     if find_spec("optuna") is None:
         raise ConfigError(
             "hydra/sweeper=optuna: expected Optuna to be installed. Received: none. "
@@ -27,7 +23,7 @@ def require_optuna() -> None:
 
 
 def open_storage(file: str) -> "BaseStorage":
-    """Optuna's storage in a file; it is created if need be."""
+    """Open Optuna's storage in a file that several processes may share; create it if needed."""
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
@@ -35,7 +31,7 @@ def open_storage(file: str) -> "BaseStorage":
 
 
 def build_pruner(name: PrunerName) -> "BasePruner":
-    """Optuna's pruner of that name, with its own settings."""
+    """Build Optuna's pruner with its default settings."""
     from optuna import pruners
 
     pruner: BasePruner = {
@@ -47,33 +43,33 @@ def build_pruner(name: PrunerName) -> "BasePruner":
     return pruner
 
 
-def report_to_pruner(trial: TrialConfig | None, log_metrics: LogMetrics) -> LogMetrics:
-    """What passes metrics on, and ends the training when the search calls the trial hopeless.
+def report_to_pruner(trial_config: TrialConfig | None, log_metrics: LogMetrics) -> LogMetrics:
+    """Return a function that logs metrics and raises `Pruned` when the pruner stops the trial.
 
-    Without a trial, or with one that is never pruned, that is `log_metrics` itself.
+    Without a trial or a pruner it is `log_metrics` itself.
     """
-    if trial is None or trial.pruner == "none":
+    if trial_config is None or trial_config.pruner == "none":
         return log_metrics
     import optuna
 
+    objective = trial_config.objective
+    storage = open_storage(trial_config.storage)
     study = optuna.load_study(
-        study_name=trial.study,
-        storage=open_storage(trial.storage),
-        pruner=build_pruner(trial.pruner),
+        study_name=trial_config.study, storage=storage, pruner=build_pruner(trial_config.pruner)
     )
-    stored = study.get_trials(deepcopy=False)[trial.number]
-    running = optuna.trial.Trial(study, stored._trial_id)
+    study_id = storage.get_study_id_from_name(trial_config.study)
+    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, trial_config.number)
+    trial = optuna.trial.Trial(study, trial_id)
 
     def log_or_prune(metrics: Mapping[str, float], step: int) -> None:
         log_metrics(metrics, step)
-        if trial.objective not in metrics:
+        if objective not in metrics:
             return
-        value = metrics[trial.objective]
-        running.report(value, step)
-        if running.should_prune():
+        trial.report(metrics[objective], step)
+        if trial.should_prune():
             raise Pruned(
-                f"given up at step {step}: {trial.objective} {value:.4f} is hopeless beside the "
-                f"other trials (pruner {trial.pruner})"
+                f"pruned at step {step}: {objective} {metrics[objective]:.4f} is worse than that "
+                f"of other trials (pruner {trial_config.pruner})"
             )
 
     return log_or_prune

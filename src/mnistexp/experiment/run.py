@@ -105,8 +105,8 @@ def _name(config: Config, origin: ConfigSource) -> str:
 def _tags(config: Config, origin: ConfigSource) -> dict[str, str]:
     """What is known before the run: the command, and the sweep that it belongs to."""
     tags = {"mlflow.source.name": " ".join(["mnistexp", *origin.overrides])}
-    if config.sweep.job and config.sweep.job.parent:
-        tags["mlflow.parentRunId"] = config.sweep.job.parent
+    if config.sweep.job and config.sweep.job.parent_run_id:
+        tags["mlflow.parentRunId"] = config.sweep.job.parent_run_id
     return tags
 
 

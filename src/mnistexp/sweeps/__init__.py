@@ -1,8 +1,9 @@
-"""Sweeps: many runs of one command, as children of one run, through any launcher of Hydra's."""
+"""Sweeps: many runs of one command, as children of one run, through any launcher of Hydra."""
 
-from mnistexp.sweeps.grid import run_grid
+from mnistexp.sweeps.grid import GridStrategy
 from mnistexp.sweeps.hydra_session import HydraSession
-from mnistexp.sweeps.search import run_search
+from mnistexp.sweeps.search import OptunaStrategy
+from mnistexp.sweeps.sweep import run_sweep
 from mnistexp.sweeps.sweep_task import SweepTask
 
-__all__ = ["HydraSession", "SweepTask", "run_grid", "run_search"]
+__all__ = ["GridStrategy", "HydraSession", "OptunaStrategy", "SweepTask", "run_sweep"]

@@ -1,119 +1,134 @@
-"""A sweep over a grid, from the words to the leaderboard."""
+"""The grid: every combination of the values given."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from statistics import mean
+
+from rich.console import Console
+from rich.table import Table
 
 from mnistexp.analysis import short_names
-from mnistexp.errors import ConfigError, SweepFailed
+from mnistexp.errors import SweepFailed
 from mnistexp.sweeps.hydra_session import HydraSession
-from mnistexp.sweeps.job_result import JobResult
-from mnistexp.sweeps.job_runner import sweep_run
-from mnistexp.sweeps.jobs import Composer, Job, varying_settings
-from mnistexp.sweeps.launchers import LauncherTraits, check_launcher, launcher_traits
-from mnistexp.sweeps.leaderboard import best_job
-from mnistexp.sweeps.progress import SweepProgress
-from mnistexp.sweeps.summary import SweepSummary
-from mnistexp.sweeps.validation import (
-    Problem,
-    Store,
-    build_models,
-    compose_jobs,
-    left_to_do,
-    print_plan,
-)
-from mnistexp.tracking import Tracker
+from mnistexp.sweeps.jobs import Job, JobResult, format_value, varying_settings
+from mnistexp.sweeps.launchers import launcher_traits
+from mnistexp.sweeps.leaderboard import find_best_job
+from mnistexp.sweeps.progress import format_duration
+from mnistexp.sweeps.sweep import Strategy
+from mnistexp.sweeps.validation import validate_jobs
+
+MAX_ROWS = 40
 
 
-def run_grid(session: HydraSession, grid: Sequence[Sequence[str]]) -> None:
-    """Do the jobs of a grid that are not done yet, and compare all of them.
+class GridStrategy(Strategy):
+    """Runs the jobs of a grid that have no result yet, in one batch."""
 
-    Raises:
-        ConfigError: a combination cannot work; nothing has been trained.
-        SweepFailed: jobs have failed; the others are done.
-    """
-    print(f"checking {len(grid)} jobs …", flush=True)
-    engine = launcher_traits(session.launcher, len(grid))
-    jobs, parameters = checked_jobs(session.composer, grid, engine)
-    store = Store(jobs)
-    settings = jobs[0].config.sweep
-    before = store.outcomes(jobs)
-    todo = left_to_do(jobs, before, settings.rerun)
-    print_plan(jobs, todo, parameters, store.seconds, engine.num_at_once or 1)
-    if settings.dry_run:
-        return
-    resume = None if settings.rerun == "all" else store.sweep_run(_hash_of(jobs))
-    again = {job.config_hash for job in todo}
-    known = {key: outcome for key, outcome in before.items() if key not in again}
-    _conduct(session, jobs, todo, known, engine, resume)
+    def __init__(self, session: HydraSession, grid: Sequence[Sequence[str]]) -> None:
+        """Compose all jobs and build their models.
 
+        Args:
+            grid: the overrides of each job.
 
-def checked_jobs(
-    composer: Composer, grid: Sequence[Sequence[str]], engine: LauncherTraits
-) -> tuple[list[Job], Mapping[str, int | None]]:
-    """The jobs that can work, and the number of parameters of each recipe.
+        Raises:
+            ConfigError: a combination cannot be run.
+        """
+        print(f"checking {len(grid)} jobs …", flush=True)
+        traits = launcher_traits(session.launcher, len(grid))
+        self._jobs, self._num_parameters = validate_jobs(session, grid, traits)
+        super().__init__(session, traits, self._jobs[0])
+        self.varying = varying_settings(self._jobs)
+        names = short_names(self.varying)
+        self.name = "-".join(["sweep", *(names[key] for key in self.varying)])
+        # Sorted: the order in which the values are given makes no other sweep.
+        hashes = sorted(job.config_hash for job in self._jobs)
+        self.sweep_hash = hashlib.sha256("".join(hashes).encode()).hexdigest()
+        results = self.previous_runs.results(self._jobs)
+        self._waiting = [job for job in self._jobs if self._must_run(job, results)]
+        waiting_hashes = {job.config_hash for job in self._waiting}
+        self.known_results = {k: v for k, v in results.items() if k not in waiting_hashes}
 
-    Raises:
-        ConfigError: a combination cannot work, and `sweep.skip_invalid` does not leave it out.
-    """
-    jobs, problems = compose_jobs(composer, grid)
-    _refuse(problems, jobs)
-    check_launcher(engine, jobs, varying_settings(jobs))
-    parameters, unbuildable = build_models(jobs, engine.in_process)
-    jobs = [job for job in jobs if job.seedless_hash in parameters]
-    _refuse(unbuildable, jobs)
-    for problem in [*problems, *unbuildable]:
-        print(f"left out: {problem}", flush=True)
-    return jobs, parameters
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """All jobs of the grid."""
+        return self._jobs
 
+    @property
+    def num_left(self) -> int:
+        """The number of jobs without a result."""
+        return len(self._waiting)
 
-def _refuse(problems: Sequence[Problem], jobs: Sequence[Job]) -> None:
-    """Refuse a sweep with problems, unless they are to be left out and jobs remain."""
-    skip = bool(jobs) and jobs[0].config.sweep.skip_invalid
-    if not problems or skip:
-        return
-    remedy = ". sweep.skip_invalid=true leaves such combinations out" if jobs else ""
-    raise ConfigError("\n".join(map(str, problems)) + remedy)
+    def ask(self) -> list[Job]:
+        """Return all jobs that must run. The launcher decides how many run in parallel."""
+        jobs, self._waiting = self._waiting, []
+        return jobs
 
+    def tell(self, job: Job, result: JobResult) -> None:
+        """Ignore the result: the jobs of a grid are fixed."""
 
-def _conduct(
-    session: HydraSession,
-    jobs: Sequence[Job],
-    todo: Sequence[Job],
-    known: Mapping[str, JobResult],
-    engine: LauncherTraits,
-    resume: str | None,
-) -> None:
-    """Run what is to be done as children of the sweep's own run, and compare all jobs."""
-    tracking = jobs[0].config.tracking
-    different = varying_settings(jobs)
-    skipped = frozenset(
-        key for key, outcome in known.items() if outcome.parent is None or outcome.parent != resume
-    )
+    def best_job(self, results: Mapping[str, JobResult]) -> Job | None:
+        """Return the job with the best validation accuracy; see `find_best_job`."""
+        return find_best_job(self._jobs, results)
 
-    def close(tracker: Tracker, outcomes: Mapping[str, JobResult]) -> None:
-        every = {**known, **outcomes}
-        SweepSummary(jobs, every, skipped, best_job(jobs, every)).close(tracker, tracking)
-
-    with sweep_run(
-        session,
-        tracking,
-        engine,
-        SweepProgress(len(todo), engine.num_at_once or 1),
-        different,
-        name="-".join(["sweep", *(short_names(different)[key] for key in different)]),
-        sweep_hash=_hash_of(jobs),
-        resume=resume,
-        close=close,
-    ) as conductor:
-        conductor.run(todo)
-        every = {**known, **conductor.outcomes}
-        failed = sum(outcome.status in ("failed", "killed") for outcome in every.values())
-        if failed:
+    def check_results(self, results: Mapping[str, JobResult]) -> None:
+        """Raise SweepFailed if any job has failed, also in an earlier sweep."""
+        num_failed = sum(result.has_failed for result in results.values())
+        if num_failed:
             raise SweepFailed(
-                f"{failed} of {len(jobs)} jobs failed. The same command does it again"
+                f"{num_failed} of {len(self._jobs)} jobs failed. Repeat the command to run them "
+                "again"
             )
 
+    def print_plan(self) -> None:
+        """Print the number of jobs, the parameters of each model, and the expected time."""
+        varying = [key for key in self.varying if key != "seed"]
+        names = short_names(varying)
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for key in varying:
+            table.add_column(names[key], overflow="fold")
+        for title in ("jobs", "to run", "parameters", "seconds each"):
+            table.add_column(title, justify="right")
+        seed_groups: dict[str, list[Job]] = {}
+        for job in self._jobs:
+            seed_groups.setdefault(job.seedless_hash, []).append(job)
+        for jobs in list(seed_groups.values())[:MAX_ROWS]:
+            table.add_row(
+                *(format_value(jobs[0].settings.get(key, "–")) for key in varying),
+                *self._plan_cells(jobs),
+            )
+        console = Console()
+        console.print(table)
+        if len(seed_groups) > MAX_ROWS:
+            console.print(f"… and {len(seed_groups) - MAX_ROWS} more rows")
+        print(self._format_plan(), flush=True)
 
-def _hash_of(jobs: Sequence[Job]) -> str:
-    """By which the same sweep is known again, in whatever order its values are given."""
-    return hashlib.sha256("".join(sorted(job.config_hash for job in jobs)).encode()).hexdigest()
+    def _must_run(self, job: Job, results: Mapping[str, JobResult]) -> bool:
+        """See `SweepConfig.rerun`."""
+        rerun, result = self.config.sweep.rerun, results.get(job.config_hash)
+        if rerun == "all" or result is None:
+            return True
+        return rerun == "failed" and result.status != "finished"
+
+    def _plan_cells(self, jobs: Sequence[Job]) -> list[str]:
+        """Return the cells after the settings, for the jobs of one seed group."""
+        num_parameters = self._num_parameters[jobs[0].seedless_hash]
+        seconds = self.previous_runs.mean_seconds(jobs[0])
+        return [
+            str(len(jobs)),
+            str(sum(job in self._waiting for job in jobs)),
+            "–" if num_parameters is None else f"{num_parameters:,}",
+            "?" if seconds is None else f"{seconds:.1f}",
+        ]
+
+    def _format_plan(self) -> str:
+        num_jobs, num_waiting = len(self._jobs), len(self._waiting)
+        parts = [f"{num_jobs} jobs"]
+        if num_waiting < num_jobs:
+            parts += [f"{num_jobs - num_waiting} finished earlier", f"{num_waiting} to run"]
+        times = [self.previous_runs.mean_seconds(job) for job in self._waiting]
+        known_times = [time for time in times if time is not None]
+        if known_times:
+            seconds = mean(known_times) * num_waiting / (self.traits.n_jobs or 1)
+            parts.append(f"about {format_duration(seconds)}")
+        elif num_waiting:
+            parts.append("unknown time: the store has no similar run")
+        return ", ".join(parts)

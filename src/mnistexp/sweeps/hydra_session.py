@@ -1,31 +1,54 @@
-"""What a sweep gets of Hydra."""
+"""The parts of a Hydra multirun that a sweep uses."""
 
-from typing import Any
+from collections.abc import Sequence
 
+from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
-from mnistexp.sweeps.jobs import Composer
+from mnistexp.config.compose import format_hydra_error, read_config_source, resolve_config
+from mnistexp.data import load_data
+from mnistexp.errors import ConfigError
+from mnistexp.sweeps.jobs import Job
 from mnistexp.sweeps.sweep_task import SweepTask
 
 
 class HydraSession:
-    """What a sweep needs of Hydra: who composes, who launches, and the words that were typed."""
+    """Composes jobs like Hydra's launchers, and holds the launcher, its task and the command."""
 
     def __init__(
-        self, hydra_context: HydraContext, master: DictConfig, launcher: Launcher, task: SweepTask
+        self,
+        hydra_context: HydraContext,
+        master_config: DictConfig,
+        launcher: Launcher,
+        task: SweepTask,
     ) -> None:
-        self.composer = Composer(hydra_context, master)
         self.launcher = launcher
         self.task = task
-        self.words = [str(word).lstrip("+") for word in master.hydra.overrides.task]
+        self._config_loader = hydra_context.config_loader
+        self._master_config = master_config
+        self.overrides = [str(text).lstrip("+") for text in master_config.hydra.overrides.task]
+        """As typed."""
 
-    def tags(self, sweep_hash: str) -> dict[str, Any]:
-        """Of the sweep's own run: the command, its overrides, and what it is known by."""
-        return {
-            "mlflow.source.name": " ".join(["mnistexp", "-m", *self.words]),
-            "sweep_overrides": " ".join(self.words),
-            "sweep_hash": sweep_hash,
-            "kind": "sweep",
-        }
+    @property
+    def command(self) -> str:
+        """The command line of the sweep."""
+        return " ".join(["mnistexp", "-m", *self.overrides])
+
+    def compose(self, overrides: Sequence[str]) -> Job:
+        """Compose the job of some overrides.
+
+        Raises:
+            InputError: they cannot be composed, the config is invalid, or the data is missing.
+        """
+        try:
+            cfg = self._config_loader.load_sweep_config(self._master_config, list(overrides))
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(format_hydra_error(error)) from error
+        source = read_config_source(cfg.hydra)
+        with open_dict(cfg):
+            del cfg["hydra"]
+        config = resolve_config(cfg, source)
+        return Job(tuple(overrides), config, source, load_data(config.data).digest)

@@ -1,253 +1,196 @@
-"""Runs jobs through a launcher, as children of one run, and gathers how they ended."""
+"""Runs jobs through a launcher, and collects their results while they run."""
 
-import gc
+import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from hydra.plugins.launcher import Launcher
+from hydra.core.override_parser.types import Quote, QuotedString
 
-from mnistexp.config.sweep import JobConfig, TrialConfig
+from mnistexp.config.sweep import JobConfig
 from mnistexp.sweeps.hydra_session import HydraSession
-from mnistexp.sweeps.job_result import JobResult, job_result_of
-from mnistexp.sweeps.jobs import Job, run_name
+from mnistexp.sweeps.jobs import Job, JobResult, job_result_of, run_name
 from mnistexp.sweeps.launchers import LauncherTraits
 from mnistexp.sweeps.progress import SweepProgress
-from mnistexp.sweeps.sweep_task import SweepTask
-from mnistexp.tracking import (
-    MlflowTracking,
-    RunRecord,
-    Tracker,
-    TrackingConfig,
-    end_run,
-    past_runs,
-    start_run,
-)
+from mnistexp.tracking import MlflowTracking, RunRecord, TrackingConfig, end_run, past_runs
 
 POLL_SECONDS = 2.0
 
 
 class JobRunner:
-    """Runs jobs through a launcher, as children of one run."""
+    """Runs jobs as children of the sweep's run.
+
+    Attributes:
+        results: of the jobs that have ended, by `config_hash`.
+    """
 
     def __init__(
         self,
-        launcher: Launcher,
-        task: SweepTask,
-        engine: LauncherTraits,
-        board: SweepProgress,
-        tracking: MlflowTracking | None,
-        parent: str | None,
-        different: Sequence[str],
+        session: HydraSession,
+        traits: LauncherTraits,
+        progress: SweepProgress,
+        tracking: TrackingConfig,
+        parent_run_id: str | None,
+        varying: Sequence[str],
     ) -> None:
-        """Args: parent: the id of the sweep's run. different: the settings that vary."""
-        self._launcher = launcher
-        self._engine = engine
-        self._board = board
-        self._tracking = tracking
-        self._parent = parent
-        self._different = different
+        """Args: varying: the settings that differ between the jobs, for their names."""
+        self.results: dict[str, JobResult] = {}
+        self._launcher = session.launcher
+        self._traits = traits
+        self._progress = progress
+        self._tracking = tracking if isinstance(tracking, MlflowTracking) else None
+        self._parent_run_id = parent_run_id
+        self._varying = varying
         self._jobs: list[Job] = []
         self._num_launched = 0
-        self._before: frozenset[str] = frozenset()
-        self._before = frozenset(run.run_id for run in self.children().values())
-        self.outcomes: dict[str, JobResult] = {}
-        """By `config_hash`, as far as jobs have ended."""
-        task.listener = self
-        task.num_at_once = engine.num_at_once
+        # The main thread and the polling thread both record results.
+        self._lock = threading.Lock()
+        self._earlier_run_ids = frozenset(run.run_id for run in self._all_child_runs())
+        session.task.on_result = lambda job, result: self._record(job.config_hash, job.name, result)
+        session.task.n_jobs = traits.n_jobs
 
-    def run(self, jobs: Sequence[Job], trials: Sequence[TrialConfig | None] = ()) -> None:
-        """Run the jobs. Those whose worker dies have failed; the others go on.
-
-        Args:
-            trials: in a search, the trial of each job.
-        """
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Run jobs until each has a result. A job fails if its worker dies; the others go on."""
         self._jobs += jobs
-        waiting = list(zip(jobs, trials or [None] * len(jobs), strict=True))
+        waiting = list(jobs)
         while waiting:
-            with self._watching([job for job, _ in waiting]):
+            with self._polling_the_store(waiting):
                 crash = self._launch(waiting)
             if crash:
-                self.look([job for job, _ in waiting])
-                self._fail_started(self._without_outcome(waiting), crash)
-            left = self._without_outcome(waiting)
-            if len(left) == len(waiting) or not self._engine.killed_with_parent:
-                for job in left:
-                    self._fail(job, f"nothing is known of it. {crash}")
-            waiting = [pair for pair in waiting if pair[0].config_hash not in self.outcomes]
+                self._collect_results(waiting)
+                self._fail_started(waiting, crash)
+            unfinished = self._without_result(waiting)
+            # A cluster may still run them, and without any progress a restart would never end.
+            if len(unfinished) == len(waiting) or not self._traits.killed_with_parent:
+                for job in unfinished:
+                    self._fail(job, f"the launcher returned no result. {crash}")
+            waiting = self._without_result(waiting)
 
-    def _without_outcome(self, waiting: Sequence[tuple[Job, TrialConfig | None]]) -> list[Job]:
-        return [job for job, _ in waiting if job.config_hash not in self.outcomes]
+    def close_running(self, reason: str) -> None:
+        """Close the runs of jobs that end together with this process."""
+        self._collect_results(self._jobs)
+        for run in self._child_runs().values():
+            if run.status == "RUNNING":
+                self._close_run(run, "KILLED", reason)
 
-    def _launch(self, waiting: Sequence[tuple[Job, TrialConfig | None]]) -> str:
-        """Launch jobs. Gives the reason if the launcher itself broke down."""
-        overrides = [[*job.overrides, self._word_for(job, trial)] for job, trial in waiting]
+    def _without_result(self, jobs: Sequence[Job]) -> list[Job]:
+        return [job for job in jobs if job.config_hash not in self.results]
+
+    def _launch(self, jobs: Sequence[Job]) -> str:
+        """Launch jobs. Return the reason if the launcher itself failed, else an empty string."""
+        overrides = [[*job.overrides, self._job_override(job)] for job in jobs]
         try:
             returns = self._launcher.launch(overrides, initial_job_idx=self._num_launched)
-        # A launcher raises whatever its engine raises when a worker is killed.
+        # Launchers raise the exceptions of their libraries when a worker is killed.
         except Exception as error:
-            return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+            return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         finally:
-            self._num_launched += len(waiting)
-        for (job, _), returned in zip(waiting, returns, strict=True):
+            self._num_launched += len(jobs)
+        for job, returned in zip(jobs, returns, strict=True):
             self._record(job.config_hash, self._name(job), returned.return_value)
         return ""
 
-    def _word_for(self, job: Job, trial: TrialConfig | None) -> str:
-        """What the sweep tells a job, as an override of Hydra's."""
-        told: dict[str, Any] = {"name": self._name(job), "config_hash": job.config_hash}
-        if self._parent is not None:
-            told["parent"] = self._parent
-        if trial is not None:
-            told["trial"] = trial.model_dump()
-        return f"++sweep.job={_quoted(told)}"
+    def _job_override(self, job: Job) -> str:
+        job_config = JobConfig(
+            name=self._name(job),
+            config_hash=job.config_hash,
+            parent_run_id=self._parent_run_id,
+            trial=job.trial,
+        )
+        return f"++sweep.job={quote_value(job_config.model_dump(exclude_none=True))}"
 
     def _name(self, job: Job) -> str:
-        return run_name(job, self._different)
+        return run_name(job, self._varying)
 
     @contextmanager
-    def _watching(self, jobs: Sequence[Job]) -> Iterator[None]:
-        """While jobs run elsewhere, look into the store for those that have ended."""
-        if self._engine.in_process:
+    def _polling_the_store(self, jobs: Sequence[Job]) -> Iterator[None]:
+        """Collect results from the store while workers run the jobs."""
+        if self._traits.in_process or self._tracking is None:
             yield
             return
-        watch = _Watch(lambda: self.look(jobs))
-        watch.start()
+        stop = threading.Event()
+        thread = threading.Thread(target=self._poll, args=(jobs, stop), daemon=True)
+        thread.start()
         try:
             yield
         finally:
-            watch.stop()
+            stop.set()
+            thread.join()
 
-    def on_end(self, job: JobConfig, outcome: JobResult) -> None:
-        """Record how a job of this process ended, at once: the launcher may yet be interrupted."""
-        self._record(job.config_hash, job.name, outcome)
+    def _poll(self, jobs: Sequence[Job], stop: threading.Event) -> None:
+        was_reported = False
+        while not stop.wait(POLL_SECONDS):
+            try:
+                self._collect_results(jobs)
+            # The store may be locked or unreachable for a while. The jobs go on.
+            except Exception as error:
+                if not was_reported:
+                    reason = str(error).partition("\n")[0]
+                    print(
+                        "warning: results of jobs cannot be read from the store. Trying again "
+                        f"every {POLL_SECONDS:g} s. {type(error).__name__}: {reason}",
+                        flush=True,
+                    )
+                was_reported = True
 
-    def look(self, jobs: Sequence[Job]) -> None:
-        """Look into the store for jobs that have ended."""
-        children = self.children()
+    def _collect_results(self, jobs: Sequence[Job]) -> None:
+        """Record the results of jobs whose runs have ended in the store."""
+        runs = self._child_runs()
         for job in jobs:
-            run = children.get(job.config_hash)
-            outcome = job_result_of(run, job.diverging_is_expected) if run else None
-            if outcome is not None:
-                self._record(job.config_hash, self._name(job), outcome)
+            run = runs.get(job.config_hash)
+            result = job_result_of(run, job.expects_divergence) if run else None
+            if result is not None:
+                self._record(job.config_hash, self._name(job), result)
 
-    def children(self) -> dict[str, RunRecord]:
-        """The latest run of each job that was started here, by `config_hash`."""
-        if self._tracking is None or self._parent is None:
-            return {}
-        runs = past_runs(self._tracking, f"tags.`mlflow.parentRunId` = '{self._parent}'")
+    def _child_runs(self) -> dict[str, RunRecord]:
+        """Return the latest run of each job that was started by this process, by `config_hash`."""
         return {
             run.tags["config_hash"]: run
-            for run in runs
-            if "config_hash" in run.tags and run.run_id not in self._before
+            for run in self._all_child_runs()
+            if "config_hash" in run.tags and run.run_id not in self._earlier_run_ids
         }
 
-    def close_running(self, reason: str) -> None:
-        """Close the runs whose processes end with this one."""
-        self.look(self._jobs)
-        for run in self.children().values():
-            if run.status == "RUNNING":
-                self._close(run, "KILLED", reason)
-
-    def _close(self, run: RunRecord, status: str, reason: str) -> None:
-        if self._engine.killed_with_parent and self._tracking is not None:
-            end_run(self._tracking, run.run_id, status, reason)
+    def _all_child_runs(self) -> Sequence[RunRecord]:
+        """Return the runs of this sweep, also those of an earlier call, in the order of start."""
+        if self._tracking is None or self._parent_run_id is None:
+            return []
+        return past_runs(self._tracking, f"tags.`mlflow.parentRunId` = '{self._parent_run_id}'")
 
     def _fail_started(self, jobs: Sequence[Job], crash: str) -> None:
-        """Jobs that were running when the launcher broke down have failed."""
-        children = self.children() if jobs else {}
-        for job in jobs:
-            run = children.get(job.config_hash)
-            if run is not None and job.config_hash not in self.outcomes:
-                self._close(run, "FAILED", f"its process was lost. {crash}")
-                self._fail(job, f"its process was lost. {crash}")
+        """Fail the jobs that were running when the launcher failed."""
+        runs = self._child_runs()
+        message = f"its process was lost. {crash}"
+        for job in self._without_result(jobs):
+            if job.config_hash in runs:
+                self._close_run(runs[job.config_hash], "FAILED", message)
+                self._fail(job, message)
+
+    def _close_run(self, run: RunRecord, status: str, reason: str) -> None:
+        if self._traits.killed_with_parent and self._tracking is not None:
+            end_run(self._tracking, run.run_id, status, reason)
 
     def _fail(self, job: Job, message: str) -> None:
         self._record(job.config_hash, self._name(job), JobResult("failed", message=message))
 
-    def _record(self, config_hash: str, name: str, outcome: JobResult) -> None:
-        """Keep an outcome, and tell it if it is the first of its job."""
-        is_new = config_hash not in self.outcomes
-        self.outcomes[config_hash] = outcome
-        if is_new:
-            self._board.tell(name, outcome)
+    def _record(self, config_hash: str, name: str, result: JobResult) -> None:
+        """Keep a result. Show it if it is the first one of its job."""
+        with self._lock:
+            is_first = config_hash not in self.results
+            self.results[config_hash] = result
+            if is_first:
+                self._progress.add_result(name, result)
 
 
-@contextmanager
-def sweep_run(
-    session: HydraSession,
-    tracking: TrackingConfig,
-    engine: LauncherTraits,
-    board: SweepProgress,
-    different: Sequence[str],
-    *,
-    name: str,
-    sweep_hash: str,
-    resume: str | None,
-    close: Callable[[Tracker, Mapping[str, JobResult]], None],
-) -> Iterator[JobRunner]:
-    """The sweep's own run, and what runs its jobs.
+def quote_value(value: Any) -> str:
+    """Write a value in the grammar of Hydra's overrides.
 
-    Args:
-        different: the settings that vary between jobs.
-        name: of the run. sweep_hash: by which the sweep is known again.
-        resume: the id of the run that it left, if it is gone on with.
-        close: is told, in any case, the outcomes of the jobs that were run.
+    Texts are quoted, so that spaces, commas, quotes and backslashes are kept. OmegaConf would
+    take `${` for an interpolation: a backslash escapes it, and backslashes before it are doubled.
     """
-    mlflow = tracking if isinstance(tracking, MlflowTracking) else None
-    with start_run(tracking, name, session.tags(sweep_hash), resume=resume) as tracker:
-        conductor = JobRunner(
-            session.launcher, session.task, engine, board, mlflow, tracker.run_id, different
-        )
-        try:
-            with board, _libraries_left_alone():
-                yield conductor
-        except KeyboardInterrupt:
-            conductor.close_running("interrupted with its sweep")
-            raise
-        finally:
-            close(tracker, conductor.outcomes)
-
-
-@contextmanager
-def _libraries_left_alone() -> Iterator[None]:
-    """Keras collects garbage before each run: that of the runs, not also among all of TensorFlow.
-
-    Looking through the objects of the libraries would take as long as training a softmax.
-    """
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-class _Watch(threading.Thread):
-    """Looks into the store every two seconds while jobs run elsewhere."""
-
-    def __init__(self, look: Callable[[], None]) -> None:
-        super().__init__(daemon=True)
-        self._look = look
-        self._over = threading.Event()
-
-    def run(self) -> None:
-        """Look, until it is over."""
-        while not self._over.wait(POLL_SECONDS):
-            self._look()
-
-    def stop(self) -> None:
-        """End after the look that is going on."""
-        self._over.set()
-        self.join()
-
-
-def _quoted(value: Any) -> str:
-    """A value in the grammar of Hydra's overrides."""
     if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_quoted(item)}" for key, item in value.items()) + "}"
+        return "{" + ",".join(f"{key}:{quote_value(item)}" for key, item in value.items()) + "}"
     if isinstance(value, int):
         return str(value)
-    text = str(value).replace("\\", "\\\\").replace("'", "\\'").replace("$", "")
-    return f"'{text}'"
+    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", str(value))
+    return QuotedString(text, Quote.single).with_quotes()

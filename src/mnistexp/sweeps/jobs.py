@@ -1,107 +1,123 @@
-"""The jobs of a sweep, composed and checked before any of them is run."""
+"""The jobs of a sweep and their results."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
-
-from hydra.errors import HydraException
-from hydra.types import HydraContext
-from omegaconf import DictConfig, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from typing import Literal
 
 from mnistexp.analysis import short_names
-from mnistexp.config.compose import format_hydra_error, read_config_source, resolve_config
 from mnistexp.config.config import Config
 from mnistexp.config.config_hash import config_hash, seedless_hash, workload_hash
 from mnistexp.config.config_source import ConfigSource
-from mnistexp.data import load_data
-from mnistexp.errors import ConfigError
+from mnistexp.config.sweep import TrialConfig
+from mnistexp.tracking import RunRecord
 
-MAX_SHOWN = 8
-"""Characters of a number up to which it is shown as it is."""
+MAX_NUMBER_LENGTH = 8
+"""Longer numbers are rounded to four significant digits in names and tables."""
+
+Status = Literal["finished", "failed", "killed", "pruned"]
+STATUSES: Mapping[str, Status] = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "killed"}
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a sweep. overrides: as a launcher gets them."""
+    """One run of a sweep.
+
+    Attributes:
+        overrides: as the launcher receives them.
+        trial: the trial of the search that this job runs; None in a grid.
+    """
 
     overrides: tuple[str, ...]
     config: Config
-    origin: ConfigSource
+    source: ConfigSource
     data_digest: str
+    trial: TrialConfig | None = None
 
     @cached_property
     def config_hash(self) -> str:
-        """By which it is known in the store."""
+        """The key of the job: equal for all runs of the same config and data."""
         return config_hash(self.config, self.data_digest)
 
     @cached_property
     def seedless_hash(self) -> str:
-        """The same for all seeds."""
+        """Equal for jobs that differ only in the seed."""
         return seedless_hash(self.config, self.data_digest)
 
     @cached_property
     def workload_hash(self) -> str:
-        """The same for jobs that should take equally long."""
+        """Equal for jobs that should take the same time."""
         return workload_hash(self.config)
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
-        """What was chosen and set for it: `{"model": "conv", "optim.learning_rate": "0.1"}`."""
-        pairs = (override.partition("=") for override in self.origin.overrides)
+        """The overrides by key: `{"model": "conv", "optim.learning_rate": "0.1"}`."""
+        pairs = (override.partition("=") for override in self.source.overrides)
         return {key.lstrip("+~"): value for key, _, value in pairs}
 
     @property
-    def diverging_is_expected(self) -> bool:
-        """Whether the experiment is about a training that diverges."""
+    def expects_divergence(self) -> bool:
+        """Whether the experiment demonstrates a training that diverges."""
         return self.config.expect is not None and self.config.expect.diverges
 
 
-class Composer:
-    """Composes jobs in the way that Hydra's launchers do."""
+@dataclass(frozen=True)
+class JobResult:
+    """How a job ended.
 
-    def __init__(self, hydra_context: HydraContext, master: DictConfig) -> None:
-        self._loader: Any = hydra_context.config_loader
-        self._master = master
+    Attributes:
+        metrics: the final values.
+        message: the reason if the job did not finish.
+        verdict: whether the expectation of the experiment was met; empty without an expectation.
+        run_id: of the tracked run.
+        parent_run_id: of the sweep that started the run; None for a single run.
+    """
 
-    def compose(self, overrides: Sequence[str]) -> Job:
-        """The job that overrides make.
+    status: Status
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    message: str = ""
+    verdict: str = ""
+    run_id: str | None = None
+    parent_run_id: str | None = None
 
-        Raises:
-            InputError: they cannot be composed, the config is not valid, or the data is not there.
-        """
-        try:
-            cfg = self._loader.load_sweep_config(self._master, list(overrides))
-        except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(format_hydra_error(error)) from error
-        origin = read_config_source(cfg.hydra)
-        with open_dict(cfg):
-            del cfg["hydra"]
-        config = resolve_config(cfg, origin)
-        return Job(tuple(overrides), config, origin, load_data(config.data).digest)
+    @property
+    def has_failed(self) -> bool:
+        """Whether the job ended by an error or an interruption."""
+        return self.status in ("failed", "killed")
+
+
+def job_result_of(run: RunRecord, expects_divergence: bool = False) -> JobResult | None:
+    """Return the result of a tracked run; None if it is running or its process was lost."""
+    if run.status not in STATUSES:
+        return None
+    status = STATUSES[run.status]
+    if run.tags.get("pruned") == "true":
+        status = "pruned"
+    elif run.diverged and expects_divergence:
+        status = "finished"
+    message, verdict = run.tags.get("reason", ""), run.tags.get("expectation", "")
+    return JobResult(status, run.metrics, message, verdict, run.run_id, run.parent)
 
 
 def varying_settings(jobs: Iterable[Job]) -> list[str]:
-    """The settings that are not the same for all jobs, the seed last."""
+    """Return the settings that differ between jobs, the seed last."""
     all_settings = [job.settings for job in jobs]
     keys = dict.fromkeys(key for settings in all_settings for key in settings)
-    different = [key for key in keys if len({settings.get(key) for settings in all_settings}) > 1]
-    return sorted(different, key=lambda key: key == "seed")
+    varying = [key for key in keys if len({settings.get(key) for settings in all_settings}) > 1]
+    return sorted(varying, key=lambda key: key == "seed")
 
 
-def shown(value: str) -> str:
-    """A value as it is shown: 0.013130280280658591 as 0.01313."""
-    if len(value) <= MAX_SHOWN or not re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", value):
-        return value
-    return f"{float(value):.4g}"
+def format_value(value: str) -> str:
+    """Shorten a long number: `0.013130280280658591` to `0.01313`."""
+    is_number = re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", value)
+    return f"{float(value):.4g}" if is_number and len(value) > MAX_NUMBER_LENGTH else value
 
 
-def run_name(job: Job, different: Sequence[str]) -> str:
-    """As of a single run, with the values that are swept: `softmax-sgd-learning_rate=0.1-s0`."""
-    values = [key for key in different if key not in (*job.origin.choices, "seed")]
-    names = short_names(values)
-    told = [f"{names[key]}={shown(job.settings.get(key, 'default'))}" for key in values]
-    start, _, seed = job.origin.run_name(job.config).rpartition("-")
-    return "-".join([start, *told, seed])
+def run_name(job: Job, varying: Sequence[str]) -> str:
+    """Return the name of a single run with the varying settings: `softmax-sgd-units=30-s0`."""
+    keys = [key for key in varying if key not in (*job.source.choices, "seed")]
+    names = short_names(keys)
+    values = [f"{names[key]}={format_value(job.settings.get(key, 'default'))}" for key in keys]
+    base, _, seed = job.source.run_name(job.config).rpartition("-")
+    return "-".join([base, *values, seed])

@@ -1,9 +1,9 @@
-"""How Hydra's launchers run jobs, as far as a sweep has to know."""
+"""How Hydra's launchers run jobs, and how their workers share a machine."""
 
 import multiprocessing
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from hydra.plugins.launcher import Launcher
 from mnistexp.errors import ConfigError
 from mnistexp.sweeps.jobs import Job
 
-FIXED = ("device", "device.type", "device.index", "device.threads", "device.onednn")
+FIXED_IN_PROCESS = ("device", "device.type", "device.index", "device.threads", "device.onednn")
 """Settings that cannot change once TensorFlow has started."""
 
 
@@ -20,78 +20,95 @@ FIXED = ("device", "device.type", "device.index", "device.threads", "device.oned
 class LauncherTraits:
     """How a launcher runs jobs.
 
-    in_process: in this very process, one after the other. process_per_job: a job never meets what
-    another one has left. num_at_once: jobs that share this machine; None where others see to that.
-    killed_with_parent: no job goes on when the sweep's process ends.
+    Attributes:
+        in_process: one job after the other in the process of the sweep.
+        process_per_job: each job has a new process.
+        n_jobs: parallel jobs on this machine; None if a cluster schedules them.
+        killed_with_parent: jobs end with the process of the sweep.
     """
 
     in_process: bool
     process_per_job: bool
-    num_at_once: int | None
+    n_jobs: int | None
     killed_with_parent: bool = True
 
 
+def _joblib_traits(launcher: Any, num_jobs: int) -> LauncherTraits:
+    n_jobs = int(launcher.joblib.get("n_jobs", -1))
+    num_cores = os.cpu_count() or 1
+    num_workers = n_jobs if n_jobs > 0 else max(1, num_cores + 1 + n_jobs)
+    return LauncherTraits(False, process_per_job=False, n_jobs=min(num_workers, num_jobs))
+
+
+def _ray_traits(launcher: Any, num_jobs: int) -> LauncherTraits:  # noqa: ARG001
+    remote = launcher.ray_cfg.get("remote") or {}
+    return LauncherTraits(False, process_per_job=remote.get("max_calls") == 1, n_jobs=None)
+
+
+# Launchers are recognised by the names of their classes: importing them would need their packages.
+TRAITS: Mapping[str, Callable[[Any, int], LauncherTraits]] = {
+    "BasicLauncher": lambda *_: LauncherTraits(True, process_per_job=False, n_jobs=1),
+    "JoblibLauncher": _joblib_traits,
+    "LocalLauncher": lambda _, num_jobs: LauncherTraits(False, True, n_jobs=num_jobs),
+    "RayLauncher": _ray_traits,
+}
+CLUSTER = LauncherTraits(False, process_per_job=True, n_jobs=None, killed_with_parent=False)
+"""Of Slurm, and of any other launcher."""
+
+
 def launcher_traits(launcher: Launcher, num_jobs: int) -> LauncherTraits:
-    """The engine behind a launcher. One that is not known is taken for a cluster."""
-    name = type(launcher).__name__
-    settings: Any = launcher
-    if name == "BasicLauncher":
-        return LauncherTraits(in_process=True, process_per_job=False, num_at_once=1)
-    if name == "JoblibLauncher":
-        n_jobs = int(settings.joblib.get("n_jobs", -1))
-        wanted = n_jobs if n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + n_jobs)
-        return LauncherTraits(False, False, min(wanted, num_jobs))
-    if name == "LocalLauncher":
-        return LauncherTraits(False, True, num_jobs)
-    if name == "RayLauncher":
-        remote = settings.ray_cfg.get("remote") or {}
-        return LauncherTraits(False, remote.get("max_calls") == 1, None)
-    return LauncherTraits(False, True, None, killed_with_parent=False)
+    """Return the traits of a launcher that gets at most `num_jobs` jobs at a time."""
+    find_traits = TRAITS.get(type(launcher).__name__)
+    return find_traits(launcher, num_jobs) if find_traits else CLUSTER
 
 
-def check_launcher(engine: LauncherTraits, jobs: Sequence[Job], different: Sequence[str]) -> None:
-    """Refuse a sweep over what cannot change within a process.
+def check_launcher(traits: LauncherTraits, jobs: Sequence[Job], varying: Sequence[str]) -> None:
+    """Refuse a sweep over settings that cannot change between its jobs.
+
+    Args:
+        varying: the settings that differ between the jobs.
 
     Raises:
-        ConfigError: the launcher gives several jobs to one process.
+        ConfigError: a setting of the process differs and jobs share a process, or the stores
+            differ.
     """
-    fixed = [key for key in different if key in FIXED]
-    if fixed and not engine.process_per_job:
+    fixed = [key for key in varying if key in FIXED_IN_PROCESS]
+    if fixed and not traits.process_per_job:
         raise ConfigError(
-            f"{fixed[0]}: cannot differ between jobs of one process, once TensorFlow has started. "
-            "Add hydra/launcher=slurm_local, which gives each job a process of its own"
+            f"{fixed[0]}: expected one value, because jobs share a process and TensorFlow reads it "
+            "once. Received: several. Set hydra/launcher=slurm_local, which starts a process for "
+            "each job"
         )
-    parts = {type(job.config.tracking).__name__ for job in jobs}
-    if len(parts) > 1:
+    if len({type(job.config.tracking) for job in jobs}) > 1:
         raise ConfigError("tracking: expected the same for all jobs of a sweep. Received: several")
 
 
-def partition_resources(num_at_once: int | None) -> None:
-    """In a worker, before TensorFlow starts: its part of the cores, and one of the GPUs.
+def partition_resources(n_jobs: int | None) -> None:
+    """Give a worker its part of the cores and one GPU, before TensorFlow starts in it.
 
     Args:
-        num_at_once: workers on this machine; None where a cluster deals out its resources.
+        n_jobs: workers on this machine; None if a cluster assigns the resources.
     """
-    if num_at_once is None:
+    if n_jobs is None:
         return
-    threads = max(1, (os.cpu_count() or 1) // num_at_once)
+    threads = max(1, (os.cpu_count() or 1) // n_jobs)
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(name, str(threads))
     gpus = _visible_gpus()
     if len(gpus) > 1:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[_worker_number() % len(gpus)]
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[_worker_index() % len(gpus)]
 
 
 def _visible_gpus() -> list[str]:
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is not None:
-        return [gpu for gpu in chosen.split(",") if gpu]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [gpu for gpu in visible.split(",") if gpu]
     from mnistexp.device import count_gpus
 
     return [str(index) for index in range(count_gpus())]
 
 
-def _worker_number() -> int:
-    """`LokyProcess-3` is the third worker; a process without a number goes by its id."""
+def _worker_index() -> int:
+    """Return 2 for joblib's `LokyProcess-3`; the process id for a name without a number."""
     number = re.search(r"-(\d+)$", multiprocessing.current_process().name)
     return int(number[1]) - 1 if number else os.getpid()

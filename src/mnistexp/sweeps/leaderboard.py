@@ -1,4 +1,4 @@
-"""The jobs of a sweep compared: one row a recipe, its seeds folded to mean ± standard deviation."""
+"""The jobs of a sweep compared: one row per seed group."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -12,63 +12,64 @@ from mnistexp.analysis import (
     selection_metric,
 )
 from mnistexp.config.config import flatten_config
-from mnistexp.sweeps.job_result import JobResult
-from mnistexp.sweeps.jobs import Job, run_name, varying_settings
+from mnistexp.sweeps.jobs import Job, JobResult, run_name, varying_settings
 
 if TYPE_CHECKING:
     import pandas
 
-JOB = "job"
-"""The column of a job's number."""
+JOB_INDEX = "job_index"
 
 
-def leaderboard(jobs: Sequence[Job], outcomes: Mapping[str, JobResult]) -> Comparison | None:
-    """The finished jobs, best validation accuracy first; None where none has finished.
+def build_leaderboard(jobs: Sequence[Job], results: Mapping[str, JobResult]) -> Comparison | None:
+    """Compare the finished jobs, best mean validation accuracy first; None without any.
 
-    Without validation images no figure may choose, so the order is that of the sweep.
+    Without validation images the order is that of the sweep: test images must not rank jobs.
     """
-    recipes = _recipes(jobs, outcomes)
-    if not recipes:
+    groups = group_by_seed(_finished_runs(jobs, results))
+    if not groups:
         return None
-    metric = selection_metric(recipes)
-    return compare(ranked(recipes, metric) if metric == "val_accuracy" else recipes, metric)
+    metric = selection_metric(groups)
+    return compare(ranked(groups, metric) if metric == "val_accuracy" else groups, metric)
 
 
-def best_job(jobs: Sequence[Job], outcomes: Mapping[str, JobResult]) -> Job | None:
-    """Of the recipe with the best mean validation accuracy, the job with the best one.
+def find_best_job(jobs: Sequence[Job], results: Mapping[str, JobResult]) -> Job | None:
+    """Return the job with the best validation accuracy in the seed group with the best mean.
 
-    None where no finished job has validation images: the test images never choose.
+    None if no finished job has validation images: test images must not select a job.
     """
-    recipes = [recipe for recipe in _recipes(jobs, outcomes) if recipe.mean("val_accuracy")]
-    if not recipes:
+    groups: list[SeedGroup] = [
+        group
+        for group in group_by_seed(_finished_runs(jobs, results))
+        if group.mean("val_accuracy") is not None
+    ]
+    if not groups:
         return None
-    runs = ranked(recipes, "val_accuracy")[0].runs
-    return jobs[int(runs[JOB].iloc[int(runs["val_accuracy"].argmax())])]
+    runs = ranked(groups, "val_accuracy")[0].runs
+    return jobs[int(runs[JOB_INDEX].iloc[int(runs["val_accuracy"].argmax())])]
 
 
-def _recipes(jobs: Sequence[Job], outcomes: Mapping[str, JobResult]) -> list[SeedGroup]:
-    return group_by_seed(_runs(jobs, outcomes))
+def _finished_runs(jobs: Sequence[Job], results: Mapping[str, JobResult]) -> "pandas.DataFrame":
+    """Return the finished jobs as a table with the columns of `load_runs` that a comparison reads.
 
-
-def _runs(jobs: Sequence[Job], outcomes: Mapping[str, JobResult]) -> "pandas.DataFrame":
-    """The finished jobs as `load_runs` would give them, and their numbers."""
+    The table is made of the results, so that it exists without tracking too.
+    """
     import pandas
 
-    different = varying_settings(jobs)
+    varying = varying_settings(jobs)
+    columns = ["run_id", "name", "status", "tags.config_hash", "tags.seedless_hash"]
     rows = [
         {
-            "run_id": outcomes[job.config_hash].run_id,
-            "name": run_name(job, different),
+            "run_id": results[job.config_hash].run_id,
+            "name": run_name(job, varying),
             "status": "FINISHED",
             "tags.config_hash": job.config_hash,
             "tags.seedless_hash": job.seedless_hash,
-            **job.origin.choices,
+            **job.source.choices,
             **flatten_config(job.config),
-            **outcomes[job.config_hash].metrics,
-            JOB: number,
+            **results[job.config_hash].metrics,
+            JOB_INDEX: index,
         }
-        for number, job in enumerate(jobs)
-        if job.config_hash in outcomes and outcomes[job.config_hash].status == "finished"
+        for index, job in enumerate(jobs)
+        if job.config_hash in results and results[job.config_hash].status == "finished"
     ]
-    columns = ["run_id", "name", "status", "tags.config_hash", "tags.seedless_hash"]
     return pandas.DataFrame(rows) if rows else pandas.DataFrame(columns=columns)

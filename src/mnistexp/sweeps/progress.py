@@ -1,37 +1,47 @@
-"""What a user sees of a sweep while it runs: one line for it, and one for each job that ended."""
+"""What the terminal shows while a sweep runs: a line per finished job, and a progress bar."""
 
-from statistics import mean
 from types import TracebackType
 from typing import Self
 
 from rich import get_console
-from rich.live import Live
-from rich.text import Text
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
-from mnistexp.sweeps.job_result import JobResult
-from mnistexp.sweeps.validation import duration
+from mnistexp.sweeps.jobs import JobResult
 
 MARKS = {"finished": "✓", "failed": "✗", "killed": "✗", "pruned": "·"}
-SHOWN = ("val_accuracy", "test_accuracy")
+ACCURACIES = ("val_accuracy", "test_accuracy")
 
 
 class SweepProgress:
-    """The line of a sweep: done, failed, left, time left and the best so far.
+    """Progress of a sweep: finished and failed jobs, time left, and the best result so far.
 
-    On a terminal it stands above that of the run and moves; elsewhere it is told after each job.
+    A terminal has a bar above the bar of the training (Rich shows nested displays). Other outputs
+    get the same text as a line after each job.
     """
 
-    def __init__(self, num_jobs: int | None, num_at_once: int) -> None:
-        """Args: num_jobs: None if that is not known before."""
+    def __init__(self, num_jobs: int | None) -> None:
+        """Args: num_jobs: None if the number is not known in advance."""
         self._num_jobs = num_jobs
-        self._num_at_once = num_at_once
-        self._ended: list[tuple[str, JobResult]] = []
+        self._results: list[tuple[str, JobResult]] = []
         self._console = get_console()
-        self._live = Live(get_renderable=self._line, console=self._console, transient=True)
+        self._progress = Progress(
+            TextColumn(
+                "{task.description}",
+                style="bold",
+                markup=False,  # The names of jobs may have brackets.
+                table_column=Column(no_wrap=True, overflow="ellipsis"),
+            ),
+            BarColumn(bar_width=20),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+            transient=True,
+        )
+        self._task = self._progress.add_task("sweep", total=num_jobs)
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._live.start()
+        self._progress.start()
         return self
 
     def __exit__(
@@ -40,48 +50,60 @@ class SweepProgress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._live.stop()
+        self._progress.stop()
 
-    def tell(self, name: str, outcome: JobResult) -> None:
-        """Tell how a job has ended."""
-        self._ended.append((name, outcome))
-        mark = MARKS[outcome.status]
-        figures = [f"{key} {outcome.metrics[key]:.4f}" for key in SHOWN if key in outcome.metrics]
-        if "seconds" in outcome.metrics:
-            figures.append(f"{outcome.metrics['seconds']:.1f} s")
-        if outcome.verdict:
-            figures.append(f"expectation {outcome.verdict}")
-        # The remedy, behind the first full stop, is in the sweep's own run.
-        why = outcome.message.partition(". ")[0]
-        reason = [] if outcome.status == "finished" else [f"{outcome.status}: {why}"]
-        line = "  ".join([f"{mark} {self._count()} {name}", *figures, *reason])
-        print(line, flush=True)
-        if not self._console.is_terminal and self._left != 0:
-            print(self._line().plain, flush=True)
+    def add_result(self, job_name: str, result: JobResult) -> None:
+        """Print the result of a job and move the bar."""
+        self._results.append((job_name, result))
+        count = self._count()
+        print(f"{MARKS[result.status]} {count} {job_name}  {_format_result(result)}", flush=True)
+        line = f"sweep {count} done{self._format_details()}"
+        self._progress.update(self._task, advance=1, description=line)
+        if not self._console.is_terminal and self._num_left != 0:
+            print(line, flush=True)
 
     @property
-    def _left(self) -> int | None:
-        return None if self._num_jobs is None else self._num_jobs - len(self._ended)
+    def _num_left(self) -> int | None:
+        return None if self._num_jobs is None else self._num_jobs - len(self._results)
 
     def _count(self) -> str:
-        return f"{len(self._ended)}" + (f"/{self._num_jobs}" if self._num_jobs else "")
+        return f"{len(self._results)}" + (f"/{self._num_jobs}" if self._num_jobs else "")
 
-    def _line(self) -> Text:
-        failed = sum(outcome.status in ("failed", "killed") for _, outcome in self._ended)
-        parts = [f"sweep {self._count()} done"]
-        parts += [f"{failed} failed"] if failed else []
-        parts += [] if self._left is None else [f"{self._left} to go"]
-        parts += [*self._time_left(), *self._best()]
-        return Text("  ".join(parts), style="bold", overflow="ellipsis", no_wrap=True)
-
-    def _time_left(self) -> list[str]:
-        times = [o.metrics["seconds"] for _, o in self._ended if "seconds" in o.metrics]
-        if not times or self._left is None:
-            return []
-        return [f"about {duration(mean(times) * self._left / self._num_at_once)} left"]
-
-    def _best(self) -> list[str]:
-        known = [
-            (o.metrics["val_accuracy"], n) for n, o in self._ended if "val_accuracy" in o.metrics
+    def _format_details(self) -> str:
+        details = []
+        num_failed = sum(result.has_failed for _, result in self._results)
+        if num_failed:
+            details.append(f"{num_failed} failed")
+        elapsed = self._progress.tasks[0].elapsed
+        if self._num_left and elapsed:
+            seconds = elapsed / len(self._results) * self._num_left
+            details.append(f"about {format_duration(seconds)} left")
+        accuracies = [
+            (result.metrics["val_accuracy"], name)
+            for name, result in self._results
+            if "val_accuracy" in result.metrics
         ]
-        return ["best val_accuracy {:.4f} ({})".format(*max(known))] if known else []
+        if accuracies:
+            details.append("best val_accuracy {:.4f} ({})".format(*max(accuracies)))
+        return "".join(f"  {text}" for text in details)
+
+
+def _format_result(result: JobResult) -> str:
+    metrics = result.metrics
+    parts = [f"{name} {metrics[name]:.4f}" for name in ACCURACIES if name in metrics]
+    if "seconds" in metrics:
+        parts.append(f"{metrics['seconds']:.1f} s")
+    if result.verdict:
+        parts.append(f"expectation {result.verdict}")
+    if result.status != "finished":
+        # The sentences after the first one are in failures.csv of the sweep's run.
+        parts.append(f"{result.status}: {result.message.partition('. ')[0]}")
+    return "  ".join(parts)
+
+
+def format_duration(seconds: float) -> str:
+    """Format a time as `40 s`, `3 min` or `2 h 5 min`."""
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,8 +1,9 @@
-"""A search: Optuna proposes what is tried next, by what came out so far."""
+"""The search: Optuna proposes each trial from the results of the earlier ones."""
 
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,293 +13,263 @@ from mnistexp.analysis import short_names
 from mnistexp.config.sweep import TrialConfig
 from mnistexp.errors import ConfigError, InputError, SweepFailed
 from mnistexp.experiment.pruning import build_pruner, open_storage, require_optuna
-from mnistexp.sweeps.grid import checked_jobs
 from mnistexp.sweeps.hydra_session import HydraSession
-from mnistexp.sweeps.job_result import JobResult
-from mnistexp.sweeps.job_runner import JobRunner, sweep_run
-from mnistexp.sweeps.jobs import Job
+from mnistexp.sweeps.jobs import Job, JobResult
 from mnistexp.sweeps.launchers import LauncherTraits, launcher_traits
-from mnistexp.sweeps.progress import SweepProgress
-from mnistexp.sweeps.search_config import SearchConfig, build_sampler, read_settings
-from mnistexp.sweeps.search_space import Space, build_space, grid_of
-from mnistexp.sweeps.summary import SweepSummary
-from mnistexp.sweeps.validation import Store
+from mnistexp.sweeps.search_config import (
+    SearchConfig,
+    build_sampler,
+    check_objectives,
+    parse_search_config,
+)
+from mnistexp.sweeps.search_space import SearchSpace, build_search_space
+from mnistexp.sweeps.sweep import Strategy
+from mnistexp.sweeps.validation import validate_jobs
 from mnistexp.tracking import MlflowTracking, Tracker
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.trial import FrozenTrial
 
-
-def run_search(session: HydraSession, settings: Any, overrides: Sequence[Override]) -> None:
-    """Try what Optuna proposes, until the trials or the minutes are used up.
-
-    Args:
-        settings: of `hydra.sweeper`, as they were composed.
-
-    Raises:
-        ConfigError: the search cannot work; nothing has been trained.
-    """
-    require_optuna()
-    config = read_settings(settings)
-    space = build_space(overrides)
-    engine = launcher_traits(session.launcher, config.num_at_once)
-    print(f"checking what is searched: {', '.join(space.open)} …", flush=True)
-    jobs = _checked_extremes(session, space, engine)
-    _check_pruning(config, jobs[0])
-    search = Search(session, config, space, engine, jobs[0])
-    print(search.describe(), flush=True)
-    if not jobs[0].config.sweep.dry_run:
-        search.run()
+RETRY_OF = "retry_of"
+"""The user attribute of a trial that repeats an interrupted one: the number of that one."""
 
 
-def _checked_extremes(session: HydraSession, space: Space, engine: LauncherTraits) -> list[Job]:
-    """Jobs with the ends of every range and with every choice."""
+class OptunaStrategy(Strategy):
+    """Runs the trials that a study of Optuna proposes. A trial that fails does not end it."""
+
+    def __init__(self, session: HydraSession, settings: Any, overrides: Sequence[Override]) -> None:
+        """Check the search space and open the study.
+
+        Args:
+            settings: of `hydra.sweeper`, as composed.
+            overrides: of the command line.
+
+        Raises:
+            ConfigError: the search cannot work.
+        """
+        require_optuna()
+        self._search = parse_search_config(settings)
+        self._space = build_search_space(overrides)
+        self.varying = list(self._space.distributions)
+        print(f"checking the search space of {', '.join(self.varying)} …", flush=True)
+        traits = launcher_traits(session.launcher, self._search.n_jobs)
+        jobs = _validate_boundaries(session, self._space, traits)
+        for job in jobs:
+            check_objectives(self._search, job.config)
+        super().__init__(session, traits, jobs[0])
+        self.name = "-".join(["search", *short_names(self.varying).values()])
+        self.sweep_hash = _search_hash(self._search, self._space)
+        self._storage_file = str(Path(self._search.storage).absolute())
+        self._study_name = self._search.study or self.sweep_hash[:12]
+        self._grid = self._space.grid() if self._search.sampler == "grid" else []
+        self._study = self._open_study()
+        self._deadline = float("inf")
+        self._jobs: dict[str, Job] = {}
+        self._results: dict[str, JobResult] = {}
+        self._running: dict[str, list[Trial]] = {}
+        """The trials without a result, by `config_hash`; several may have the same values."""
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """The jobs of all trials, also those of earlier calls."""
+        return list(self._jobs.values())
+
+    @property
+    def num_left(self) -> int | None:
+        """The number of trials to run; None if only the time is limited."""
+        limits = [n for n in (self._search.n_trials, len(self._grid) or None) if n is not None]
+        return max(0, min(limits) - self._num_done) if limits else None
+
+    def print_plan(self) -> None:
+        """Print the sampler, the objectives and the number of trials."""
+        search = self._search
+        parts = [f"search by {search.sampler} for {' and '.join(search.objectives)}"]
+        if self._num_done:
+            parts.append(f"{self._num_done} trials finished earlier")
+        if self.num_left is not None:
+            parts.append(f"{self.num_left} trials to run")
+        if search.timeout_minutes is not None:
+            parts.append(f"at most {search.timeout_minutes:g} minutes")
+        print(", ".join(parts), flush=True)
+
+    def start(self) -> None:
+        """Enqueue the trials that an earlier call left running, and start the time limit."""
+        self._retry_interrupted()
+        if self._search.timeout_minutes is not None:
+            self._deadline = time.monotonic() + 60 * self._search.timeout_minutes
+
+    def ask(self) -> list[Job]:
+        """Return the jobs of the next trials, at most `n_jobs`, until the budget is used up."""
+        jobs: list[Job] = []
+        while not jobs and self.num_left != 0 and time.monotonic() < self._deadline:
+            num_left = self.num_left
+            for _ in range(min(self._search.n_jobs, num_left or self._search.n_jobs)):
+                job = self._start_trial()
+                if job is not None:
+                    jobs.append(job)
+        return jobs
+
+    def tell(self, job: Job, result: JobResult) -> None:
+        """Report a result to Optuna. A trial without a value of each objective has failed."""
+        from optuna.trial import TrialState
+
+        self._results[job.config_hash] = result
+        missing = [name for name in self._search.objectives if name not in result.metrics]
+        message = result.message
+        if result.status == "finished" and missing:
+            message = f"the run has no {' and no '.join(missing)}. {message}".strip()
+        for trial in self._running.pop(job.config_hash):
+            trial.set_user_attr("run_id", result.run_id)
+            trial.set_user_attr("reason", message)
+            if result.status == "pruned":
+                self._study.tell(trial, state=TrialState.PRUNED)
+            elif result.status != "finished" or missing:
+                self._study.tell(trial, state=TrialState.FAIL)
+            else:
+                self._study.tell(trial, [result.metrics[name] for name in self._search.objectives])
+
+    def best_job(self, results: Mapping[str, JobResult]) -> Job | None:
+        """Return the job of the best trial; None with several objectives."""
+        if len(self._search.objectives) > 1 or not self._has_completed_trials:
+            return None
+        best = self._jobs.get(self._study.best_trial.user_attrs["config_hash"])
+        return best if best and best.config_hash in results else None
+
+    def check_results(self, results: Mapping[str, JobResult]) -> None:
+        """Raise SweepFailed if no trial of the study has a value."""
+        if not self._has_completed_trials:
+            reasons = [t.user_attrs.get("reason") for t in self._study.trials]
+            last = next((f". The last one: {text}" for text in reversed(reasons) if text), "")
+            raise SweepFailed(f"no trial of the search has a result{last}")
+
+    def finish(self) -> None:
+        """Enqueue interrupted trials, and compose the jobs of trials of earlier calls."""
+        self._retry_interrupted()
+        for trial in self._study.trials:
+            if trial.state.is_finished() and trial.user_attrs.get("config_hash") not in self._jobs:
+                self._restore_job(trial)
+        self.known_results = self.previous_runs.results(self.jobs)
+
+    def log(self, tracker: Tracker) -> None:
+        """Log Optuna's table and figures of the study, and print the Pareto front."""
+        from mnistexp.analysis.figures.study import draw_study
+
+        if isinstance(self.config.tracking, MlflowTracking):
+            table = self._study.trials_dataframe()
+            tracker.log_text(table.to_csv(index=False), "trials.csv")
+            for name, figure in draw_study(self._study, self._search.objectives):
+                tracker.log_figure(figure, f"study/{name}.png")
+        if len(self._search.objectives) > 1:
+            self._print_pareto_front()
+
+    @property
+    def _num_done(self) -> int:
+        """Finished trials, without those that were interrupted and repeated."""
+        trials = self._study.trials
+        repeated = {trial.user_attrs.get(RETRY_OF) for trial in trials}
+        return sum(t.state.is_finished() and t.number not in repeated for t in trials)
+
+    @property
+    def _has_completed_trials(self) -> bool:
+        return any(trial.state.name == "COMPLETE" for trial in self._study.trials)
+
+    def _open_study(self) -> "Study":
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        in_memory = self.config.sweep.dry_run and not Path(self._storage_file).exists()
+        study = optuna.create_study(
+            study_name=self._study_name,
+            storage=None if in_memory else open_storage(self._storage_file),
+            pruner=build_pruner(self._search.pruner),
+            directions=self._search.directions,
+            load_if_exists=True,
+        )
+        study.sampler = build_sampler(self._search, len(study.trials))
+        if not study.trials:
+            for values in self._grid:
+                study.enqueue_trial(values)
+        return study
+
+    def _retry_interrupted(self) -> None:
+        """Fail the trials that an earlier call left running, and enqueue their values again."""
+        from optuna.trial import TrialState
+
+        for trial in self._study.get_trials(states=[TrialState.RUNNING]):
+            self._study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number})
+            self._study.tell(trial.number, state=TrialState.FAIL)
+
+    def _start_trial(self) -> Job | None:
+        """Ask Optuna for a trial. Return its job; None if nothing has to run for it."""
+        from optuna.trial import TrialState
+
+        trial = self._study.ask(self._space.distributions)
+        try:
+            job = self.session.compose(self._space.overrides(trial.params))
+        except InputError as error:
+            trial.set_user_attr("reason", str(error))
+            self._study.tell(trial, state=TrialState.FAIL)
+            print(f"trial {trial.number} cannot be run: {error}", flush=True)
+            return None
+        trial.set_user_attr("config_hash", job.config_hash)
+        job = self._jobs[job.config_hash] = replace(job, trial=self._trial_config(trial))
+        trials = self._running.setdefault(job.config_hash, [])
+        trials.append(trial)
+        known = self._known_result(job)
+        if known is not None:
+            self.tell(job, known)
+        return job if known is None and len(trials) == 1 else None
+
+    def _known_result(self, job: Job) -> JobResult | None:
+        """Return the result of an earlier trial or of a finished run of another sweep."""
+        if job.config_hash in self._results:
+            return self._results[job.config_hash]
+        if self.config.sweep.rerun == "all":
+            return None
+        result = self.previous_runs.results([job]).get(job.config_hash)
+        return result if result and result.status == "finished" else None
+
+    def _trial_config(self, trial: "Trial") -> TrialConfig:
+        return TrialConfig(
+            storage=self._storage_file,
+            study=self._study_name,
+            number=trial.number,
+            objective=self._search.objectives[0],
+            pruner=self._search.pruner,
+        )
+
+    def _restore_job(self, trial: "FrozenTrial") -> None:
+        try:
+            job = self.session.compose(self._space.overrides(trial.params))
+        except InputError:
+            return
+        self._jobs.setdefault(job.config_hash, job)
+
+    def _print_pareto_front(self) -> None:
+        objectives = self._search.objectives
+        print(f"Pareto front of {' and '.join(objectives)}:")
+        for trial in sorted(self._study.best_trials, key=lambda trial: trial.values):
+            values = zip(objectives, trial.values, strict=True)
+            texts = [f"{name} {value:,.6g}" for name, value in values]
+            print(f"  trial {trial.number}: {'  '.join(texts)}  {trial.params}", flush=True)
+
+
+def _validate_boundaries(
+    session: HydraSession, space: SearchSpace, traits: LauncherTraits
+) -> list[Job]:
     try:
-        extremes = [space.overrides(values) for values in space.extremes()]
-        return checked_jobs(session.composer, extremes, engine)[0]
+        boundaries = [space.overrides(values) for values in space.boundary_trials()]
+        return validate_jobs(session, boundaries, traits)[0]
     except ConfigError as error:
         first = str(error).splitlines()[0]
         hint = " For whole numbers write int(interval(…))" if "whole number" in first else ""
         raise ConfigError(first + hint) from error
 
 
-def _check_pruning(config: SearchConfig, job: Job) -> None:
-    """A pruner needs its objective while the training goes on."""
-    objective = config.objectives[0]
-    watched = job.config.train.watched_splits if not job.config.unused_sections else []
-    prefixes = {"validation": "val", "test": "test"}
-    metrics = {f"{prefixes[split]}_{kind}" for split in watched for kind in ("accuracy", "loss")}
-    if config.pruner != "none" and objective not in metrics:
-        raise ConfigError(
-            f"hydra.sweeper.pruner: expected {objective} to be measured while training. "
-            f"Received: train.evaluate_on={job.config.train.evaluate_on}"
-        )
-
-
-class Search:
-    """A study of Optuna's, and the runs of its trials."""
-
-    def __init__(
-        self,
-        session: HydraSession,
-        config: SearchConfig,
-        space: Space,
-        engine: LauncherTraits,
-        example: Job,
-    ) -> None:
-        """Args: example: one of the jobs that may come up."""
-        self._session = session
-        self._config = config
-        self._space = space
-        self._engine = engine
-        self._tracking = example.config.tracking
-        self._rerun = example.config.sweep.rerun
-        self._storage = str(Path(config.storage).absolute())
-        self._hash = _hash_of(config, space)
-        self._name = config.study or self._hash[:12]
-        self._grid = grid_of(space) if config.sampler == "grid" else []
-        self._study = self._open_study()
-        self._store = Store([example])
-        self._jobs: dict[str, Job] = {}
-        self._known: dict[str, JobResult] = {}
-
-    def describe(self) -> str:
-        """What will be done, in one line."""
-        words = [f"search by {self._config.sampler} for {' and '.join(self._config.objectives)}"]
-        if self._num_done:
-            words.append(f"{self._num_done} trials done before")
-        if self._num_left is not None:
-            words.append(f"{self._num_left} trials to do")
-        if self._config.timeout_minutes is not None:
-            words.append(f"at most {self._config.timeout_minutes:g} minutes")
-        return ", ".join(words)
-
-    def run(self) -> None:
-        """Try what Optuna proposes. A trial that fails is a trial; the search goes on.
-
-        Raises:
-            SweepFailed: no trial of the study has a result.
-        """
-        resume_interrupted(self._study)
-        deadline = time.monotonic() + 60 * (self._config.timeout_minutes or float("inf"))
-        with sweep_run(
-            self._session,
-            self._tracking,
-            self._engine,
-            SweepProgress(self._num_left, self._engine.num_at_once or self._config.num_at_once),
-            [*self._space.open],
-            name=f"search-{'-'.join(short_names([*self._space.open]).values())}",
-            sweep_hash=self._hash,
-            resume=self._store.sweep_run(self._hash),
-            close=self._close,
-        ) as conductor:
-            while self._num_left != 0 and time.monotonic() < deadline:
-                self._run_batch(conductor)
-            if not any(trial.state.name == "COMPLETE" for trial in self._study.trials):
-                raise SweepFailed("every trial of the search has failed")
-
-    @property
-    def _num_done(self) -> int:
-        """Trials that count; one that was interrupted is tried again."""
-        return sum(t.state.is_finished() and not _interrupted(t) for t in self._study.trials)
-
-    @property
-    def _num_left(self) -> int | None:
-        """Trials that are still to be done; None: as many as the minutes allow."""
-        in_grid = len(self._grid) or None
-        limits = [limit for limit in (self._config.n_trials, in_grid) if limit is not None]
-        return max(0, min(limits) - self._num_done) if limits else None
-
-    def _open_study(self) -> "Study":
-        import optuna
-
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        study = optuna.create_study(
-            study_name=self._name,
-            storage=open_storage(self._storage),
-            pruner=build_pruner(self._config.pruner),
-            directions=self._config.directions,
-            load_if_exists=True,
-        )
-        if not study.trials:
-            for values in self._grid:
-                study.enqueue_trial(dict(values))
-        # A sampler that is seeded alike in each call would propose the same trials again.
-        study.sampler = build_sampler(self._config, len(study.trials))
-        return study
-
-    def _run_batch(self, conductor: JobRunner) -> None:
-        """Ask for some trials, run them, and tell how they ended."""
-        count = min(self._config.num_at_once, self._num_left or self._config.num_at_once)
-        asked = [self._study.ask(self._space.open) for _ in range(count)]
-        jobs: dict[str, tuple[Job, Trial]] = {}
-        for trial in asked:
-            job = self._compose(trial)
-            if job is not None:
-                jobs.setdefault(job.config_hash, (job, trial))
-                trial.set_user_attr("config_hash", job.config_hash)
-        new = [(job, trial) for job, trial in jobs.values() if not self._is_known(job)]
-        conductor.run([job for job, _ in new], [self._trial_config(trial) for _, trial in new])
-        self._known |= conductor.outcomes
-        for trial in asked:
-            self._tell(trial)
-
-    def _compose(self, trial: "Trial") -> Job | None:
-        """The job of a trial; None if its values cannot go together."""
-        try:
-            job = self._session.composer.compose(self._space.overrides(trial.params))
-        except InputError as error:
-            trial.set_user_attr("reason", str(error))
-            print(f"trial {trial.number} cannot work: {error}", flush=True)
-            return None
-        return self._jobs.setdefault(job.config_hash, job)
-
-    def _is_known(self, job: Job) -> bool:
-        """Whether the same run is in the store, from another search for example."""
-        if self._rerun == "all":
-            return job.config_hash in self._known
-        found = self._store.outcomes([job]).get(job.config_hash)
-        if found is not None and found.status == "finished":
-            self._known.setdefault(job.config_hash, found)
-        return job.config_hash in self._known
-
-    def _trial_config(self, trial: "Trial") -> TrialConfig:
-        return TrialConfig(
-            storage=self._storage,
-            study=self._name,
-            number=trial.number,
-            objective=self._config.objectives[0],
-            direction=self._config.directions[0],
-            pruner=self._config.pruner,
-        )
-
-    def _tell(self, trial: "Trial") -> None:
-        """Tell Optuna how a trial ended."""
-        from optuna.trial import TrialState
-
-        outcome = self._known.get(trial.user_attrs.get("config_hash", ""))
-        if outcome is not None:
-            trial.set_user_attr("run_id", outcome.run_id)
-            trial.set_user_attr("reason", outcome.message)
-        if outcome is not None and outcome.status == "pruned":
-            self._study.tell(trial, state=TrialState.PRUNED)
-        elif outcome is None or outcome.status != "finished":
-            self._study.tell(trial, state=TrialState.FAIL)
-        else:
-            self._study.tell(trial, [outcome.metrics[name] for name in self._config.objectives])
-
-    def _close(self, tracker: Tracker, outcomes: Mapping[str, JobResult]) -> None:
-        """Compare all trials of the study, also of earlier calls."""
-        resume_interrupted(self._study)
-        for trial in self._study.trials:
-            self._recall(trial)
-        jobs = list(self._jobs.values())
-        every = {**self._known, **outcomes}
-        best = self._best_job()
-        SweepSummary(jobs, every, frozenset(every) - frozenset(outcomes), best).close(
-            tracker, self._tracking
-        )
-        if isinstance(self._tracking, MlflowTracking):
-            self._log_study(tracker)
-        self._print_front()
-
-    def _recall(self, trial: "FrozenTrial") -> None:
-        """Compose the job of a trial of an earlier call, and find how it ended."""
-        if trial.user_attrs.get("config_hash") in self._jobs or not trial.state.is_finished():
-            return
-        try:
-            job = self._session.composer.compose(self._space.overrides(trial.params))
-        except InputError:
-            return
-        self._jobs[job.config_hash] = job
-        self._known |= {
-            k: v for k, v in self._store.outcomes([job]).items() if k not in self._known
-        }
-
-    def _best_job(self) -> Job | None:
-        """None with several objectives, of which none is the best by itself."""
-        complete = [t for t in self._study.trials if t.state.name == "COMPLETE"]
-        if len(self._config.objectives) > 1 or not complete:
-            return None
-        return self._jobs.get(self._study.best_trial.user_attrs["config_hash"])
-
-    def _log_study(self, tracker: Tracker) -> None:
-        """Optuna's pictures, and its table of trials."""
-        from mnistexp.analysis.figures.study import draw_study
-
-        table = self._study.trials_dataframe()
-        tracker.log_text(table.to_csv(index=False), "trials.csv")
-        for name, figure in draw_study(self._study, self._config.objectives):
-            tracker.log_figure(figure, f"study/{name}.png")
-
-    def _print_front(self) -> None:
-        """The trials that no other one beats in every objective."""
-        if len(self._config.objectives) == 1:
-            return
-        print(f"Pareto front of {' and '.join(self._config.objectives)}:")
-        for trial in sorted(self._study.best_trials, key=lambda trial: trial.values):
-            figures = zip(self._config.objectives, trial.values, strict=True)
-            words = [f"{name} {value:,.6g}" for name, value in figures]
-            print(f"  trial {trial.number}: {'  '.join(words)}  {trial.params}", flush=True)
-
-
-def resume_interrupted(study: "Study") -> None:
-    """Trials that never ended are put in line again; their numbers stay taken."""
-    from optuna.trial import Trial, TrialState
-
-    for frozen in study.get_trials(states=[TrialState.RUNNING]):
-        Trial(study, frozen._trial_id).set_user_attr("interrupted", True)
-        study.tell(frozen.number, state=TrialState.FAIL)
-        study.enqueue_trial(frozen.params)
-
-
-def _interrupted(trial: "FrozenTrial") -> bool:
-    return bool(trial.user_attrs.get("interrupted"))
-
-
-def _hash_of(config: SearchConfig, space: Space) -> str:
-    """By which the same search is known again: what is searched, and for what."""
-    fixed = [word for word in space.fixed if not word.startswith(("++sweep.", "++tracking."))]
-    told = [sorted(fixed), sorted((key, str(found)) for key, found in space.open.items())]
-    return hashlib.sha256(repr([told, config.objectives, config.sampler]).encode()).hexdigest()
+def _search_hash(search: SearchConfig, space: SearchSpace) -> str:
+    """Identify a search by its space, objectives and sampler."""
+    fixed = sorted(text for text in space.fixed if not text.startswith(("++sweep.", "++tracking.")))
+    searched = sorted((path, str(found)) for path, found in space.distributions.items())
+    content = [[fixed, searched], search.objectives, search.sampler]
+    return hashlib.sha256(repr(content).encode()).hexdigest()

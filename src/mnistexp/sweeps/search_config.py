@@ -1,10 +1,11 @@
-"""The settings of a search, and the sampler that they name."""
+"""The settings of `hydra/sweeper=optuna`."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from mnistexp.config.config import Config
 from mnistexp.config.sweep import PrunerName
 from mnistexp.config.validation_errors import format_validation_error
 from mnistexp.errors import ConfigError, did_you_mean, join_with_or
@@ -26,44 +27,42 @@ OBJECTIVES: Mapping[str, Direction] = {
     "peak_memory_mb": "minimize",
 }
 SAMPLERS = {"tpe": "TPESampler", "random": "RandomSampler", "grid": "RandomSampler"}
-"""Of the names that are ours. A grid stands in line from the start, so nothing is sampled."""
-
-
-NO_NAMES = ("BaseSampler", "BaseGASampler", "GridSampler", "PartialFixedSampler")
-"""Of Optuna's: no samplers by themselves, or, the grid, made otherwise here."""
+"""Short names of Optuna's classes. `grid` enqueues all its trials, so nothing is sampled."""
+UNSUPPORTED_SAMPLERS = ("BaseSampler", "BaseGASampler", "GridSampler", "PartialFixedSampler")
+"""Base classes, and samplers that need more than settings."""
 
 
 class SearchConfig(Section):
-    """The settings of `hydra/sweeper=optuna`."""
+    """The settings of a search; conf/hydra/sweeper/optuna.yaml explains them."""
 
     sampler: str = "tpe"
     sampler_settings: dict[str, Any] = Field(default_factory=dict)
     pruner: PrunerName = "none"
     objective: str | list[str] = "val_accuracy"
-    choose_on_test: bool = False
+    allow_test_objective: bool = False
     n_trials: Count | None = 20
     timeout_minutes: Positive | None = None
-    num_at_once: Count = 1
+    n_jobs: Count = 1
     seed: Annotated[int, Field(ge=0)] = 0
     storage: str = "studies.log"
     study: str | None = None
 
     @property
     def objectives(self) -> list[str]:
-        """What is optimised, also where it is one thing."""
+        """The objectives as a list, also if there is one."""
         return [self.objective] if isinstance(self.objective, str) else self.objective
 
     @property
     def directions(self) -> list[Direction]:
-        """Whether more or less is better, for each objective."""
+        """Whether each objective is maximized or minimized."""
         return [OBJECTIVES[name] for name in self.objectives]
 
 
-def read_settings(settings: Any) -> SearchConfig:
-    """The settings, checked.
+def parse_search_config(settings: Any) -> SearchConfig:
+    """Validate the settings.
 
     Raises:
-        ConfigError: one is unknown, or at odds with another one.
+        ConfigError: a setting is unknown, or conflicts with another one.
     """
     try:
         config = SearchConfig.model_validate(settings)
@@ -71,47 +70,83 @@ def read_settings(settings: Any) -> SearchConfig:
         lines = format_validation_error(error, settings, SearchConfig).splitlines()
         raise ConfigError("\n".join(f"hydra.sweeper.{line}" for line in lines)) from error
     for name in config.objectives:
-        if name not in OBJECTIVES:
-            raise ConfigError(
-                f"hydra.sweeper.objective: expected {join_with_or(list(OBJECTIVES))}. "
-                f"Received: {name!r}.{did_you_mean(name, OBJECTIVES)}"
-            )
-        if name.startswith("test_") and not config.choose_on_test:
-            raise ConfigError(
-                f"hydra.sweeper.objective: expected a metric of the validation images, since what "
-                f"the test images choose they cannot judge. Received: {name}. "
-                "hydra.sweeper.choose_on_test=true does it all the same"
-            )
+        _check_objective(name, config.allow_test_objective)
     if config.pruner != "none" and len(config.objectives) > 1:
         raise ConfigError(
-            "hydra.sweeper.pruner: expected none with several objectives, for which Optuna cannot "
-            f"prune. Received: {config.pruner}"
+            "hydra.sweeper.pruner: expected none, because Optuna does not prune trials with "
+            f"several objectives. Received: {config.pruner}"
         )
     if config.n_trials is None and config.timeout_minutes is None:
         raise ConfigError("hydra.sweeper: expected n_trials or timeout_minutes. Received: neither")
     return config
 
 
-def build_sampler(config: SearchConfig, n_trials: int) -> "BaseSampler":
-    """Optuna's sampler of the name that the settings have.
+def _check_objective(name: str, allow_test_objective: bool) -> None:
+    if name not in OBJECTIVES:
+        raise ConfigError(
+            f"hydra.sweeper.objective: expected {join_with_or(list(OBJECTIVES))}. "
+            f"Received: {name!r}.{did_you_mean(name, OBJECTIVES)}"
+        )
+    if name.startswith("test_") and not allow_test_objective:
+        raise ConfigError(
+            "hydra.sweeper.objective: expected a metric without test images, because a test "
+            "result that was optimized is no estimate of the accuracy on new images. "
+            f"Received: {name}. Set hydra.sweeper.allow_test_objective=true to use it nevertheless"
+        )
+
+
+def check_objectives(search: SearchConfig, config: Config) -> None:
+    """Refuse objectives that a job does not measure.
 
     Args:
-        n_trials: that the study has already.
+        config: of the job.
 
     Raises:
-        ConfigError: it is unknown, or does not have these settings.
+        ConfigError: an objective needs validation images and there are none, or a pruner needs it
+            during the training.
+    """
+    for name in search.objectives:
+        if name.startswith("val_") and config.data.validation_size == 0:
+            raise ConfigError(
+                f"hydra.sweeper.objective: expected a metric that the jobs measure. Received: "
+                f"{name}, but data.validation_size=0. Set data.validation_size=5000, or "
+                "hydra.sweeper.objective=test_accuracy hydra.sweeper.allow_test_objective=true"
+            )
+    splits = [] if config.unused_sections else config.train.watched_splits
+    prefixes = {"validation": "val", "test": "test"}
+    measured = [f"{prefixes[split]}_{kind}" for split in splits for kind in ("accuracy", "loss")]
+    if search.pruner != "none" and search.objectives[0] not in measured:
+        raise ConfigError(
+            f"hydra.sweeper.pruner: expected {search.objectives[0]} to be measured during the "
+            f"training. Received: train.evaluate_on={config.train.evaluate_on}"
+        )
+
+
+def build_sampler(config: SearchConfig, num_trials: int) -> "BaseSampler":
+    """Build Optuna's sampler.
+
+    Args:
+        num_trials: of the study so far. It is added to the seed: a sampler with the same seed in
+            each call would propose the same trials again.
+
+    Raises:
+        ConfigError: the sampler is unknown, or does not accept the settings.
     """
     from optuna import samplers
 
     class_name = SAMPLERS.get(config.sampler, config.sampler)
-    known = [name for name in dir(samplers) if name.endswith("Sampler") and name not in NO_NAMES]
+    known = [
+        name
+        for name in dir(samplers)
+        if name.endswith("Sampler") and name not in UNSUPPORTED_SAMPLERS
+    ]
     if class_name not in known:
         names = [*SAMPLERS, *known]
         raise ConfigError(
             f"hydra.sweeper.sampler: expected {join_with_or(names)}. "
             f"Received: {config.sampler!r}.{did_you_mean(config.sampler, names)}"
         )
-    settings = {"seed": config.seed + n_trials, **config.sampler_settings}
+    settings = {"seed": config.seed + num_trials, **config.sampler_settings}
     try:
         sampler: BaseSampler = getattr(samplers, class_name)(**settings)
     except (TypeError, ValueError, ImportError) as error:

@@ -1,4 +1,4 @@
-"""What a search may vary: ranges and choices in Hydra's grammar, as Optuna's distributions."""
+"""The search space: choices and ranges of Hydra's grammar as Optuna's distributions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,52 +14,68 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Space:
-    """fixed: the overrides that are the same for all trials. open: what is searched, by its key."""
+class SearchSpace:
+    """The settings that a search varies.
+
+    Attributes:
+        fixed: the overrides that all trials share.
+        distributions: of each setting that is searched, by its path.
+        override_keys: `++optim.learning_rate` of the path `optim.learning_rate`.
+    """
 
     fixed: Sequence[str]
-    open: dict[str, "BaseDistribution"]
-    prefixes: Mapping[str, str]
-    """`++optim.learning_rate` of `optim.learning_rate`, as Hydra wants it."""
+    distributions: dict[str, "BaseDistribution"]
+    override_keys: Mapping[str, str]
 
     def overrides(self, values: Mapping[str, Any]) -> list[str]:
-        """The overrides of a trial with these values."""
-        return [*self.fixed, *(f"{self.prefixes[key]}={value}" for key, value in values.items())]
+        """Return the overrides of the trial with these values."""
+        searched = [f"{self.override_keys[path]}={value}" for path, value in values.items()]
+        return [*self.fixed, *searched]
 
-    def extremes(self) -> list[Mapping[str, Any]]:
-        """Trials that together have each choice, and both ends of each range."""
-        first = {key: _extremes(distribution)[0] for key, distribution in self.open.items()}
-        found: list[Mapping[str, Any]] = [first]
-        for key, distribution in self.open.items():
-            found += [{**first, key: value} for value in _extremes(distribution)[1:]]
-        return found
+    def boundary_trials(self) -> list[Mapping[str, Any]]:
+        """Return trials that together have each choice and both ends of each range."""
+        boundaries = {path: _boundaries(d) for path, d in self.distributions.items()}
+        first = {path: values[0] for path, values in boundaries.items()}
+        others = [
+            {**first, path: value} for path, values in boundaries.items() for value in values[1:]
+        ]
+        return [first, *others]
+
+    def grid(self) -> list[dict[str, Any]]:
+        """Return every combination of the values.
+
+        Raises:
+            ConfigError: a setting has an interval, which has no finite number of values.
+        """
+        values = {path: _all_values(path, d) for path, d in self.distributions.items()}
+        return [dict(zip(values, point, strict=True)) for point in product(*values.values())]
 
 
-def build_space(overrides: Sequence[Override]) -> Space:
-    """The space that overrides span.
+def build_search_space(overrides: Sequence[Override]) -> SearchSpace:
+    """Build the search space of the overrides.
 
     Raises:
-        ConfigError: nothing is left open, or a range cannot be.
+        ConfigError: no override has several values, or a range is invalid.
     """
-    fixed, spanned, prefixes = [], {}, {}
+    fixed, distributions, override_keys = [], {}, {}
     for override in overrides:
         key = override.get_key_element()
         if override.is_sweep_override():
-            name = key.lstrip("+")
-            spanned[name] = _distribution(name, override)
-            prefixes[name] = key
+            path = key.lstrip("+")
+            distributions[path] = _build_distribution(path, override)
+            override_keys[path] = key
         else:
             fixed.append(f"{key}={override.get_value_element_as_str()}")
-    if not spanned:
+    if not distributions:
         raise ConfigError(
-            "hydra/sweeper=optuna: expected something to search, for example "
+            "hydra/sweeper=optuna: expected at least one setting to search, for example "
             "'optim.learning_rate=tag(log,interval(1e-4,1e-1))' or model=conv,conv_big. "
-            "Received: nothing"
+            "Received: none"
         )
-    return Space(fixed, spanned, prefixes)
+    return SearchSpace(fixed, distributions, override_keys)
 
 
-def _distribution(name: str, override: Override) -> "BaseDistribution":
+def _build_distribution(path: str, override: Override) -> "BaseDistribution":
     from optuna.distributions import (
         CategoricalDistribution,
         FloatDistribution,
@@ -67,13 +83,12 @@ def _distribution(name: str, override: Override) -> "BaseDistribution":
     )
 
     value: Any = override.value()
-    is_log = "log" in getattr(value, "tags", ())
     try:
         if isinstance(value, IntervalSweep):
-            start, end = value.start, value.end
-            if isinstance(start, int) and isinstance(end, int):
-                return IntDistribution(start, end, log=is_log)
-            return FloatDistribution(float(start or 0), float(end or 0), log=is_log)
+            low, high, log = value.start, value.end, "log" in value.tags
+            if isinstance(low, int) and isinstance(high, int):
+                return IntDistribution(low, high, log=log)
+            return FloatDistribution(float(low or 0), float(high or 0), log=log)
         if isinstance(value, RangeSweep) and not value.shuffle:
             numbers = list(value.range())
             step: Any = value.step
@@ -81,32 +96,22 @@ def _distribution(name: str, override: Override) -> "BaseDistribution":
                 return IntDistribution(numbers[0], numbers[-1], step=step)
             return FloatDistribution(float(numbers[0]), float(numbers[-1]), step=step)
     except (ValueError, IndexError) as error:
-        raise ConfigError(f"{name}: {error}") from error
+        raise ConfigError(f"{path}: {error}") from error
     return CategoricalDistribution(list(override.sweep_string_iterator()))
 
 
-def _extremes(distribution: Any) -> list[Any]:
+def _boundaries(distribution: Any) -> list[Any]:
     choices = getattr(distribution, "choices", None)
     return list(choices) if choices else [distribution.low, distribution.high]
 
 
-def grid_of(space: Space) -> list[dict[str, Any]]:
-    """Every combination of values.
-
-    Raises:
-        ConfigError: an interval has no end of values.
-    """
-    grid = {}
-    for key, distribution in space.open.items():
-        found: Any = distribution
-        if hasattr(found, "choices"):
-            grid[key] = list(found.choices)
-        elif found.step is not None and not found.log:
-            count = round((found.high - found.low) / found.step) + 1
-            grid[key] = [found.low + number * found.step for number in range(count)]
-        else:
-            raise ConfigError(
-                f"{key}: expected choices or range(start,stop,step) for sampler=grid. "
-                "Received: an interval"
-            )
-    return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+def _all_values(path: str, distribution: Any) -> list[Any]:
+    if hasattr(distribution, "choices"):
+        return list(distribution.choices)
+    if distribution.step is None or distribution.log:
+        raise ConfigError(
+            f"{path}: expected choices or range(start,stop,step) with hydra.sweeper.sampler=grid. "
+            "Received: an interval"
+        )
+    count = round((distribution.high - distribution.low) / distribution.step) + 1
+    return [distribution.low + index * distribution.step for index in range(count)]

@@ -1,52 +1,56 @@
-"""At the end of a sweep: what its own run keeps, and what the user reads."""
+"""The end of a sweep: what is logged to its run and printed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from mnistexp.analysis import SWEEP_JOBS, Comparison, ComparisonFormatter, short_names
 from mnistexp.analysis.figures import draw_learning_curves, draw_metric_by_parameter
-from mnistexp.sweeps.export_config import export_config
-from mnistexp.sweeps.job_result import JobResult
-from mnistexp.sweeps.jobs import Job, run_name, shown, varying_settings
-from mnistexp.sweeps.leaderboard import leaderboard
+from mnistexp.config.config_source import ConfigSource
+from mnistexp.sweeps.jobs import Job, JobResult, format_value, run_name, varying_settings
+from mnistexp.sweeps.leaderboard import build_leaderboard
 from mnistexp.tracking import (
     MlflowTracking,
     Tracker,
     TrackingConfig,
-    browse_hint,
     metric_history,
 )
 
 MAX_DESCRIPTION = 5_000
-"""Characters that MLflow has room for."""
+"""Characters that MLflow stores."""
 CURVES = ("val_accuracy", "test_accuracy", "train_loss")
+EXPORT_HEADER = """\
+# @package _global_
+# The best job of a sweep. Save this file as experiments/user/best.yaml and run it:
+#
+#   mnistexp user=best
+#
+"""
 
 
 @dataclass(frozen=True)
 class SweepSummary:
-    """A sweep as it stands at its end.
+    """The jobs of a sweep and their results.
 
-    outcomes: by `config_hash`, as far as jobs have ended. skipped: those of them that had been
-    finished by other sweeps or by runs of their own. best: the job that is to be named so, if any.
+    Attributes:
+        results: of the jobs that have ended, by `config_hash`.
+        skipped: the keys of results that are not of this sweep but of earlier runs.
+        best_job: None if no job may be called the best.
     """
 
     jobs: Sequence[Job]
-    outcomes: Mapping[str, JobResult]
+    results: Mapping[str, JobResult]
     skipped: frozenset[str]
-    best: Job | None
+    best_job: Job | None
 
-    @property
-    def failures(self) -> list[tuple[Job, JobResult]]:
-        """The jobs that did not end as they should, and how they did."""
-        ended = [(job, self.outcomes[job.config_hash]) for job in self.jobs if self._ended(job)]
-        return [(job, outcome) for job, outcome in ended if outcome.status in ("failed", "killed")]
-
-    def counts(self) -> dict[str, float]:
-        """How many jobs there are, and how many of them ended in which way."""
+    def counts(self) -> dict[str, int]:
+        """Return the number of jobs, and how many of them ended in each way."""
         statuses = [
-            self.outcomes[job.config_hash].status
-            for job in self.jobs
-            if self._ended(job) and job.config_hash not in self.skipped
+            result.status for job, result in self._ended if job.config_hash not in self.skipped
         ]
         return {
             "num_jobs": len(self.jobs),
@@ -54,96 +58,93 @@ class SweepSummary:
             "num_failed": statuses.count("failed") + statuses.count("killed"),
             "num_pruned": statuses.count("pruned"),
             "num_skipped": len(self.skipped),
-            "num_left": sum(not self._ended(job) for job in self.jobs),
+            "num_left": len(self.jobs) - len(self._ended),
         }
 
-    def close(self, tracker: Tracker, tracking: TrackingConfig) -> None:
-        """Keep what the sweep's own run is to have, and tell the user."""
-        if isinstance(tracking, MlflowTracking):
-            self._log(tracker, tracking)
-        self._print()
-        print(browse_hint(tracking, tracker.page()), flush=True)
-
-    def _log(self, tracker: Tracker, tracking: MlflowTracking) -> None:
-        """Counts, best job, leaderboard, failures and pictures."""
-        tracker.log_metrics(self.counts(), step=0)
-        tracker.log_text(self._jobs_csv(), SWEEP_JOBS)
-        tracker.log_text(self._failures_csv(), "failures.csv")
-        self._log_best(tracker)
-        comparison = leaderboard(self.jobs, self.outcomes)
-        if comparison is not None:
-            tracker.log_text(comparison.rows.to_csv(index=False), "leaderboard.csv")
-            self._log_figures(tracker, tracking, comparison)
-            table = ComparisonFormatter(comparison, False, "", "").as_markdown()
-            tracker.describe(f"{self._counts_in_words()}\n\n{table}"[:MAX_DESCRIPTION])
-
-    def _print(self) -> None:
-        """The leaderboard."""
-        comparison = leaderboard(self.jobs, self.outcomes)
+    def print_leaderboard(self) -> None:
+        """Print the finished jobs, if there are any."""
+        comparison = self._leaderboard
         if comparison is not None:
             ComparisonFormatter(comparison, False, "", "").write("table", [])
             if comparison.metric != "val_accuracy":
-                print("In the order of the sweep: without validation images none is best.")
+                print("In the order of the sweep: without validation images no job is the best.")
 
-    def _ended(self, job: Job) -> bool:
-        return job.config_hash in self.outcomes
-
-    def _log_best(self, tracker: Tracker) -> None:
-        if self.best is None:
+    def log(self, tracker: Tracker, tracking: TrackingConfig) -> None:
+        """Log counts, the best job, the leaderboard, failures and figures to the sweep's run."""
+        if not isinstance(tracking, MlflowTracking):
             return
-        best, outcome = self.best, self.outcomes[self.best.config_hash]
-        shown = {name: f"{value:.6g}" for name, value in outcome.metrics.items()}
+        counts = self.counts()
+        tracker.log_metrics(counts, step=0)
+        tracker.log_text(self._jobs_csv(), SWEEP_JOBS)
+        tracker.log_text(self._failures_csv(), "failures.csv")
+        if self.best_job is not None:
+            self._log_best(tracker, self.best_job, self.results[self.best_job.config_hash])
+        comparison = self._leaderboard
+        if comparison is not None:
+            tracker.log_text(comparison.rows.to_csv(index=False), "leaderboard.csv")
+            self._log_figures(tracker, tracking, comparison)
+            listed = [f"{n} {name.removeprefix('num_')}" for name, n in counts.items() if n]
+            table = ComparisonFormatter(comparison, False, "", "").as_markdown()
+            tracker.describe(f"{', '.join(listed)}\n\n{table}"[:MAX_DESCRIPTION])
+
+    @cached_property
+    def _varying(self) -> list[str]:
+        return varying_settings(self.jobs)
+
+    @cached_property
+    def _leaderboard(self) -> Comparison | None:
+        return build_leaderboard(self.jobs, self.results)
+
+    @cached_property
+    def _ended(self) -> list[tuple[Job, JobResult]]:
+        return [
+            (job, self.results[job.config_hash])
+            for job in self.jobs
+            if job.config_hash in self.results
+        ]
+
+    def _log_best(self, tracker: Tracker, job: Job, result: JobResult) -> None:
+        metrics = {
+            f"best_{name}": value for name, value in result.metrics.items() if "accuracy" in name
+        }
         tracker.set_tags(
             {
-                "best_run_id": outcome.run_id or "",
-                "best_job": run_name(best, varying_settings(self.jobs)),
-                **{f"best_{name}": shown[name] for name in shown if "accuracy" in name},
+                "best_run_id": result.run_id or "",
+                "best_job": run_name(job, self._varying),
+                **{name: f"{value:.6g}" for name, value in metrics.items()},
             }
         )
-        tracker.log_metrics(
-            {f"best_{name}": v for name, v in outcome.metrics.items() if "accuracy" in name}, step=0
-        )
-        tracker.log_text(export_config(best.origin), "best.yaml")
-
-    def _counts_in_words(self) -> str:
-        counts = {name.removeprefix("num_"): count for name, count in self.counts().items()}
-        return ", ".join(f"{count:.0f} {word}" for word, count in counts.items() if count)
+        tracker.log_metrics(metrics, step=0)
+        tracker.log_text(export_config(job.source), "best.yaml")
 
     def _jobs_csv(self) -> str:
-        """Every job, how it ended and the run that has its figures."""
-        import pandas
-
-        outcomes = [self.outcomes.get(job.config_hash) for job in self.jobs]
-        rows = [
-            {
-                "job": run_name(job, varying_settings(self.jobs)),
-                "status": outcome.status if outcome else "left",
-                "run_id": outcome.run_id if outcome else None,
-            }
-            for job, outcome in zip(self.jobs, outcomes, strict=True)
-        ]
-        return str(pandas.DataFrame(rows, columns=["job", "status", "run_id"]).to_csv(index=False))
+        """Return the status of each job and the id of its run."""
+        ended = {job.config_hash: result for job, result in self._ended}
+        rows = []
+        for job in self.jobs:
+            result = ended.get(job.config_hash)
+            status, run_id = (result.status, result.run_id) if result else ("left", None)
+            rows.append([run_name(job, self._varying), status, run_id])
+        return _to_csv(["job", "status", "run_id"], rows)
 
     def _failures_csv(self) -> str:
-        import pandas
-
         rows = [
-            {
-                "job": run_name(job, varying_settings(self.jobs)),
-                "overrides": " ".join(job.origin.overrides),
-                "status": outcome.status,
-                "message": outcome.message,
-            }
-            for job, outcome in self.failures
+            [
+                run_name(job, self._varying),
+                " ".join(job.source.overrides),
+                result.status,
+                result.message,
+            ]
+            for job, result in self._ended
+            if result.has_failed
         ]
-        columns = ["job", "overrides", "status", "message"]
-        return str(pandas.DataFrame(rows, columns=columns).to_csv(index=False))
+        return _to_csv(["job", "overrides", "status", "message"], rows)
 
     def _log_figures(
         self, tracker: Tracker, tracking: MlflowTracking, comparison: Comparison
     ) -> None:
         for metric in CURVES:
-            curves = self._curves(tracking, metric)
+            curves = self._learning_curves(tracking, metric)
             if curves:
                 tracker.log_figure(draw_learning_curves(metric, curves), f"curves/{metric}.png")
         for metric in ("val_accuracy", "test_accuracy"):
@@ -151,25 +152,47 @@ class SweepSummary:
                 figure = draw_metric_by_parameter(comparison.rows, comparison.settings, metric)
                 tracker.log_figure(figure, f"by_parameter/{metric}.png")
 
-    def _curves(
+    def _learning_curves(
         self, tracking: MlflowTracking, metric: str
     ) -> dict[str, list[Sequence[tuple[int, float]]]]:
-        """The curves of all jobs that got somewhere, by recipe."""
-        different = [key for key in varying_settings(self.jobs) if key != "seed"]
+        """Return the curves of all jobs with a run, by the label of the seed group."""
+        varying = [key for key in self._varying if key != "seed"]
         curves: dict[str, list[Sequence[tuple[int, float]]]] = {}
-        for job in self.jobs:
-            outcome = self.outcomes.get(job.config_hash)
-            if outcome is None or outcome.run_id is None:
-                continue
-            values = metric_history(tracking, outcome.run_id, metric)
+        for job, result in self._ended:
+            values = metric_history(tracking, result.run_id, metric) if result.run_id else []
             if values:
-                curves.setdefault(_label(job, different), []).append(values)
+                curves.setdefault(_curve_label(job, varying), []).append(values)
         return curves
 
 
-def _label(job: Job, different: Sequence[str]) -> str:
-    names = short_names(different)
-    values = [(names[key], shown(job.settings.get(key, "default"))) for key in different]
+def export_config(source: ConfigSource) -> str:
+    """Return an experiment file with the choices and settings of a run."""
+    parser = OverridesParser.create()
+    defaults = []
+    settings = OmegaConf.create({})
+    for text in source.overrides:
+        override = parser.parse_override(text)
+        key, value = override.key_or_group, override.value()
+        if key in source.choices:
+            defaults.append({f"override /{key}": value})
+        else:
+            OmegaConf.update(settings, key, value, force_add=True)
+    content: dict[str, Any] = {"defaults": defaults} if defaults else {}
+    return EXPORT_HEADER + OmegaConf.to_yaml(OmegaConf.merge(content, settings))
+
+
+def _curve_label(job: Job, varying: Sequence[str]) -> str:
+    names = short_names(varying)
+    values = {key: format_value(job.settings.get(key, "default")) for key in varying}
     if not values:
-        return job.origin.run_name(job.config).rpartition("-")[0]
-    return ", ".join(v if n in job.origin.choices else f"{n}={v}" for n, v in values)
+        return job.source.run_name(job.config).rpartition("-")[0]
+    return ", ".join(
+        value if key in job.source.choices else f"{names[key]}={value}"
+        for key, value in values.items()
+    )
+
+
+def _to_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    import pandas
+
+    return str(pandas.DataFrame(rows, columns=list(columns)).to_csv(index=False))

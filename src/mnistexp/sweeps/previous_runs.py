@@ -1,0 +1,44 @@
+"""Runs that were tracked before a sweep starts."""
+
+from collections.abc import Iterable, Sequence
+from statistics import mean
+
+from mnistexp.sweeps.jobs import Job, JobResult, job_result_of
+from mnistexp.tracking import MlflowTracking, RunRecord, TrackingConfig, is_there, past_runs
+
+
+class PreviousRuns:
+    """The runs in the store, read once when the sweep starts. No store is created."""
+
+    def __init__(self, tracking: TrackingConfig) -> None:
+        self._runs: Sequence[RunRecord] = []
+        if isinstance(tracking, MlflowTracking) and is_there(tracking):
+            self._runs = past_runs(tracking)
+
+    def results(self, jobs: Iterable[Job]) -> dict[str, JobResult]:
+        """Return the results of jobs by `config_hash`: the latest finished run, else the latest."""
+        jobs_by_hash = {job.config_hash: job for job in jobs}
+        results: dict[str, JobResult] = {}
+        for run in self._runs:
+            job = jobs_by_hash.get(run.tags.get("config_hash", ""))
+            result = job_result_of(run, job.expects_divergence) if job else None
+            if job is None or result is None:
+                continue
+            earlier = results.get(job.config_hash)
+            if result.status == "finished" or not earlier or earlier.status != "finished":
+                results[job.config_hash] = result
+        return results
+
+    def mean_seconds(self, job: Job) -> float | None:
+        """Return the mean time of finished runs of the same workload; None without such runs."""
+        times = [
+            run.metrics["seconds"]
+            for run in self._runs
+            if run.tags.get("workload_hash") == job.workload_hash and "seconds" in run.metrics
+        ]
+        return mean(times) if times else None
+
+    def sweep_run_id(self, sweep_hash: str) -> str | None:
+        """Return the id of the latest run of the same sweep; None if there is none."""
+        ids = [run.run_id for run in self._runs if run.tags.get("sweep_hash") == sweep_hash]
+        return ids[-1] if ids else None

@@ -1,0 +1,153 @@
+"""A sweep: many runs of one command, as children of one run.
+
+A strategy proposes jobs and receives their results. `run_sweep` does everything else. It is the
+same for a grid and a search.
+"""
+
+import gc
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from mnistexp.sweeps.hydra_session import HydraSession
+from mnistexp.sweeps.job_runner import JobRunner
+from mnistexp.sweeps.jobs import Job, JobResult
+from mnistexp.sweeps.launchers import LauncherTraits
+from mnistexp.sweeps.previous_runs import PreviousRuns
+from mnistexp.sweeps.progress import SweepProgress
+from mnistexp.sweeps.summary import SweepSummary
+from mnistexp.tracking import Tracker, browse_hint, start_run
+
+
+class Strategy(ABC):
+    """Proposes the jobs of a sweep. Its constructor checks them before anything is trained.
+
+    Attributes:
+        session: the Hydra multirun.
+        traits: of its launcher.
+        config: of one of the jobs, for the settings that all jobs share.
+        previous_runs: in the store when the sweep started.
+        known_results: results of `previous_runs` that the sweep uses, by `config_hash`.
+        name: of the sweep's run.
+        sweep_hash: identifies the sweep when the same command is repeated.
+        varying: the settings that differ between the jobs.
+    """
+
+    name: str
+    sweep_hash: str
+    varying: Sequence[str]
+
+    def __init__(self, session: HydraSession, traits: LauncherTraits, example: Job) -> None:
+        """Args: example: any job of the sweep."""
+        self.session = session
+        self.traits = traits
+        self.config = example.config
+        self.previous_runs = PreviousRuns(example.config.tracking)
+        self.known_results: dict[str, JobResult] = {}
+
+    @property
+    @abstractmethod
+    def jobs(self) -> Sequence[Job]:
+        """The jobs that were proposed so far, also by earlier calls of the same command."""
+
+    @property
+    @abstractmethod
+    def num_left(self) -> int | None:
+        """The number of jobs to run; None if only the time is limited."""
+
+    @abstractmethod
+    def print_plan(self) -> None:
+        """Print what will be run."""
+
+    @abstractmethod
+    def ask(self) -> list[Job]:
+        """Return the jobs to run next, all of them in parallel. An empty list ends the sweep."""
+
+    @abstractmethod
+    def tell(self, job: Job, result: JobResult) -> None:
+        """Receive the result of a job."""
+
+    @abstractmethod
+    def best_job(self, results: Mapping[str, JobResult]) -> Job | None:
+        """Return the best job; None if no job may be called the best."""
+
+    @abstractmethod
+    def check_results(self, results: Mapping[str, JobResult]) -> None:
+        """Raise SweepFailed if jobs have failed that must not."""
+
+    def start(self) -> None:
+        """Prepare for the first job."""
+
+    def finish(self) -> None:
+        """Complete `jobs` and `known_results` after the last job or an interruption."""
+
+    def log(self, tracker: Tracker) -> None:
+        """Log artifacts of this strategy to the sweep's run."""
+
+
+def run_sweep(strategy: Strategy) -> None:
+    """Run the jobs that a strategy proposes, and compare their results.
+
+    Raises:
+        SweepFailed: jobs have failed; the other jobs are done.
+    """
+    strategy.print_plan()
+    config, session = strategy.config, strategy.session
+    if config.sweep.dry_run:
+        return
+    resumed_run_id = None
+    if config.sweep.rerun != "all":
+        resumed_run_id = strategy.previous_runs.sweep_run_id(strategy.sweep_hash)
+    tags = {
+        "mlflow.source.name": session.command,
+        "sweep_overrides": " ".join(session.overrides),
+        "sweep_hash": strategy.sweep_hash,
+        "kind": "sweep",
+    }
+    with start_run(config.tracking, strategy.name, tags, resume=resumed_run_id) as tracker:
+        progress = SweepProgress(strategy.num_left)
+        runner = JobRunner(
+            *(session, strategy.traits, progress, config.tracking, tracker.run_id),
+            strategy.varying,
+        )
+        try:
+            strategy.start()
+            with progress, _libraries_excluded_from_gc():
+                while jobs := strategy.ask():
+                    runner.run(jobs)
+                    for job in jobs:
+                        strategy.tell(job, runner.results[job.config_hash])
+        except KeyboardInterrupt:
+            runner.close_running("interrupted with its sweep")
+            raise
+        finally:
+            strategy.finish()
+            results = {**strategy.known_results, **runner.results}
+            skipped = frozenset(
+                key
+                for key in results.keys() - runner.results.keys()
+                if results[key].parent_run_id is None
+                or results[key].parent_run_id != resumed_run_id
+            )
+            best_job = strategy.best_job(results)
+            summary = SweepSummary(strategy.jobs, results, skipped, best_job)
+            summary.print_leaderboard()
+            summary.log(tracker, config.tracking)
+            strategy.log(tracker)
+            print(browse_hint(config.tracking, tracker.page()), flush=True)
+        strategy.check_results(results)
+
+
+@contextmanager
+def _libraries_excluded_from_gc() -> Iterator[None]:
+    """Exclude the objects that exist now from garbage collection.
+
+    Keras collects garbage before each run. To search all objects of TensorFlow takes as long as
+    the training of a softmax.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
