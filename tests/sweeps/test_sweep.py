@@ -137,7 +137,7 @@ def test_a_failed_job_is_told_with_its_reason_and_the_others_go_on(
     assert outcome.exit_code == 1
     assert re.search(r"✗ 2/3 \S+learning_rate=1e\+30-s0  failed: the loss became", outcome.out)
     assert outcome.out.count("✓") == 2
-    assert outcome.err == "error: 1 of 3 jobs failed. The same command does it again\n"
+    assert outcome.err == "error: 1 of 3 jobs failed. Repeat the command to run them again\n"
     (sweep,) = store.sweeps
     assert sweep.info.status == "FAILED"
     assert sweep.data.metrics["num_failed"] == 1
@@ -244,7 +244,7 @@ def test_every_experiment_of_a_group_is_a_job(mnistexp: Command, tmp_path: Path)
         )
     outcome = mnistexp("-m", "user=glob(*)")
     assert outcome.exit_code == 0, outcome.err
-    assert re.search(r"✓ 2/2 own\.low-s0 .*expectation met", outcome.out)
+    assert re.search(r"✓ 2/2 user\.low-s0 .*expectation met", outcome.out)
 
 
 def test_a_run_leaves_no_trace_in_the_next_one_of_its_process(
