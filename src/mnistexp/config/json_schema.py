@@ -1,213 +1,156 @@
-"""JSON schemas of the YAML files, which each say only a part of the config.
+"""JSON schemas of the YAML files, with which an editor completes and checks them.
 
-An editor completes and checks a file by them while it is written. Beside the schema of the whole
-config they allow what Hydra makes of a file: nothing is required, since files are merged; any
-value may be an interpolation; and there is a defaults list. They are of draft 7, which editors
-know best.
+They differ from the schema of the whole config in the same way as the files do: no setting is
+required, since Hydra merges several files; each value may be an interpolation; and a file has a
+defaults list. They use draft 7, which most editors support.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from mnistexp.config.config import Config
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
+from mnistexp.config.schema_tree import JsonSchema, SchemaTree, definition_name, section_types
 
-JsonSchema = dict[str, Any]
 DIALECT = "http://json-schema.org/draft-07/schema#"
 EXPERIMENT = "experiment"
-"""The schema of the files of all groups of experiments."""
+"""The schema of the files of all experiment groups."""
 INTERPOLATION = {
     "type": "string",
     "pattern": r"\$\{.+\}",
-    "description": "A value from elsewhere: ${model.activation}",
+    "description": "The value of another setting: ${model.activation}",
 }
-DESCRIBES = ("description", "default", "title")
+ANNOTATIONS = ("description", "default", "title")
 
 
-@dataclass(frozen=True)
-class Source:
-    """What the schemas are made of.
-
-    sections: the definitions of the whole config's schema. unions: those of the loose schemas that
-    are made of several sections, by name; they are added as they are met.
-    """
-
-    sections: Mapping[str, JsonSchema]
-    unions: dict[str, JsonSchema] = field(default_factory=dict)
-
-    def resolved(self, schema: JsonSchema) -> JsonSchema:
-        """The section that a schema refers to, or itself."""
-        reference = schema.get("$ref")
-        return self.sections[_name(reference)] if reference else schema
-
-
-def file_schemas(*more: Path) -> dict[str, JsonSchema]:
-    """The schema of each kind of file: `model`, `optim/decay`, …, and `experiment`.
+def file_schemas(*extra_folders: Path) -> dict[str, JsonSchema]:
+    """Return the schema of each kind of file: `model`, `optim/decay`, …, and `experiment`.
 
     Args:
-        more: further folders of groups, whose options may be chosen too.
+        extra_folders: more folders that contain groups, whose options a file may choose.
     """
-    groups = list_groups(*more)
-    whole = Config.model_json_schema()
-    source = Source(whole.pop("$defs"))
-    places = {name: part for name, part in whole["properties"].items() if name in groups}
-    # Nested in every optimizer, and the same in all.
-    optimizer = source.resolved(_members(places["optim"], source)[0])
-    places |= {"optim/decay": optimizer["properties"]["decay"], EXPERIMENT: whole}
-    loose = {name: _loose(part, source) for name, part in places.items()}
-    definitions = {name: _loose(part, source) for name, part in source.sections.items()}
-    definitions |= {**source.unions, "interpolation": INTERPOLATION}
+    groups = list_groups(*extra_folders)
+    tree = SchemaTree(Config)
+    builder = PartialSchemaBuilder(tree)
+    parts = {name: part for name, part in tree.root["properties"].items() if name in groups}
+    # All optimizers have the same decays.
+    parts["optim/decay"] = tree.resolve(tree.members(parts["optim"])[0])["properties"]["decay"]
+    parts[EXPERIMENT] = tree.root
+    sections = {name: builder.merge(tree.members(part)) for name, part in parts.items()}
     return {
-        name: _as_file(name, schema, definitions, _choosable(name, groups))
-        for name, schema in loose.items()
+        name: {
+            "$schema": DIALECT,
+            **section,
+            "title": f"mnistexp: {name}",
+            "properties": {
+                "defaults": _defaults_list(_choices_of_file(name, groups)),
+                **section["properties"],
+            },
+            "$defs": builder.definitions,
+        }
+        for name, section in sections.items()
     }
 
 
-def _as_file(
-    name: str,
-    schema: JsonSchema,
-    definitions: Mapping[str, JsonSchema],
-    choosable: Mapping[str, Sequence[str]],
-) -> JsonSchema:
-    """A whole file: the section's settings, and a defaults list."""
-    (member,) = [m for m in _flat(schema) if "$ref" in m or "properties" in m]
-    section = definitions[_name(member["$ref"])] if "$ref" in member else member
+class PartialSchemaBuilder:
+    """Builds schemas that accept a part of a section, with interpolations.
+
+    definitions: the schemas of the sections that were needed so far, by name.
+    """
+
+    def __init__(self, tree: SchemaTree) -> None:
+        self._tree = tree
+        self.definitions: dict[str, JsonSchema] = {"interpolation": INTERPOLATION}
+
+    def merge(self, sections: Sequence[JsonSchema]) -> JsonSchema:
+        """Merge the sections of a union into one section.
+
+        The setting `type`, which selects the section, may be in another file. If it is in this
+        one, only the settings of that type are allowed.
+        """
+        resolved = [self._tree.resolve(section) for section in sections]
+        properties: dict[str, JsonSchema] = {}
+        for section in resolved:
+            for name, schema in section["properties"].items():
+                value = self._value(schema)
+                properties[name] = _union(properties[name], value) if name in properties else value
+        merged = {"type": "object", "properties": properties, "additionalProperties": False}
+        if len(resolved) == 1:
+            return {**_annotations(resolved[0]), **merged}
+        return {**merged, "allOf": [_only_settings_of_type(section) for section in resolved]}
+
+    def _value(self, schema: JsonSchema) -> JsonSchema:
+        """A setting or an interpolation. Editors look for the description outside of `anyOf`."""
+        members = self._tree.members(schema)
+        sections = [member for member in members if "properties" in self._tree.resolve(member)]
+        others = [self._plain_value(member) for member in members if member not in sections]
+        references = [self._reference(sections)] if sections else []
+        interpolation = {"$ref": "#/$defs/interpolation"}
+        return {**_annotations(schema), "anyOf": [*others, *references, interpolation]}
+
+    def _reference(self, sections: Sequence[JsonSchema]) -> JsonSchema:
+        name = "-or-".join(definition_name(section["$ref"]) for section in sections)
+        if name not in self.definitions:
+            self.definitions[name] = self.merge(sections)
+        return {"$ref": f"#/$defs/{name}"}
+
+    def _plain_value(self, schema: JsonSchema) -> JsonSchema:
+        """A number, text, list or mapping."""
+        dropped = ("prefixItems", *ANNOTATIONS)
+        value = {key: part for key, part in schema.items() if key not in dropped}
+        for key in ("items", "additionalProperties"):
+            if isinstance(schema.get(key), dict):
+                value[key] = self._value(schema[key])
+        if "prefixItems" in schema:  # Draft 7 has no prefixItems, but a list of items.
+            value["items"] = [self._value(item) for item in schema["prefixItems"]]
+        if "patternProperties" in schema:
+            patterns = schema["patternProperties"].items()
+            value["patternProperties"] = {name: self._value(part) for name, part in patterns}
+            value["additionalProperties"] = False  # pydantic refuses other keys too.
+        return value
+
+
+def _annotations(schema: JsonSchema) -> JsonSchema:
+    return {key: schema[key] for key in ANNOTATIONS if key in schema}
+
+
+def _union(first: JsonSchema, second: JsonSchema) -> JsonSchema:
+    """A setting of several sections, with the annotations that they have in common."""
+    common = {k: v for k, v in _annotations(first).items() if v == second.get(k)}
+    more = [member for member in second["anyOf"] if member not in first["anyOf"]]
+    return {**common, "anyOf": [*first["anyOf"], *more]}
+
+
+def _only_settings_of_type(section: JsonSchema) -> JsonSchema:
+    is_type = {"properties": {"type": {"enum": section_types(section)}}, "required": ["type"]}
     return {
-        "$schema": DIALECT,
-        **section,
-        "title": f"mnistexp: {name}",
-        "properties": {"defaults": _defaults_list(choosable), **section["properties"]},
-        "$defs": dict(definitions),
+        "if": is_type,
+        "then": {"propertyNames": {"enum": ["defaults", *section["properties"]]}},
     }
 
 
-def _choosable(name: str, groups: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """The groups that a file's defaults list may choose from, as they are called there."""
-    if name != EXPERIMENT:
-        inner = {group.removeprefix(f"{name}/"): o for group, o in groups.items()}
-        return {group: inner[group] for group in inner if f"{name}/{group}" in groups}
-    ours = {group: options for group, options in groups.items() if group not in EXPERIMENT_GROUPS}
-    return {f"override /{group}": options for group, options in ours.items()}
+def _choices_of_file(name: str, groups: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """The keys that the defaults list of a file may have, each with its options."""
+    if name == EXPERIMENT:
+        return {
+            f"override /{group}": options
+            for group, options in groups.items()
+            if group not in EXPERIMENT_GROUPS
+        }
+    nested = {group: options for group, options in groups.items() if group.startswith(f"{name}/")}
+    return {group.removeprefix(f"{name}/"): options for group, options in nested.items()}
 
 
-def _defaults_list(choosable: Mapping[str, Sequence[str]]) -> JsonSchema:
-    choices = {group: {"enum": [*options, None]} for group, options in choosable.items()}
+def _defaults_list(choices: Mapping[str, Sequence[str]]) -> JsonSchema:
+    options = {key: {"enum": [*names, None]} for key, names in choices.items()}
     return {
-        "description": "What this file stands on. _self_ says where its own settings come in.",
+        "description": "The options that this file builds on. _self_ marks the position of its "
+        "own settings: later entries override earlier ones.",
         "type": "array",
         "items": {
             "anyOf": [
-                {"type": "string", "description": "_self_, or a file of the same group."},
-                {"type": "object", "properties": choices, "additionalProperties": False},
+                {"type": "string", "description": "_self_, or another option of the same group."},
+                {"type": "object", "properties": options, "additionalProperties": False},
             ]
         },
     }
-
-
-def _loose(schema: JsonSchema, source: Source) -> JsonSchema:
-    """A schema as a file may fulfil it: nothing required, any value an interpolation."""
-    if "oneOf" in schema or "anyOf" in schema:
-        described = {key: schema[key] for key in DESCRIBES if key in schema}
-        return {**described, **_union(_members(schema, source), source)}
-
-    def inner(part: JsonSchema) -> JsonSchema:
-        return _or_interpolated(_loose(part, source))
-
-    loose = {k: v for k, v in schema.items() if k not in ("required", "prefixItems")}
-    for key in ("properties", "patternProperties"):
-        if key in schema:
-            loose[key] = {name: inner(part) for name, part in schema[key].items()}
-    for key in ("items", "additionalProperties"):
-        if isinstance(schema.get(key), dict):
-            loose[key] = inner(schema[key])
-    if "prefixItems" in schema:  # As it is called after draft 7.
-        loose["items"] = [inner(part) for part in schema["prefixItems"]]
-    if "patternProperties" in schema:
-        loose["additionalProperties"] = False  # pydantic refuses other keys as well.
-    return loose
-
-
-def _or_interpolated(schema: JsonSchema) -> JsonSchema:
-    """What describes the value stays outside, where editors look for it."""
-    described = {key: schema[key] for key in DESCRIBES if key in schema}
-    bare = [{k: v for k, v in member.items() if k not in described} for member in _flat(schema)]
-    return {**described, "anyOf": [*bare, {"$ref": "#/$defs/interpolation"}]}
-
-
-def _union(members: Sequence[JsonSchema], source: Source) -> JsonSchema:
-    """One of several. Sections become one, as the `type` that tells them apart may be elsewhere."""
-    sections = [member for member in members if "properties" in source.resolved(member)]
-    others = [_loose(member, source) for member in members if member not in sections]
-    if len(sections) < 2:
-        return {"anyOf": [*others, *sections]}
-    name = "-or-".join(_name(section["$ref"]) for section in sections)
-    if name not in source.unions:
-        source.unions[name] = _merged(sections, source)
-    return {"anyOf": [*others, {"$ref": f"#/$defs/{name}"}]}
-
-
-def _merged(sections: Sequence[JsonSchema], source: Source) -> JsonSchema:
-    """A section with the settings of all; where there is a `type`, with those of that one only."""
-    resolved = [source.resolved(section) for section in sections]
-    properties: dict[str, JsonSchema] = {}
-    for section in resolved:
-        for name, part in section["properties"].items():
-            found = _or_interpolated(_loose(part, source))
-            properties[name] = _either(properties[name], found) if name in properties else found
-    by_type = [
-        {
-            "if": {"properties": {"type": {"enum": _types(section)}}, "required": ["type"]},
-            "then": {"propertyNames": {"enum": ["defaults", *section["properties"]]}},
-        }
-        for section in resolved
-    ]
-    return {
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": False,
-        "allOf": by_type,
-    }
-
-
-def _either(first: JsonSchema, second: JsonSchema) -> JsonSchema:
-    """A setting that several sections have; described as in the first, unless they differ."""
-    described = {k: first[k] for k in DESCRIBES if k in first and first[k] == second.get(k)}
-    members = _unique([*first["anyOf"], *second["anyOf"]])
-    return {**described, "anyOf": members}
-
-
-def _types(section: JsonSchema) -> list[str]:
-    """The values of `type` by which a section of a union is known."""
-    kind = section["properties"]["type"]
-    return [kind["const"]] if "const" in kind else list(kind["enum"])
-
-
-def _members(schema: JsonSchema, source: Source) -> list[JsonSchema]:
-    """The members of a union, and of the unions within."""
-    if "$ref" in schema:
-        inner = source.resolved(schema)
-        return _members(inner, source) if "oneOf" in inner or "anyOf" in inner else [schema]
-    parts = schema.get("oneOf") or schema.get("anyOf")
-    if parts is None:
-        return [schema]
-    return _unique(member for part in parts for member in _members(part, source))
-
-
-def _name(reference: str) -> str:
-    """Of the definition that `#/$defs/NAME` refers to."""
-    return reference.rpartition("/")[2]
-
-
-def _flat(schema: JsonSchema) -> list[JsonSchema]:
-    """The members of a union that is loose already."""
-    return schema["anyOf"] if set(schema) <= {"anyOf", *DESCRIBES} else [schema]
-
-
-def _unique(schemas: Iterable[JsonSchema]) -> list[JsonSchema]:
-    found: list[JsonSchema] = []
-    for schema in schemas:
-        if schema not in found:
-            found.append(schema)
-    return found
