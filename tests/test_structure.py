@@ -119,7 +119,7 @@ sys.exit(code)
         (["watch"], 2),
         (["schema"], 0),
         (["schema", "experiment"], 0),
-        (["completion", "--shell", "bash", "--answer", "mnistexp model.layers."], 0),
+        (["completion", "--shell", "bash", "--complete", "mnistexp model.layers."], 0),
         (["model=conv_bg"], 2),
         (["train.epoch=3"], 2),
         (["dashboard=liv"], 2),

@@ -57,7 +57,7 @@ from mnistexp.config.schema_tree import SchemaTree
     ],
 )
 def test_what_is_proposed(mnistexp: Command, line: str, proposed: list[str]) -> None:
-    found = mnistexp("completion", "--shell", "fish", "--answer", f"mnistexp {line}").out
+    found = mnistexp("completion", "--shell", "fish", "--complete", f"mnistexp {line}").out
     words = found.splitlines()
     assert set(proposed) <= set(words)
     assert all(word.startswith(line.split(" ")[-1]) for word in words)
@@ -71,10 +71,10 @@ def test_only_the_settings_of_the_chosen_kind_are_proposed() -> None:
 
 
 def test_the_first_word_may_be_any_command_group_or_section(mnistexp: Command) -> None:
-    words = mnistexp("completion", "--shell", "fish", "--answer", "mnistexp ").out.splitlines()
+    words = mnistexp("completion", "--shell", "fish", "--complete", "mnistexp ").out.splitlines()
     assert {"ui", "verify", "doctor", "seed=", "train."} <= set(words)
     assert {f"{group}=" for group in list_groups()} <= set(words)
-    behind = mnistexp("completion", "--shell", "fish", "--answer", "mnistexp seed=1 ").out
+    behind = mnistexp("completion", "--shell", "fish", "--complete", "mnistexp seed=1 ").out
     assert "ui" not in behind.splitlines()
 
 
@@ -101,7 +101,7 @@ def test_experiments_of_ones_own_are_proposed(mnistexp: Command, tmp_path: Path)
 
 def test_the_answer_comes_at_once_and_nothing_heavy_is_loaded() -> None:
     code = (
-        "import sys; sys.argv = ['mnistexp', 'completion', '--shell', 'bash', '--answer', "
+        "import sys; sys.argv = ['mnistexp', 'completion', '--shell', 'bash', '--complete', "
         "'mnistexp model=conv_big model.layers.']\n"
         "from mnistexp.cli import main\n"
         "try: main()\n"

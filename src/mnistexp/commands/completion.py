@@ -1,4 +1,4 @@
-"""`mnistexp completion`: the shell completes commands, options, groups and settings."""
+"""`mnistexp completion`: completion of commands, options, groups and settings in a shell."""
 
 import os
 import shlex
@@ -12,13 +12,13 @@ from mnistexp.errors import InputError
 
 Shell = Literal["bash", "zsh", "fish"]
 
-# Readline replaces only what stands behind the last = or :, so the answer for bash begins there.
-# Spaces are part of the answers, since `model=` is to be gone on with.
+# Readline replaces only the text after the last = or :, so the completions for bash begin there.
+# For bash and zsh a complete word ends with a space; `model=` does not, since a value follows.
 SCRIPTS: dict[Shell, str] = {
     "bash": """\
 _mnistexp() {
     mapfile -t COMPREPLY < <(
-        "$1" completion --shell bash --answer "${COMP_LINE:0:COMP_POINT}" 2>/dev/null
+        "$1" completion --shell bash --complete "${COMP_LINE:0:COMP_POINT}" 2>/dev/null
     )
 }
 complete -o default -o nospace -F _mnistexp mnistexp
@@ -26,7 +26,7 @@ complete -o default -o nospace -F _mnistexp mnistexp
     "zsh": """\
 _mnistexp() {
     local line="${(j: :)${(@q)words[1,CURRENT-1]}} $PREFIX"
-    local -a found=("${(@f)$("${words[1]}" completion --shell zsh --answer "$line" 2>/dev/null)}")
+    local -a found=("${(@f)$("${words[1]}" completion --shell zsh --complete "$line" 2>/dev/null)}")
     if [[ -n "$found" ]]; then compadd -Q -S '' -- "${found[@]}"; else _files; fi
 }
 (( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }
@@ -35,7 +35,7 @@ compdef _mnistexp mnistexp
     "fish": """\
 function __mnistexp
     set -l line (commandline -cp)
-    mnistexp completion --shell fish --answer "$line" 2>/dev/null
+    mnistexp completion --shell fish --complete "$line" 2>/dev/null
 end
 complete -c mnistexp -f -a '(__mnistexp)'
 complete -c mnistexp -n 'test -z "$(__mnistexp)"' -F
@@ -46,28 +46,26 @@ complete -c mnistexp -n 'test -z "$(__mnistexp)"' -F
 def completion(
     ctx: typer.Context,
     install: Annotated[
-        bool, typer.Option("--install", help="Set it up for all new shells of yours.")
+        bool, typer.Option("--install", help="Install the script for all new shells of this user.")
     ] = False,
-    shell: Annotated[
-        Shell | None, typer.Option(help="Default: the one that this is typed in.")
-    ] = None,
-    answer: Annotated[str | None, typer.Option(hidden=True)] = None,
+    shell: Annotated[Shell | None, typer.Option(help="Default: the current shell.")] = None,
+    complete: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Let the shell complete commands, options, groups and settings with the Tab key.
+    """Complete commands, options, groups and settings with the Tab key.
 
-    Without --install the script is printed, for eval "$(mnistexp completion)".
+    Without --install this prints the script, for eval "$(mnistexp completion)".
     """
-    chosen = shell or _detect()
-    if answer is not None:
-        for word in _answers(ctx.find_root().command, answer, chosen):
-            typer.echo(word)
+    chosen_shell = shell or _detect_shell()
+    if complete is not None:
+        for text in _complete_line(ctx.find_root().command, complete, chosen_shell):
+            typer.echo(text)
     elif install:
-        _install(chosen)
+        _install(chosen_shell)
     else:
-        typer.echo(SCRIPTS[chosen], nl=False)
+        typer.echo(SCRIPTS[chosen_shell], nl=False)
 
 
-def _detect() -> Shell:
+def _detect_shell() -> Shell:
     import shellingham
 
     try:
@@ -78,88 +76,101 @@ def _detect() -> Shell:
         if name == shell:
             return shell
     raise InputError(
-        f"--shell: expected bash, zsh or fish to be the shell that this is typed in. "
-        f"Received: {name}. Name it with --shell"
+        f"--shell: expected the current shell to be bash, zsh or fish. Received: {name}. "
+        "Name the shell with --shell"
     )
 
 
 def _install(shell: Shell) -> None:
-    """Write the script, and have the shell's own file of settings read it, once."""
-    home = Path.home()
-    if shell == "fish":
-        configs = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
-        script = configs / "fish" / "completions" / "mnistexp.fish"  # fish reads it by itself.
-        settings = None
-    else:
-        data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
-        script = data / "mnistexp" / f"completion.{shell}"
-        zsh_home = Path(os.environ.get("ZDOTDIR") or home)
-        settings = home / ".bashrc" if shell == "bash" else zsh_home / ".zshrc"
+    """Write the script, and add one line to the startup file of the shell that sources it."""
+    script, startup_file = _installed_files(shell)
     script.parent.mkdir(parents=True, exist_ok=True)
     script.write_text(SCRIPTS[shell])
     typer.echo(f"{script}: written")
-    line = f"source {shlex.quote(str(script))}"
-    if settings is not None:
-        present = settings.read_text() if settings.is_file() else ""
+    if startup_file is not None:
+        line = f"source {shlex.quote(str(script))}"
+        present = startup_file.read_text() if startup_file.is_file() else ""
         if line not in present.splitlines():
             separator = "" if not present or present.endswith("\n") else "\n"
-            settings.write_text(f"{present}{separator}{line}\n")
-        typer.echo(f"{settings}: {line}")
+            startup_file.write_text(f"{present}{separator}{line}\n")
+        typer.echo(f"{startup_file}: {line}")
     typer.echo("New shells complete mnistexp with Tab.")
 
 
-def _answers(root: Any, line: str, shell: Shell) -> list[str]:
-    """What the last word of a line may become, in the form that a shell takes.
+def _installed_files(shell: Shell) -> tuple[Path, Path | None]:
+    """The path of the script, and the startup file of the shell; fish needs no startup file."""
+    home = Path.home()
+    if shell == "fish":
+        config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+        return config / "fish" / "completions" / "mnistexp.fish", None
+    data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    script = data / "mnistexp" / f"completion.{shell}"
+    if shell == "bash":
+        return script, home / ".bashrc"
+    return script, Path(os.environ.get("ZDOTDIR") or home) / ".zshrc"
+
+
+def _complete_line(root: Any, line: str, shell: Shell) -> list[str]:
+    """Return the completions of the last word of a line, in the form that the shell expects.
 
     Args:
         root: the group of all commands.
-        line: what is typed, up to the cursor.
+        line: the text from the program name to the cursor.
+        shell: the shell that inserts the completions.
     """
     try:
-        words = shlex.split(line)
+        arguments = shlex.split(line)
     except ValueError:
-        return []  # Within a quote.
-    begun = words.pop() if line[-1:].strip() else ""
-    found = _candidates(root, words[1:], begun)
+        return []  # The cursor is inside a quotation.
+    incomplete = arguments.pop() if line[-1:].strip() else ""
+    completions = _complete_argument(root, arguments[1:], incomplete)
     if shell == "fish":
-        return found
-    known = max(begun.rfind("="), begun.rfind(":")) + 1 if shell == "bash" else 0
-    return [word[known:] + ("" if word[-1] in "=." else " ") for word in found]
+        return completions
+    kept = max(incomplete.rfind("="), incomplete.rfind(":")) + 1 if shell == "bash" else 0
+    return [text[kept:] + ("" if text[-1] in "=." else " ") for text in completions]
 
 
-def _candidates(root: Any, words: Sequence[str], begun: str) -> list[str]:
-    command = root.commands.get(words[0]) if words else None
+def _complete_argument(root: Any, arguments: Sequence[str], incomplete: str) -> list[str]:
+    """Complete the first argument, or one of a command, or one of a run."""
+    command = root.commands.get(arguments[0]) if arguments else None
     if command is not None:
-        return _of_command(command, words[1:], begun)
+        return _complete_command_argument(command, arguments[1:], incomplete)
     from mnistexp.config.completion import complete_override
 
-    if begun.startswith("-"):
+    if incomplete.startswith("-"):
         from mnistexp.commands.run import OPTIONS, OPTIONS_WITH_VALUE
 
         options = {*OPTIONS, *OPTIONS_WITH_VALUE, "--help", "--version"}
-        return sorted(option for option in options if option.startswith(begun))
-    if words and words[-1] in ("--cfg", "-c"):
-        return [kind for kind in ("job", "hydra", "all") if kind.startswith(begun)]
-    visible = [name for name, command in root.commands.items() if not command.hidden]
-    names = [name for name in visible if not words and name.startswith(begun)]
-    return [*names, *complete_override(words, begun)]
+        return sorted(option for option in options if option.startswith(incomplete))
+    if arguments and arguments[-1] in ("--cfg", "-c"):
+        return [kind for kind in ("job", "hydra", "all") if kind.startswith(incomplete)]
+    names = [name for name, command in root.commands.items() if not command.hidden]
+    commands = [name for name in names if not arguments and name.startswith(incomplete)]
+    return [*commands, *complete_override(arguments, incomplete)]
 
 
-def _of_command(command: Any, words: Sequence[str], begun: str) -> list[str]:
-    """Options of a command, or values of the option or argument that is due."""
+def _complete_command_argument(
+    command: Any, arguments: Sequence[str], incomplete: str
+) -> list[str]:
+    """Complete an option of a command, or the value of an option or argument.
+
+    The values come from Typer: choices of the type, or the function given as `autocompletion=`.
+    """
     options = {
         name: parameter
         for parameter in command.params
         if parameter.param_type_name == "option" and not parameter.hidden
         for name in parameter.opts
     }
-    if begun.startswith("-"):
-        return [name for name in [*options, "--help"] if name.startswith(begun)]
-    arguments = [one for one in command.params if one.param_type_name == "argument"]
-    due = options.get(words[-1]) if words else None
-    if due is None or due.is_flag:
-        if not arguments:
-            return [name for name in [*options, "--help"] if not begun]
-        due = arguments[-1]
+    names = [name for name in [*options, "--help"] if name.startswith(incomplete)]
+    if incomplete.startswith("-"):
+        return names
+    parameter = options.get(arguments[-1]) if arguments else None
+    if parameter is None or parameter.is_flag:
+        positional = [item for item in command.params if item.param_type_name == "argument"]
+        if not positional:
+            return names
+        parameter = positional[-1]
     context = command.make_context(command.name, [], resilient_parsing=True)
-    return [item.value for item in due.shell_complete(context, begun) if item.type == "plain"]
+    items = parameter.shell_complete(context, incomplete)
+    return [item.value for item in items if item.type == "plain"]
