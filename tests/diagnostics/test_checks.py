@@ -22,7 +22,7 @@ from support import Command, TrackedRun, running_server
 from mnistexp.data.files import DATASETS
 from mnistexp.diagnostics.check_result import CheckResult
 from mnistexp.diagnostics.files import check_data, check_disk
-from mnistexp.diagnostics.hardware import TensorFlow, judge_gpus
+from mnistexp.diagnostics.hardware import TensorFlowBuild, check_gpus
 from mnistexp.diagnostics.packages import check_extras, check_packages
 from mnistexp.diagnostics.store import check_schema, check_whether_it_answers
 from mnistexp.tracking.store import lock_file
@@ -61,8 +61,8 @@ def address(store: Path) -> str:
     return f"sqlite:///{store}"
 
 
-def problems(findings: list[CheckResult]) -> list[str]:
-    return [finding.text for finding in findings if finding.status == "problem"]
+def problems(results: list[CheckResult]) -> list[str]:
+    return [result.message for result in results if result.status == "problem"]
 
 
 def one_line(text: str) -> str:
@@ -97,9 +97,9 @@ def test_a_run_whose_process_was_killed_is_found_and_closed(
     assert outcome.exit_code == 1
     assert "a_run" in outcome.out
     assert f":{process.pid} is gone" in one_line(outcome.out)
-    assert "doctor --close-lost" in outcome.out
+    assert "doctor --close-orphaned" in outcome.out
 
-    closing = mnistexp("doctor", "--close-lost")
+    closing = mnistexp("doctor", "--close-orphaned")
     assert closing.exit_code == 0
     assert "closed as KILLED: a_run" in one_line(closing.out)
     runs = mlflow.MlflowClient(address(store)).search_runs(["1"])
@@ -124,7 +124,7 @@ def test_a_pid_that_was_given_out_again_is_not_the_process_of_the_run(
 def test_a_run_of_another_machine_is_not_judged(mnistexp: Command, store: Path) -> None:
     client = mlflow.MlflowClient(address(store))
     run = client.create_run("1", run_name="afar", tags={"process": "another_machine:1"})
-    outcome = mnistexp("doctor", "--close-lost")
+    outcome = mnistexp("doctor", "--close-orphaned")
     assert outcome.exit_code == 0
     assert "RUNNING in another_machine:1, which cannot be seen" in one_line(outcome.out)
     assert client.get_run(run.info.run_id).info.status == "RUNNING"
@@ -168,7 +168,7 @@ def test_a_database_of_another_mlflow_is_told(mnistexp: Command, store: Path) ->
     assert older.status == "problem"
     assert "mlflow db upgrade" in older.remedy
     rewrite("0123456789ab")
-    assert "made by a newer MLflow" in check_schema(address(store)).text
+    assert "made by a newer MLflow" in check_schema(address(store)).message
     assert mnistexp("doctor").exit_code == 1
 
 
@@ -215,7 +215,7 @@ def test_a_server_is_asked_for_its_version_and_its_runs(mnistexp: Command, tmp_p
         assert outcome.exit_code == 1
         assert f"the server's MLflow is {mlflow.__version__}" in one_line(outcome.out)
         assert f"lost_one ({run.info.run_id}): RUNNING, but" in one_line(outcome.out)
-        assert mnistexp("doctor", "--uri", uri, "--close-lost").exit_code == 0
+        assert mnistexp("doctor", "--uri", uri, "--close-orphaned").exit_code == 0
         assert client.get_run(run.info.run_id).info.status == "KILLED"
 
 
@@ -271,8 +271,8 @@ def test_a_damaged_data_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     labels = bytearray(gzip.decompress(file.read_bytes()))
     labels[100] ^= 1
     file.write_bytes(gzip.compress(labels))
-    (damaged,) = [finding for finding in check_data() if finding.status == "problem"]
-    assert re.search(rf"{file}: expected SHA-256 \w+ .*Received: \w+", damaged.text)
+    (damaged,) = [result for result in check_data() if result.status == "problem"]
+    assert re.search(rf"{file}: expected SHA-256 \w+ .*Received: \w+", damaged.message)
     assert damaged.remedy.startswith(f"rm -r {cached}")
     file.unlink()
     assert problems(list(check_data()))
@@ -283,14 +283,14 @@ def test_a_download_that_was_left_is_noted(tmp_path: Path, monkeypatch: pytest.M
     part = tmp_path / "mnistexp" / "fashion_mnist" / "train-images-idx3-ubyte.1.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(b"\x00" * 1_500_000)
-    notes = [finding.text for finding in check_data() if finding.status == "note"]
-    assert f"{part}: left by a download, 1.5 MB" in notes
+    notes = [result.message for result in check_data() if result.status == "note"]
+    assert f"{part}: incomplete download, 1.5 MB" in notes
 
 
 def test_the_room_that_is_left_is_that_of_the_disk(tmp_path: Path) -> None:
     (tmp_path / "used").write_bytes(b"\x00" * 3_000_000)
     found = next(iter(check_disk({"store": tmp_path})))
-    free = re.search(r"([\d.,]+) GB free for store, 3.0 MB in use", found.text)
+    free = re.search(r"([\d.,]+) GB free for store, 3.0 MB in use", found.message)
     assert free is not None
     expected = shutil.disk_usage(tmp_path).free / 1e9
     assert float(free[1].replace(",", "")) == pytest.approx(expected, abs=0.5)
@@ -318,27 +318,27 @@ def test_a_package_of_a_wrong_version_is_told(
     assert packages[1:] == ["no-such-package is not installed"]
     search, gone, everything = check_extras()
     assert search.status == "problem"
-    assert "typer: expected <0.1" in search.text
+    assert "typer: expected <0.1" in search.message
     assert (gone.status, everything.status) == ("note", "note")
     assert gone.remedy == "pip install 'mnistexp[gone]'"
 
 
 @pytest.mark.parametrize(
-    ("tensorflow", "reported", "has_driver", "status", "advice"),
+    ("build", "reported", "has_driver", "status", "advice"),
     [
-        (TensorFlow("2.21.0", "12.5", ("H100",), True), 1, True, "ok", ""),
-        (TensorFlow("2.21.0", "12.5", (), True), 1, True, "problem", "mnistexp[gpu]"),
-        (TensorFlow("2.21.0", None, (), True), 1, True, "problem", "built for CUDA"),
-        (TensorFlow("2.21.0", "12.5", (), True), 0, True, "note", "nvidia-smi"),
-        (TensorFlow("2.21.0", "12.5", (), True), 0, False, "note", ""),
+        (TensorFlowBuild("2.21.0", "12.5", ("H100",), True), 1, True, "ok", ""),
+        (TensorFlowBuild("2.21.0", "12.5", (), True), 1, True, "problem", "mnistexp[gpu]"),
+        (TensorFlowBuild("2.21.0", None, (), True), 1, True, "problem", "built for CUDA"),
+        (TensorFlowBuild("2.21.0", "12.5", (), True), 0, True, "note", "nvidia-smi"),
+        (TensorFlowBuild("2.21.0", "12.5", (), True), 0, False, "note", ""),
     ],
 )
 def test_a_gpu_is_of_use_only_to_a_tensorflow_that_sees_it(
-    tensorflow: TensorFlow, reported: int, has_driver: bool, status: str, advice: str
+    build: TensorFlowBuild, reported: int, has_driver: bool, status: str, advice: str
 ) -> None:
-    finding = judge_gpus(tensorflow, reported, has_driver)
-    assert finding.status == status
-    assert advice in finding.remedy
+    result = check_gpus(build, reported, has_driver)
+    assert result.status == status
+    assert advice in result.remedy
 
 
 @pytest.mark.integration

@@ -1,4 +1,4 @@
-"""`mnistexp doctor`: whether everything is in order, and what to do."""
+"""`mnistexp doctor`: check the installation, and print what to do about each problem."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,42 +17,46 @@ STYLES = {"ok": "green", "note": "yellow", "problem": "bold red"}
 def doctor(
     uri: Uri = None,
     close_orphaned: Annotated[
-        bool, typer.Option("--close-lost", help="Close runs that a crash left RUNNING, as KILLED.")
+        bool,
+        typer.Option(
+            "--close-orphaned",
+            help="Set runs that are still RUNNING after their process ended to KILLED.",
+        ),
     ] = False,
 ) -> None:
-    """Check packages, processor, data, store, runs and disk; say what to do.
+    """Check packages, hardware, data, disk, store and runs, and print what to do.
 
-    Ends with exit code 1 where there is a problem.
+    Ends with exit code 1 if there is a problem.
     """
     from rich.console import Console
 
-    from mnistexp.diagnostics import checkup
+    from mnistexp.diagnostics import list_checks
     from mnistexp.tracking import tracking_uri
 
     console = Console()
-    found: list[CheckResult] = []
-    for check in checkup(tracking_uri(uri), close_orphaned):
+    results: list[CheckResult] = []
+    for check in list_checks(tracking_uri(uri), close_orphaned):
         with console.status(f"{check.title} …"):
-            findings = list(check.findings())
-        for finding in findings:
-            _print(finding, console)
-        found += findings
-    counts = {status: sum(f.status == status for f in found) for status in STYLES}
+            check_results = list(check.run())
+        for result in check_results:
+            _print_result(result, console)
+        results += check_results
+    counts = {status: sum(result.status == status for result in results) for status in STYLES}
     console.print(f"\n{counts['problem']} problems, {counts['note']} notes, {counts['ok']} ok")
     if counts["problem"]:
         raise typer.Exit(1)
 
 
-def _print(finding: "CheckResult", console: "Console") -> None:
-    """One line, folded under itself, and what to do on a line of its own."""
+def _print_result(result: "CheckResult", console: "Console") -> None:
+    """Print status, topic and message in columns, and the remedy below the message."""
     from rich.table import Table
     from rich.text import Text
 
-    line = Table.grid(padding=(0, 2, 0, 0))
-    line.add_column(width=7, style=STYLES[finding.status])
-    line.add_column(width=9)
-    line.add_column(overflow="fold")
-    line.add_row(finding.status, finding.topic, Text(finding.text))
-    if finding.remedy:
-        line.add_row("", "", Text(f"→ {finding.remedy}"))
-    console.print(line)
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(width=7, style=STYLES[result.status])
+    table.add_column(width=9)
+    table.add_column(overflow="fold")
+    table.add_row(result.status, result.topic, Text(result.message))
+    if result.remedy:
+        table.add_row("", "", Text(f"→ {result.remedy}"))
+    console.print(table)

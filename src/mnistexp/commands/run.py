@@ -1,4 +1,4 @@
-"""The run itself: everything that is no other command's name is Hydra's."""
+"""A run, the default command: Hydra handles all arguments that do not name another command."""
 
 import os
 import sys
@@ -29,88 +29,90 @@ OPTIONS = {
     *("--run", "-r", "--multirun", "-m", "--shell-completion", "-sc", "--resolve"),
     "--hydra-help",
 }
-"""Hydra's options."""
+"""Hydra's options without a value."""
 OPTIONS_WITH_VALUE = {
     *("--cfg", "-c", "--package", "-p", "--info", "-i"),
     *("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd"),
 }
-"""Hydra's options that the next word belongs to."""
+"""Hydra's options that take the next argument as their value."""
 
 
 def run(arguments: list[str], commands: list[str]) -> None:
-    """Run once what the choices and settings say, or do what an option of Hydra's asks for.
+    """Run one config, or start what Hydra's options request, such as a sweep with `-m`.
 
     Args:
-        arguments: choices `model=conv`, settings `seed=1` and options such as `-m`.
-        commands: names of the other commands, which a word may nearly be.
+        arguments: choices `model=conv`, settings `seed=1` and Hydra's options.
+        commands: the names of all other commands, for suggestions.
 
     Raises:
-        InputError: an argument is no choice, setting or option, or has a value that cannot work.
+        InputError: an argument is not a valid choice, setting or option.
     """
     if "--resolve" in arguments and not {"--cfg", "-c"} & set(arguments):
-        raise ConfigError("--resolve: expected beside --cfg job. Received: alone")
-    marked = _marked(arguments, commands)
+        raise ConfigError("--resolve: expected together with --cfg job. Received: --resolve alone")
+    hydra_arguments = _to_hydra_arguments(arguments, commands)
     if any(argument.startswith("-") for argument in arguments):
-        _hand_to_hydra(marked)
+        _start_hydra(hydra_arguments)
     else:
-        _run(*compose_config(marked))
+        _run(*compose_config(hydra_arguments))
 
 
-def _marked(arguments: list[str], commands: list[str]) -> list[str]:
-    """The arguments with settings marked for Hydra; see `add_force_prefix`."""
+def _to_hydra_arguments(arguments: list[str], commands: list[str]) -> list[str]:
+    """Check the arguments, and prefix settings as `add_force_prefix` describes."""
     groups = list_groups(*_config_folders(arguments))
-    marked = []
-    belongs_to_option = False
+    is_shell_completion = bool({"-sc", "--shell-completion"} & set(arguments))
+    hydra_arguments = []
+    previous = ""
     for argument in arguments:
         if argument.startswith("-"):
             _check_option(argument)
-        elif not belongs_to_option and not {"-sc", "--shell-completion"} & set(arguments):
+        elif previous not in OPTIONS_WITH_VALUE and not is_shell_completion:
             _check_assignment(argument, commands)
             argument = add_force_prefix(argument, groups)
-        marked.append(argument)
-        belongs_to_option = argument in OPTIONS_WITH_VALUE
-    return marked
+        hydra_arguments.append(argument)
+        previous = argument
+    return hydra_arguments
 
 
 def _config_folders(arguments: list[str]) -> list[Path]:
-    """The user's own folder of configs, whose groups are chosen as ours are."""
+    """The user's folder of config groups, `--config-dir FOLDER`."""
     return [
         Path(folder) for option, folder in pairwise(arguments) if option in ("--config-dir", "-cd")
     ]
 
 
-def _hand_to_hydra(arguments: list[str]) -> None:
-    """Let Hydra do what its options say."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them.
+def _start_hydra(arguments: list[str]) -> None:
+    """Call Hydra's command line. With `-m` it starts a sweep."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them.
     sys.argv = [sys.argv[0], *arguments]
     decorate = hydra.main(str(package_folder("conf")), PRIMARY_CONFIG, HYDRA_VERSION_BASE)
     from mnistexp.sweeps import SweepTask
 
+    is_sweep = bool({"-m", "--multirun"} & set(arguments))
     try:
-        decorate(SweepTask() if {"-m", "--multirun"} & set(arguments) else _run_composed)()
+        decorate(SweepTask() if is_sweep else _run_composed)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(format_hydra_error(error)) from error
 
 
 def _run_composed(cfg: DictConfig) -> None:
-    """The one run that Hydra starts without `-m`."""
+    """Run the config that Hydra composed without `-m`."""
     hydra_config = HydraConfig.get()
-    origin = read_config_source(hydra_config, Path(hydra_config.runtime.output_dir))
-    _run(resolve_config(cfg, origin), origin)
+    source = read_config_source(hydra_config, Path(hydra_config.runtime.output_dir))
+    _run(resolve_config(cfg, source), source)
 
 
-def _run(config: Config, origin: ConfigSource) -> None:
-    # Not before the settings are known to be right, so that a wrong one is answered at once.
+def _run(config: Config, source: ConfigSource) -> None:
+    # Imported only after validation, so that a wrong setting is reported at once.
     from mnistexp.commands.summary import print_summary
     from mnistexp.experiment import run_experiment
 
-    # TensorFlow and MLflow take some seconds to load.
-    print(f"{origin.run_name(config)}: starting …", flush=True)
+    # TensorFlow and MLflow need some seconds to load.
+    print(f"{source.run_name(config)}: starting …", flush=True)
     try:
-        result = run_experiment(config, origin)
+        result = run_experiment(config, source)
     except TrainingDiverged:
         if config.expect is not None and config.expect.diverges:
-            print("The experiment is about this: the training is expected to diverge.")
+            print("This is the expected result: the experiment shows a training that diverges.")
         raise
     print_summary(result)
     result.audience.stay()
@@ -121,8 +123,8 @@ def _check_option(argument: str) -> None:
     known = OPTIONS | OPTIONS_WITH_VALUE
     if name not in known:
         raise ConfigError(
-            f"{name}: unknown option.{did_you_mean(name, known)} Settings are written NAME=VALUE; "
-            "see mnistexp --help"
+            f"{name}: unknown option.{did_you_mean(name, sorted(known))} Write settings as "
+            "NAME=VALUE; see mnistexp --help"
         )
 
 

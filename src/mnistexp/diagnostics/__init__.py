@@ -1,6 +1,6 @@
-"""Whether an installation is in order: packages, processor, files, store and runs."""
+"""Checks of an installation: packages, hardware, data files, disk, store and runs."""
 
 from mnistexp.diagnostics.check_result import CheckResult
-from mnistexp.diagnostics.checks import Check, checkup
+from mnistexp.diagnostics.checks import Check, list_checks
 
-__all__ = ["Check", "CheckResult", "checkup"]
+__all__ = ["Check", "CheckResult", "list_checks"]

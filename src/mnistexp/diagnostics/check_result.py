@@ -1,4 +1,4 @@
-"""What a check finds."""
+"""The result of one check."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,13 +8,13 @@ Status = Literal["ok", "note", "problem"]
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One line of a checkup.
+    """One line of `mnistexp doctor`.
 
-    topic: what was looked at. status: `ok`; `note`: works, and is worth knowing; `problem`: runs
-    will fail or have been lost. text: what was found. remedy: what to do; empty where nothing is.
+    topic: what was checked. status: `ok`; `note`: works, but has a limitation; `problem`: runs will
+    fail or were lost. message: what was found. remedy: what to do; empty if there is nothing to do.
     """
 
     topic: str
     status: Status
-    text: str
+    message: str
     remedy: str = ""

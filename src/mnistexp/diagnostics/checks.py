@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mnistexp.diagnostics.check_result import CheckResult
 from mnistexp.diagnostics.files import check_data, check_disk
-from mnistexp.diagnostics.hardware import check_computing
+from mnistexp.diagnostics.hardware import check_hardware
 from mnistexp.diagnostics.packages import check_extras, check_packages
 from mnistexp.diagnostics.runs import check_runs
 from mnistexp.diagnostics.store import (
@@ -24,10 +24,10 @@ class Check:
     """A part of the checkup. title: what it is about to do, for those who wait."""
 
     title: str
-    findings: Callable[[], Iterable[CheckResult]]
+    run: Callable[[], Iterable[CheckResult]]
 
 
-def checkup(uri: str, close: bool) -> list[Check]:
+def list_checks(uri: str, close: bool) -> list[Check]:
     """The checks of an installation and of a store, not begun yet.
 
     Args:
@@ -40,7 +40,7 @@ def checkup(uri: str, close: bool) -> list[Check]:
         Check("reading the data", check_data),
         Check("measuring the disk", lambda: check_disk(_written_to(uri))),
         Check("asking the store", lambda: _check_store(uri, close)),
-        Check("importing TensorFlow", check_computing),
+        Check("importing TensorFlow", check_hardware),
     ]
 
 
@@ -55,7 +55,7 @@ def _check_store(uri: str, close: bool) -> Iterator[CheckResult]:
     """The store, and if it is in order, its runs."""
     found = list(check_whether_it_answers(uri))
     yield from found
-    if any(finding.status == "problem" for finding in found) or not is_set_up(uri):
+    if any(result.status == "problem" for result in found) or not is_set_up(uri):
         return
     schema = check_schema(uri)
     yield schema

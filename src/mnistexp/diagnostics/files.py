@@ -1,9 +1,9 @@
-"""Files: the data sets' checksums, and the room that is left."""
+"""Checks of the data files and of the free space on disk."""
 
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mnistexp.data.files import (
@@ -14,81 +14,79 @@ from mnistexp.data.files import (
     read_idx,
     stored_files,
 )
-from mnistexp.diagnostics.check_result import CheckResult
+from mnistexp.diagnostics.check_result import CheckResult, Status
 from mnistexp.errors import DataError
 
-SHORT_GB = 2.0
-"""Below this, a sweep may fill the disk: a run with its model takes 1 to 10 MB."""
-FULL_GB = 0.2
+LOW_SPACE_GB = 2.0
+"""With less free space a sweep may fill the disk: a run with its model needs 1 to 10 MB."""
+NO_SPACE_GB = 0.2
 
 
 def check_data() -> Iterator[CheckResult]:
-    """Every data set that lies in the package or in the cache, file by file."""
+    """Check each file of all data sets in the package and in the cache."""
     cache = cache_folder()
     cached = {folder.name for folder in cache.glob("*") if folder.is_dir()}
-    shipped = {folder.name for folder in DATASETS.iterdir() if (folder / "SHA256SUMS").is_file()}
-    for name in sorted(shipped | cached):
-        folders = [f for f in (DATASETS / name, cache / name) if _has_files(f)]
+    known = {folder.name for folder in DATASETS.iterdir() if (folder / "SHA256SUMS").is_file()}
+    for name in sorted(known | cached):
+        folders = [f for f in (DATASETS / name, cache / name) if _has_data_files(f)]
         if not folders:
-            text = f"{name}: not here yet"
-            yield CheckResult("data", "note", text, f"data={name} downloads it once")
+            remedy = f"data={name} downloads it once"
+            yield CheckResult("data", "note", f"{name}: not downloaded yet", remedy)
         for folder in folders:
-            yield _verified(name, folder)
+            yield _check_data_folder(name, folder)
     for part in sorted(cache.glob("*/*.part")):
-        text = f"{part}: left by a download, {_gb(part.stat().st_size)}"
-        yield CheckResult("data", "note", text, f"rm {part}, unless a download is running")
+        message = f"{part}: incomplete download, {_format_size(part.stat().st_size)}"
+        yield CheckResult("data", "note", message, f"rm {part}, unless a download is running")
 
 
-def check_disk(written_to: dict[str, Path]) -> Iterator[CheckResult]:
-    """The room that is left where things are written.
+def check_disk(written: Mapping[str, Path]) -> Iterator[CheckResult]:
+    """Check the free space of every place that runs write to.
 
     Args:
-        written_to: a file or folder by what it holds; what is not there yet counts as the folder
-            above it.
+        written: file or folder by its content, `{"store": Path("mlflow.db")}`. If one does not
+            exist yet, the nearest existing folder above it is checked.
     """
-    places = {**written_to, "cache": cache_folder(), "temporary": Path(tempfile.gettempdir())}
-    for holds, place in places.items():
-        existing = next(folder for folder in (place, *place.parents) if folder.is_dir())
-        free = shutil.disk_usage(existing).free / 1e9
-        used = f", {_gb(_size(place))} in use" if holds != "temporary" else ""
-        text = f"{free:,.1f} GB free for {holds}{used} ({place})"
-        remedy = "make room; mlflow gc removes for good what was deleted in the UI"
-        if not os.access(existing, os.W_OK):
-            yield CheckResult("disk", "problem", f"{text}, not writable", f"chmod u+w {existing}")
-        elif free < FULL_GB:
-            yield CheckResult("disk", "problem", text, remedy)
-        elif free < SHORT_GB:
-            yield CheckResult("disk", "note", text, remedy)
+    places = {**written, "cache": cache_folder(), "temporary": Path(tempfile.gettempdir())}
+    for content, place in places.items():
+        folder = next(folder for folder in (place, *place.parents) if folder.is_dir())
+        free_gb = shutil.disk_usage(folder).free / 1e9
+        used = f", {_format_size(_size(place))} in use" if content != "temporary" else ""
+        message = f"{free_gb:,.1f} GB free for {content}{used} ({place})"
+        remedy = "free some space; mlflow gc removes runs that were deleted in the UI"
+        if not os.access(folder, os.W_OK):
+            yield CheckResult("disk", "problem", f"{message}, not writable", f"chmod u+w {folder}")
+        elif free_gb < LOW_SPACE_GB:
+            status: Status = "problem" if free_gb < NO_SPACE_GB else "note"
+            yield CheckResult("disk", status, message, remedy)
         else:
-            yield CheckResult("disk", "ok", text)
+            yield CheckResult("disk", "ok", message)
 
 
-def _has_files(folder: Path) -> bool:
-    return any((folder / f"{file}{end}").is_file() for file in FILES for end in ("", ".gz"))
+def _has_data_files(folder: Path) -> bool:
+    return any((folder / f"{file}{suffix}").is_file() for file in FILES for suffix in ("", ".gz"))
 
 
-def _verified(name: str, folder: Path) -> CheckResult:
+def _check_data_folder(name: str, folder: Path) -> CheckResult:
     checksums = read_checksums(name)
     try:
         for stored, file in zip(stored_files(folder), FILES, strict=True):
             read_idx(stored.path, checksums.get(file))
     except DataError as error:
-        ships = folder.parent == DATASETS
-        again = "pip install --force-reinstall --no-deps mnistexp"
-        remedy = again if ships else f"rm -r {folder}; data={name} then downloads it again"
+        is_package = folder.parent == DATASETS
+        reinstall = "pip install --force-reinstall --no-deps mnistexp"
+        remedy = reinstall if is_package else f"rm -r {folder}; data={name} downloads it again"
         return CheckResult("data", "problem", f"{name}: {error}", remedy)
-    known = "SHA-256 as it should be" if checksums else "readable; no checksums are known"
-    return CheckResult("data", "ok", f"{name}: {known} ({folder})")
+    verified = "SHA-256 is correct" if checksums else "readable; no checksums are known"
+    return CheckResult("data", "ok", f"{name}: {verified} ({folder})")
 
 
 def _size(place: Path) -> int:
-    """Bytes of a file, or of all files of a folder."""
+    """The size in bytes of a file, or of all files in a folder."""
     if place.is_file():
         return place.stat().st_size
-    walk = os.walk(place)
-    files = (os.path.join(where, name) for where, _, names in walk for name in names)
+    files = (os.path.join(root, name) for root, _, names in os.walk(place) for name in names)
     return sum(os.lstat(file).st_size for file in files if os.path.lexists(file))
 
 
-def _gb(num_bytes: int) -> str:
+def _format_size(num_bytes: int) -> str:
     return f"{num_bytes / 1e9:,.1f} GB" if num_bytes >= 1e8 else f"{num_bytes / 1e6:,.1f} MB"

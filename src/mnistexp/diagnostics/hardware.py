@@ -1,4 +1,4 @@
-"""The processor: what the driver reports and what TensorFlow makes of it."""
+"""Checks of CPU, GPU and oneDNN: what the driver reports, and what TensorFlow uses."""
 
 import os
 from collections.abc import Iterator
@@ -8,15 +8,17 @@ from pathlib import Path
 from mnistexp.device import count_gpus, import_tensorflow, processor
 from mnistexp.diagnostics.check_result import CheckResult
 
-DRIVER = Path("/proc/driver/nvidia/version")
-ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+DRIVER_FILE = Path("/proc/driver/nvidia/version")
+"""Exists if NVIDIA's driver is loaded."""
+ONEDNN_VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
 
 
 @dataclass(frozen=True)
-class TensorFlow:
-    """What TensorFlow says of itself.
+class TensorFlowBuild:
+    """The installed TensorFlow.
 
-    cuda: the version that it was built for; None for a build without. gpus: by their names.
+    cuda: the CUDA version it was built for; None for a build without. gpus: the names of the GPUs
+    it can use. onednn: whether it uses oneDNN.
     """
 
     version: str
@@ -24,72 +26,71 @@ class TensorFlow:
     gpus: tuple[str, ...]
     onednn: bool
 
-    @property
-    def build(self) -> str:
-        """In words."""
+    def __str__(self) -> str:
         built = f"for CUDA {self.cuda}" if self.cuda else "without CUDA"
         return f"TensorFlow {self.version}, built {built}"
 
 
-def check_computing() -> Iterator[CheckResult]:
-    """CPU, GPU and oneDNN. Imports TensorFlow, which takes seconds."""
-    wish = os.environ.get(ONEDNN)  # As the user has it; the import sets it.
-    tensorflow = _ask_tensorflow()
+def check_hardware() -> Iterator[CheckResult]:
+    """Check CPU, GPU and oneDNN. Imports TensorFlow, which takes seconds."""
+    onednn_setting = os.environ.get(ONEDNN_VARIABLE)  # Before the import, which changes it.
+    build = _read_tensorflow_build()
     yield CheckResult("cpu", "ok", processor().name)
-    yield judge_gpus(tensorflow, count_gpus(), DRIVER.is_file())
-    yield judge_onednn(tensorflow.onednn, wish)
+    yield check_gpus(build, count_gpus(), DRIVER_FILE.is_file())
+    yield check_onednn(build.onednn, onednn_setting)
 
 
-def judge_gpus(tensorflow: TensorFlow, num_reported: int, has_driver: bool) -> CheckResult:
-    """Whether TensorFlow can use what the driver reports.
+def check_gpus(build: TensorFlowBuild, num_reported: int, has_driver: bool) -> CheckResult:
+    """Check whether TensorFlow can use the GPUs that the driver reports.
 
     Args:
-        tensorflow: what it says of itself.
-        num_reported: GPUs that the driver reports to this process.
+        build: the installed TensorFlow.
+        num_reported: the number of GPUs that the driver reports to this process.
         has_driver: whether NVIDIA's driver is loaded.
     """
-    if tensorflow.gpus:
-        return CheckResult("gpu", "ok", f"{', '.join(tensorflow.gpus)}; {tensorflow.build}")
+    if build.gpus:
+        return CheckResult("gpu", "ok", f"{', '.join(build.gpus)}; {build}")
     if num_reported:
-        text = f"the driver reports {num_reported}, TensorFlow sees none; {tensorflow.build}"
-        libraries = "pip install 'mnistexp[gpu]' brings the CUDA libraries"
-        other = "install TensorFlow from the package index for Linux, which is built for CUDA"
-        return CheckResult("gpu", "problem", text, libraries if tensorflow.cuda else other)
+        remedy = (
+            "pip install 'mnistexp[gpu]' installs the CUDA libraries"
+            if build.cuda
+            else "install TensorFlow for Linux from the package index, which is built for CUDA"
+        )
+        message = f"the driver reports {num_reported}, TensorFlow finds none; {build}"
+        return CheckResult("gpu", "problem", message, remedy)
     if has_driver:
         hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
         remedy = "see nvidia-smi" if hidden is None else f"CUDA_VISIBLE_DEVICES is {hidden!r}"
-        text = f"the driver is loaded and reports none; {tensorflow.build}"
-        return CheckResult("gpu", "note", text, remedy)
-    return CheckResult("gpu", "note", f"no NVIDIA driver, so runs take the CPU; {tensorflow.build}")
+        message = f"the driver is loaded and reports none; {build}"
+        return CheckResult("gpu", "note", message, remedy)
+    return CheckResult("gpu", "note", f"no NVIDIA driver, so runs use the CPU; {build}")
 
 
-def judge_onednn(is_on: bool, wish: str | None) -> CheckResult:
-    """Whether Intel's operations are used, and why not.
+def check_onednn(is_on: bool, setting: str | None) -> CheckResult:
+    """Check whether Intel's oneDNN operations are used.
 
     Args:
-        is_on: as TensorFlow says.
-        wish: TF_ENABLE_ONEDNN_OPTS of the user's environment.
+        is_on: whether TensorFlow uses them.
+        setting: TF_ENABLE_ONEDNN_OPTS of the user's environment; None if it is not set.
     """
     if is_on:
         return CheckResult("onednn", "ok", "on: fast convolutions on the CPU")
-    if wish is not None:
-        remedy = (
-            f"unset {ONEDNN}, unless you compare with that; convolutions get 2 to 3 times faster"
-        )
-        return CheckResult("onednn", "note", f"off, since {ONEDNN}={wish}", remedy)
-    return CheckResult("onednn", "note", "off: this build of TensorFlow has none")
+    if setting is None:
+        return CheckResult("onednn", "note", "off: this build of TensorFlow does not contain it")
+    remedy = f"unset {ONEDNN_VARIABLE}: convolutions become 2 to 3 times faster"
+    return CheckResult("onednn", "note", f"off, since {ONEDNN_VARIABLE}={setting}", remedy)
 
 
-def _ask_tensorflow() -> TensorFlow:
+def _read_tensorflow_build() -> TensorFlowBuild:
     tf = import_tensorflow()
-    from tensorflow.python.util import _pywrap_util_port  # Nothing public tells of oneDNN.
+    from tensorflow.python.util import _pywrap_util_port
 
     devices = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(device) for device in devices]
     cuda = tf.sysconfig.get_build_info().get("cuda_version")
-    return TensorFlow(
+    return TensorFlowBuild(
         version=tf.__version__,
         cuda=cuda if tf.test.is_built_with_cuda() else None,
-        gpus=tuple(str(found.get("device_name", "GPU")) for found in details),
+        gpus=tuple(str(detail.get("device_name", "GPU")) for detail in details),
         onednn=bool(_pywrap_util_port.IsMklEnabled()),
     )

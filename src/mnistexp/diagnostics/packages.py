@@ -1,4 +1,4 @@
-"""Python and the packages: what is installed, against what mnistexp declares."""
+"""Checks of Python and of the installed packages against the requirements of mnistexp."""
 
 import platform
 import sys
@@ -12,9 +12,9 @@ from mnistexp.diagnostics.check_result import CheckResult
 from mnistexp.experiment.environment import PACKAGES
 
 DISTRIBUTION = "mnistexp"
-BROUGHT_BY = {
+EXTRA_PURPOSES = {
     "gpu": "NVIDIA GPUs",
-    "processes": "several jobs at once, hydra/launcher=processes",
+    "processes": "parallel jobs, hydra/launcher=processes",
     "slurm": "Slurm, hydra/launcher=slurm",
     "ray": "Ray, hydra/launcher=ray_cluster",
     "search": "searches, hydra/sweeper=optuna",
@@ -22,76 +22,72 @@ BROUGHT_BY = {
     "docs": "building the documentation",
     "dev": "developing mnistexp",
 }
-"""What the extras are for, as far as their names don't say it."""
+NOT_INSTALLED = "is not installed"
 
 
 def check_packages() -> Iterator[CheckResult]:
-    """Python and every package that a run needs."""
+    """Check Python and every required package."""
     allowed = SpecifierSet(metadata(DISTRIBUTION)["Requires-Python"])
-    here = platform.python_version()
-    if allowed.contains(here, prereleases=True):
-        yield CheckResult("python", "ok", f"{here} ({sys.prefix})")
+    python = platform.python_version()
+    if allowed.contains(python, prereleases=True):
+        yield CheckResult("python", "ok", f"{python} ({sys.prefix})")
     else:
-        yield CheckResult(
-            "python",
-            "problem",
-            f"expected {_spoken(allowed)}. Received: {here}",
-            "make an environment with another Python",
-        )
-    wrong = [flaw for need in _requirements(DISTRIBUTION) for flaw in _flaws(need)]
-    for flaw in wrong:
-        yield CheckResult("packages", "problem", flaw, f"pip install -U {DISTRIBUTION}")
-    if not wrong:
-        versions = [f"{name} {found}" for name in PACKAGES if (found := _installed(name))]
+        message = f"expected {_format_specifier(allowed)}. Received: {python}"
+        remedy = "create an environment with another version of Python"
+        yield CheckResult("python", "problem", message, remedy)
+    unmet = _unmet_requirements(DISTRIBUTION)
+    for message in unmet:
+        yield CheckResult("packages", "problem", message, f"pip install -U {DISTRIBUTION}")
+    if not unmet:
+        versions = [f"{name} {found}" for name in PACKAGES if (found := _installed_version(name))]
         yield CheckResult("packages", "ok", ", ".join(versions))
 
 
 def check_extras() -> Iterator[CheckResult]:
-    """Each optional extra: installed, or what it would bring."""
-    complete = []
+    """Check which optional extras are installed."""
+    installed = []
     for extra in metadata(DISTRIBUTION).get_all("Provides-Extra") or []:
-        flaws = [flaw for need in _requirements(DISTRIBUTION, extra) for flaw in _flaws(need)]
-        purpose = f" ({BROUGHT_BY[extra]})" if extra in BROUGHT_BY else ""
+        unmet = _unmet_requirements(DISTRIBUTION, extra)
+        purpose = f" ({EXTRA_PURPOSES[extra]})" if extra in EXTRA_PURPOSES else ""
         install = f"pip install 'mnistexp[{extra}]'"
-        if not flaws:
-            complete.append(extra)
-        elif all(flaw.endswith(MISSING) for flaw in flaws):
-            yield CheckResult("extras", "note", f"{extra}: not installed{purpose}", install)
+        if not unmet:
+            installed.append(extra)
+        elif all(message.endswith(NOT_INSTALLED) for message in unmet):
+            message = f"{extra}: not installed{purpose}"
+            yield CheckResult("extras", "note", message, install)
         else:
-            yield CheckResult("extras", "problem", f"{extra}: {'; '.join(flaws)}", f"{install} -U")
-    if complete:
-        yield CheckResult("extras", "ok", f"{', '.join(complete)}: installed")
+            message = f"{extra}: {'; '.join(unmet)}"
+            yield CheckResult("extras", "problem", message, f"{install} -U")
+    if installed:
+        yield CheckResult("extras", "ok", f"{', '.join(installed)}: installed")
 
 
-MISSING = "is not installed"
+def _unmet_requirements(distribution: str, extra: str = "") -> list[str]:
+    """One message for each unmet requirement of a distribution, or of one of its extras."""
+    requirements = [Requirement(text) for text in requires(distribution) or []]
+    required = [r for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]
+    if extra:
+        optional = [r for r in requirements if r not in required]
+        required = [r for r in optional if r.marker and r.marker.evaluate({"extra": extra})]
+    return [message for requirement in required for message in _check_requirement(requirement)]
 
 
-def _requirements(distribution: str, extra: str = "") -> list[Requirement]:
-    """What a distribution needs here: for itself, or for one of its extras beyond that."""
-    needs = [Requirement(text) for text in requires(distribution) or []]
-    plain = [n for n in needs if n.marker is None or n.marker.evaluate({"extra": ""})]
-    if not extra:
-        return plain
-    return [n for n in needs if n not in plain and n.marker and n.marker.evaluate({"extra": extra})]
-
-
-def _flaws(need: Requirement) -> list[str]:
-    """Why a requirement is not met, also by the extras that it asks for; empty where it is."""
-    found = _installed(need.name)
+def _check_requirement(requirement: Requirement) -> list[str]:
+    """Messages about a requirement and the extras that it names; empty if it is met."""
+    name, found = requirement.name, _installed_version(requirement.name)
     if found is None:
-        return [f"{need.name} {MISSING}"]
-    if not need.specifier.contains(found, prereleases=True):
-        return [f"{need.name}: expected {_spoken(need.specifier)}. Received: {found}"]
-    deeper = [inner for extra in need.extras for inner in _requirements(need.name, extra)]
-    return [flaw for inner in deeper for flaw in _flaws(inner)]
+        return [f"{name} {NOT_INSTALLED}"]
+    if not requirement.specifier.contains(found, prereleases=True):
+        return [f"{name}: expected {_format_specifier(requirement.specifier)}. Received: {found}"]
+    return [message for extra in requirement.extras for message in _unmet_requirements(name, extra)]
 
 
-def _installed(name: str) -> str | None:
+def _installed_version(name: str) -> str | None:
     try:
         return version(name)
     except PackageNotFoundError:
         return None
 
 
-def _spoken(specifier: SpecifierSet) -> str:
+def _format_specifier(specifier: SpecifierSet) -> str:
     return ",".join(sorted(str(specifier).split(","), reverse=True))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from mnistexp.diagnostics.check_result import CheckResult
 from mnistexp.tracking import RunningRun
 
-CLOSE = "mnistexp doctor --close-lost closes it as KILLED; its metrics stay"
+CLOSE = "mnistexp doctor --close-orphaned closes it as KILLED; its metrics stay"
 
 
 def check_runs(runs: Sequence[RunningRun]) -> Iterator[CheckResult]:
