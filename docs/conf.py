@@ -1,4 +1,4 @@
-"""The settings of Sphinx. `make docs` builds the pages."""
+"""Settings of Sphinx. `make docs` builds the pages."""
 
 import sys
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""The pages of the reference, written from the schema, the commands and the configs themselves.
+"""Generate the pages of the reference from the schema, the commands and the YAML files.
 
-`conf.py` calls `write_pages` before each build, so the reference cannot differ from the program.
+`conf.py` calls `write_pages` before each build, so the reference always matches the program.
 """
 
 import re
@@ -17,23 +17,23 @@ from mnistexp.config.config_groups import list_groups, option_file
 
 JsonSchema = dict[str, Any]
 HYDRA_OPTIONS = {
-    "-m, --multirun": "A sweep: a run for each combination of the values.",
-    "-c, --cfg": "ViewerSession the settings and run nothing: `job`, `hydra` or `all`.",
-    "--resolve": "Beside `--cfg`: with the references filled in.",
-    "-p, --package": "Beside `--cfg`: only this part, `model` for example.",
-    "-i, --info": "How the settings were composed: `defaults`, `searchpath`, `plugins`, …",
-    "-cd, --config-dir": "A folder of your own groups.",
+    "-m, --multirun": "Run a sweep: one run for each combination of the values.",
+    "-c, --cfg": "Show the settings and run nothing: `job`, `hydra` or `all`.",
+    "--resolve": "With `--cfg`: replace references by their values.",
+    "-p, --package": "With `--cfg`: show only this section, for example `model`.",
+    "-i, --info": "Show how the settings were composed: `defaults`, `searchpath`, `plugins`, …",
+    "-cd, --config-dir": "A folder with your own groups.",
     "-cn, --config-name": "Another primary config than `config`.",
-    "-cp, --config-path": "Another folder of configs, in the place of ours.",
-    "-r, --run": "One run; so it is without it.",
-    "-sc, --shell-completion": "Hydra's own completion; `mnistexp completion` does more.",
-    "--hydra-help": "Hydra's help.",
+    "-cp, --config-path": "Another folder of configs instead of the one of the package.",
+    "-r, --run": "Run once. This is the default.",
+    "-sc, --shell-completion": "Hydra's own completion. `mnistexp completion` completes more.",
+    "--hydra-help": "Show Hydra's help.",
 }
-"""Of the run itself. A test sees to it that none is left out."""
+"""Hydra's options of the command `mnistexp` itself. A test checks that the list is complete."""
 
 
 def write_pages(folder: Path) -> None:
-    """Write the pages; one that would not change is left alone, so that builds stay quick."""
+    """Write the pages that have changed. Sphinx rebuilds pages with a new modification time."""
     folder.mkdir(exist_ok=True)
     pages = {"settings": settings_page(), "commands": commands_page(), "choices": choices_page()}
     for name, text in pages.items():
@@ -42,43 +42,41 @@ def write_pages(folder: Path) -> None:
             file.write_text(text)
 
 
-# Settings
-
-
 def settings_page() -> str:
-    """Every setting: type, range, default, meaning."""
-    return SETTINGS_INTRODUCTION + "\n".join(Settings().page())
+    """Return the page of all settings, with type, range, default and description."""
+    return SETTINGS_INTRODUCTION + "\n".join(SettingsPage().lines())
 
 
 SETTINGS_INTRODUCTION = """\
 # Settings
 
-Every setting can be given on the command line as `PATH=VALUE`, `train.epochs=3`, or stand in a
-file. `mnistexp PATH=VALUE … --cfg job` shows what all of them come to. A section that is one of
-several kinds says which one by its `type`; usually [an option](choices.md) is chosen that sets it.
+You can give every setting on the command line as `PATH=VALUE`, for example `train.epochs=3`, or in
+a YAML file. `mnistexp PATH=VALUE … --cfg job` shows the resulting settings. If a section has
+several kinds, its `type` says which one it is. Usually [an option](choices.md) sets the `type`.
 
 """
 
 
-class Settings:
-    """A walk through the schema, in its order; each kind of section is described once."""
+class SettingsPage:
+    """The settings page. It walks through the schema in order and describes each section once."""
 
     def __init__(self) -> None:
-        whole = Config.model_json_schema()
-        self._sections: Mapping[str, JsonSchema] = whole.pop("$defs")
-        self._whole = whole
-        # Defaults as they are written in a file, `100 steps`.
-        written = Config.model_json_schema(mode="serialization")
-        self._written: Mapping[str, JsonSchema] = {**written.pop("$defs"), "": written}
-        self._several = {name for union in _unions([whole, self._sections]) for name in union}
-        self._waiting: list[tuple[str, str]] = []
-        self._met: set[str] = set()
+        self._schema = Config.model_json_schema()
+        self._sections: Mapping[str, JsonSchema] = self._schema.pop("$defs")
+        # The serialised schema has the defaults as they are written in YAML: `100 steps`.
+        serialised = Config.model_json_schema(mode="serialization")
+        self._serialised: Mapping[str, JsonSchema] = {**serialised.pop("$defs"), "": serialised}
+        self._union_members = {
+            name for union in _unions([self._schema, self._sections]) for name in union
+        }
+        self._queue: list[tuple[str, str]] = []
+        self._queued: set[str] = set()
 
-    def page(self) -> Iterator[str]:
-        """The lines of the page."""
-        yield from self._table("", "", self._whole)
-        while self._waiting:
-            path, name = self._waiting.pop(0)
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of the page."""
+        yield from self._table("", "", self._schema)
+        while self._queue:
+            path, name = self._queue.pop(0)
             section = self._sections[name]
             kind = self._kind(name)
             yield f"\n({_anchor(name)})="
@@ -87,92 +85,96 @@ class Settings:
             yield from self._table(path, name, section)
 
     def _table(self, path: str, name: str, section: JsonSchema) -> Iterator[str]:
-        inner: list[tuple[str, str]] = []
-        yield "| setting | takes | default | meaning |"
+        subsections: list[tuple[str, str]] = []
+        yield "| setting | type | default | description |"
         yield "|---|---|---|---|"
         for key, part in section["properties"].items():
-            here = f"{path}.{key}" if path else key
-            inner += [(p, found) for p, found in self._inner(here, part) if found not in self._met]
-            self._met |= {found for _, found in inner}
+            part_path = f"{path}.{key}" if path else key
+            subsections += [
+                (subpath, subsection)
+                for subpath, subsection in self._subsections(part_path, part)
+                if subsection not in self._queued
+            ]
+            self._queued |= {subsection for _, subsection in subsections}
             default = self._default(path, name, key)
-            meaning = _cell(part.get("description") or self._description(part))
-            yield f"| `{here}` | {_cell(self._takes(part))} | {default} | {meaning} |"
-        # What is within comes directly behind.
-        self._waiting = inner + self._waiting
+            description = _cell(part.get("description") or self._section_description(part))
+            yield f"| `{part_path}` | {_cell(self._type(part))} | {default} | {description} |"
+        # Subsections follow directly after their section.
+        self._queue = subsections + self._queue
 
     def _default(self, path: str, name: str, key: str) -> str:
-        """As it is written; a section that is filled in by itself has none to show."""
-        here = f"{path}.{key}".lstrip(".")
-        if here.replace(".", "/") in list_groups():
-            return f"[the option's](choices.md#{here.replace('.', '')})"
-        section = self._sections[name] if name else self._whole
+        """Return the default as it is written in YAML, or a link to the options of a group."""
+        full_path = f"{path}.{key}".lstrip(".")
+        if full_path.replace(".", "/") in list_groups():
+            return f"[set by the option](choices.md#{full_path.replace('.', '')})"
+        section = self._sections[name] if name else self._schema
         if key in section.get("required", []):
-            return "must be given"
-        part = self._written[name]["properties"][key]
+            return "required"
+        part = self._serialised[name]["properties"][key]
         return f"`{_yaml(part['default'])}`" if "default" in part else "–"
 
-    def _description(self, part: JsonSchema) -> str:
-        """That of the section, where a setting is one and has none of its own."""
+    def _section_description(self, part: JsonSchema) -> str:
+        """Return the description of the section that a setting holds, if it is a single one."""
         members = [part, *part.get("anyOf", [])]
         names = [member["$ref"].rpartition("/")[2] for member in members if "$ref" in member]
         return str(self._sections[names[0]].get("description", "")) if len(names) == 1 else ""
 
     def _kind(self, name: str) -> str:
-        """The values of `type` by which one of several kinds of sections is known."""
-        if name not in self._several:
+        """Return the values of `type` that identify a member of a union."""
+        if name not in self._union_members:
             return ""
         kind = self._sections[name]["properties"]["type"]
         values = [kind["const"]] if "const" in kind else kind["enum"]
         return " or ".join(f"`{value}`" for value in values)
 
-    def _takes(self, part: JsonSchema) -> str:
-        """The type and the range in words."""
+    def _type(self, part: JsonSchema) -> str:
+        """Return the type and the range of a setting."""
         if "$ref" in part:
             name = part["$ref"].rpartition("/")[2]
             return f"[{self._kind(name) or 'section'}](#{_anchor(name)})"
         for union in ("oneOf", "anyOf"):
             if union in part:
-                return ", ".join(self._takes(member) for member in part[union])
+                return ", ".join(self._type(member) for member in part[union])
         for mapping in ("additionalProperties", "patternProperties"):
             if isinstance(part.get(mapping), dict):
                 values = part[mapping] if mapping[0] == "a" else next(iter(part[mapping].values()))
-                return f"by name: {self._takes(values)}"
+                return f"mapping by name: {self._type(values)}"
         if "prefixItems" in part:
-            return f"`[`{', '.join(self._takes(item) for item in part['prefixItems'])}`]`"
+            return f"`[`{', '.join(self._type(item) for item in part['prefixItems'])}`]`"
         if part.get("type") == "array":
-            return f"list of: {self._takes(part['items'])}"
+            return f"list of: {self._type(part['items'])}"
         return _scalar(part)
 
-    def _inner(self, path: str, part: Any) -> Iterator[tuple[str, str]]:
-        """The sections that a setting may hold, with their paths."""
+    def _subsections(self, path: str, part: Any) -> Iterator[tuple[str, str]]:
+        """Yield path and name of each section that a setting may hold."""
         if isinstance(part, list):
             for member in part:
-                yield from self._inner(path, member)
+                yield from self._subsections(path, member)
         elif isinstance(part, dict):
             if "$ref" in part:
                 yield path, part["$ref"].rpartition("/")[2]
             for union in ("oneOf", "anyOf", "items", "prefixItems"):
-                yield from self._inner(path, part.get(union))
+                yield from self._subsections(path, part.get(union))
             for mapping in ("additionalProperties", "patternProperties"):
                 values = part.get(mapping)
                 if isinstance(values, dict):
                     bare = list(values.values()) if mapping[0] == "p" else values
-                    yield from self._inner(f"{path}.NAME", bare)
+                    yield from self._subsections(f"{path}.NAME", bare)
 
 
 def _scalar(part: JsonSchema) -> str:
     if "const" in part or "enum" in part:
         return ", ".join(f"`{value}`" for value in part.get("enum", [part.get("const")]))
-    words = {"integer": "whole number", "number": "number", "boolean": "`true`, `false`"}
-    words |= {"string": "text", "null": "`null`", "object": "mapping"}
+    names = {"integer": "integer", "number": "number", "boolean": "`true`, `false`"}
+    names |= {"string": "string", "null": "`null`", "object": "mapping"}
     signs = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
     limits = [f"{sign} {part[key]:,}" for key, sign in signs.items() if key in part]
-    limits += [f"of the form `{part['pattern']}`"] if "pattern" in part else []
-    return f"{words.get(part.get('type', ''), 'anything')} {', '.join(limits)}".strip()
+    limits += [f"matching `{part['pattern']}`"] if "pattern" in part else []
+    return f"{names.get(part.get('type', ''), 'any value')} {', '.join(limits)}".strip()
 
 
 def _unions(part: Any) -> Iterator[list[str]]:
-    """The names of the sections of which one is taken, for each place where that is so."""
+    """Yield the names of the members of each union of sections."""
     if isinstance(part, list):
         for member in part:
             yield from _unions(member)
@@ -201,14 +203,11 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-# Commands
-
-
 def commands_page() -> str:
-    """Every command with its arguments and options."""
+    """Return the page of all commands, with their arguments and options."""
     group: Any = typer.main.get_command(app)
-    lines = [COMMANDS_INTRODUCTION, "| option | meaning |", "|---|---|"]
-    lines += [f"| `{option}` | {meaning} |" for option, meaning in HYDRA_OPTIONS.items()]
+    lines = [COMMANDS_INTRODUCTION, "| option | description |", "|---|---|"]
+    lines += [f"| `{option}` | {text} |" for option, text in HYDRA_OPTIONS.items()]
     for name, command in group.commands.items():
         if not command.hidden:
             lines += _command(name, command)
@@ -220,13 +219,13 @@ COMMANDS_INTRODUCTION = """\
 
 ## `mnistexp [GROUP=OPTION …] [SETTING=VALUE …]`
 
-One run of what [the options](choices.md) and [the settings](settings.md) say. Without any, the
-default. The last of two that contradict each other counts. What is read is Hydra's grammar: values
-with commas or brackets need quotes of the shell, `'train.evaluate_on=[validation,test]'`.
+Run once, with the given [options](choices.md) and [settings](settings.md); without any, with the
+defaults. If a setting is given twice, the last value counts. The arguments follow Hydra's grammar.
+Values with commas or brackets need quotes in the shell: `'train.evaluate_on=[validation,test]'`.
 
-A run that fails ends with exit code 1, wrong input with 2, Ctrl-C with 130, SIGTERM with 143, each
-with a line on the standard error that says why. `--help` lists groups and commands, `--version`
-prints the version.
+The exit code is 1 if a run fails, 2 for wrong input, 130 after Ctrl-C and 143 after SIGTERM. A line
+on standard error gives the reason. `--help` lists groups and commands. `--version` prints the
+version.
 """
 
 
@@ -237,53 +236,53 @@ def _command(name: str, command: Any) -> list[str]:
     help_text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
     rows = [parameter.get_help_record(context) for parameter in command.params]
     lines = [f"\n## `mnistexp {name}`\n", f"`mnistexp {usage}`\n", f"{help_text}\n"]
-    shown = [row for row in rows if row is not None]
-    if shown:
-        lines += ["| argument or option | meaning |", "|---|---|"]
-        lines += [f"| `{_cell(option)}` | {_literal(meaning)} |" for option, meaning in shown]
+    visible = [row for row in rows if row is not None]
+    if visible:
+        lines += ["| argument or option | description |", "|---|---|"]
+        lines += [f"| `{_cell(option)}` | {_escape(text)} |" for option, text in visible]
     return lines
 
 
-def _literal(text: str) -> str:
-    """What Markdown would take for a link or a tag stays as it is."""
+def _escape(text: str) -> str:
+    """Escape what Markdown would read as a link or a tag."""
     return _cell(re.sub(r"([\[\]<>*_])", r"\\\1", text))
 
 
 def known_options() -> set[str]:
-    """Hydra's options that the command line takes."""
+    """Return the Hydra options that the command line accepts."""
     return {*OPTIONS, *OPTIONS_WITH_VALUE}
 
 
-# Groups
-
-
 def choices_page() -> str:
-    """Every option of every group, by the first line of its file."""
+    """Return the page of all options of all groups, with the first comment of each file."""
     lines = [CHOICES_INTRODUCTION]
     for group, options in list_groups().items():
         if group == "user":
             continue
-        lines += [f"\n## `{group}`\n", "| option | what it is |", "|---|---|"]
-        lines += [f"| `{group}={option}` | {_first_line(group, option)} |" for option in options]
-        if group.startswith("hydra/"):  # Hydra's settings are in no schema of ours.
-            lines += [f"\n```yaml\n# {o}\n{_text(group, o).strip()}\n```" for o in options]
+        lines += [f"\n## `{group}`\n", "| option | description |", "|---|---|"]
+        lines += [f"| `{group}={option}` | {_description(group, option)} |" for option in options]
+        if group.startswith("hydra/"):  # The schema does not contain Hydra's settings.
+            lines += [f"\n```yaml\n# {o}\n{_option_text(group, o).strip()}\n```" for o in options]
     return "\n".join(lines) + "\n"
 
 
 CHOICES_INTRODUCTION = """\
 # Groups and their options
 
-A group is a folder of YAML files, an option one of the files. `mnistexp GROUP=OPTION …` chooses.
-The groups of experiments each override what differs from the default."""
+A group is a folder of YAML files. Each file is an option, chosen with `mnistexp GROUP=OPTION …`. An
+experiment (groups `lab`, `notebook`, `tutorial`, `practical`, `failure_modes`) contains only what
+differs from the default."""
 
 
-def _first_line(group: str, option: str) -> str:
-    comments = [line[1:].strip() for line in _text(group, option).splitlines() if line[:1] == "#"]
-    said = [line for line in comments if not line.startswith("@package")]
-    return _cell(said[0]) if said else ""
+def _description(group: str, option: str) -> str:
+    """Return the first comment of an option's file, which says what the option is."""
+    lines = _option_text(group, option).splitlines()
+    comments = [line.removeprefix("#").strip() for line in lines if line.startswith("#")]
+    descriptions = [comment for comment in comments if not comment.startswith("@package")]
+    return _cell(descriptions[0]) if descriptions else ""
 
 
-def _text(group: str, option: str) -> str:
+def _option_text(group: str, option: str) -> str:
     file = option_file(group, option)
     assert file is not None, f"{group}={option} has no file"
     return file.read_text()

@@ -1,4 +1,4 @@
-"""The documentation: its commands are ones that exist, its reference is whole, and it builds."""
+"""The documentation: its commands and links exist, its reference is complete, and it builds."""
 
 import importlib.util
 import re
@@ -21,18 +21,18 @@ from mnistexp.config.config_groups import list_groups
 
 CHECKOUT = Path(__file__).parent.parent
 DOCS = CHECKOUT / "docs"
-PAGES = [CHECKOUT / "README.md", *sorted(DOCS.glob("*.md"))]
-FILES = {
+PAGES = [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+RECIPE_FILES = {
     "# Two layers, wider": "experiments/user/wide.yaml",
     "# One convolution and": "mine/model/tiny_conv.yaml",
     "# Lines at ten heights": "mine/data/lines.yaml",
 }
-"""The files that the recipes write, by a line that they hold."""
+"""The paths of the YAML files in recipes.md, by the beginning of their first comment."""
 
 
 @pytest.fixture(scope="module")
 def reference() -> Any:
-    """The script that writes the reference."""
+    """The module docs/reference.py."""
     spec = importlib.util.spec_from_file_location("reference", DOCS / "reference.py")
     assert spec is not None
     assert spec.loader is not None
@@ -41,42 +41,42 @@ def reference() -> Any:
     return module
 
 
-def blocks(page: Path, language: str) -> list[str]:
+def code_blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
 
 
-def commands() -> Iterator[tuple[str, list[str]]]:
-    """Each call of mnistexp in a shell block, by its page."""
+def documented_commands() -> Iterator[tuple[str, list[str]]]:
+    """Yield page and arguments of each mnistexp command in a shell block."""
     for page in PAGES:
-        for block in blocks(page, "sh"):
+        for block in code_blocks(page, "sh"):
             for line in block.replace("\\\n", " ").splitlines():
-                words = shlex.split(line, comments=True)
-                if words[:1] == ["mnistexp"] and "…" not in line:
-                    yield page.name, words[1:]
+                arguments = shlex.split(line, comments=True)
+                if arguments[:1] == ["mnistexp"] and "…" not in line:
+                    yield page.name, arguments[1:]
 
 
-CALLS = list(commands())
+COMMANDS = list(documented_commands())
 
 
-def first_values(overrides: list[str]) -> list[str]:
-    """The first job of a sweep. What is drawn from an interval or a glob is left out."""
-    chosen = []
+def first_job(overrides: list[str]) -> list[str]:
+    """Return the overrides of the first job of a sweep, without intervals and globs."""
+    job = []
     for override in OverridesParser.create().parse_overrides(overrides):
         if override.value_type == ValueType.SIMPLE_CHOICE_SWEEP:
-            chosen.append(f"{override.key_or_group}={next(override.sweep_string_iterator())}")
+            job.append(f"{override.key_or_group}={next(override.sweep_string_iterator())}")
         elif not override.is_sweep_override():
-            chosen.append(str(override.input_line))
-    return chosen
+            job.append(str(override.input_line))
+    return job
 
 
 @pytest.fixture(scope="module")
-def recipes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder with the files of the recipes, as they stand there."""
+def recipe_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with the files that recipes.md shows."""
     folder = tmp_path_factory.mktemp("recipes")
-    written = [block for block in blocks(DOCS / "recipes.md", "yaml") if len(block) > 80]
-    for start, name in FILES.items():
-        (text,) = [block for block in written if start in block]
-        file = folder / name
+    yaml_blocks = code_blocks(DOCS / "recipes.md", "yaml")
+    for first_comment, path in RECIPE_FILES.items():
+        (text,) = [block for block in yaml_blocks if first_comment in block]
+        file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     subprocess.run([sys.executable, DOCS / "write_idx.py"], cwd=folder, check=True)
@@ -84,44 +84,59 @@ def recipes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("page", "words"), CALLS, ids=[f"{page}: {' '.join(words)}" for page, words in CALLS]
+    ("page", "arguments"),
+    COMMANDS,
+    ids=[f"{page}: {' '.join(arguments)}" for page, arguments in COMMANDS],
 )
-def test_a_command_of_the_documentation_is_one(
+def test_a_documented_command_is_valid(
     mnistexp: Command,
-    recipes: Path,
+    recipe_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     page: str,
-    words: list[str],
+    arguments: list[str],
 ) -> None:
-    monkeypatch.chdir(recipes)
-    if words[:1] and words[0] in command_names():
-        shown = mnistexp(words[0], "--help").out
-        assert all(word in shown for word in words if word.startswith("--"))
+    monkeypatch.chdir(recipe_folder)
+    if arguments[:1] and arguments[0] in command_names():
+        help_text = mnistexp(arguments[0], "--help").out
+        assert all(argument in help_text for argument in arguments if argument.startswith("--"))
         return
-    if "--help" in words:
+    if "--help" in arguments:
         return
-    options = [word for word in words if word.startswith("-")]
+    options = [argument for argument in arguments if argument.startswith("-")]
     assert set(options) <= {"-m", "--cfg", "--config-dir"}
-    if "--config-dir" in words:
-        assert mnistexp(*words, "--cfg", "job").exit_code == 0
+    if "--config-dir" in arguments:
+        assert mnistexp(*arguments, "--cfg", "job").exit_code == 0
         return
-    settings = [word for word in words if "=" in word]
-    hydras = [word for word in settings if word.startswith("hydra")]
-    for word in hydras:
-        group, _, option = word.partition("=")
+    overrides = [argument for argument in arguments if "=" in argument]
+    hydra_overrides = [override for override in overrides if override.startswith("hydra")]
+    for override in hydra_overrides:
+        group, _, option = override.partition("=")
         assert "." in group or option in list_groups()[group]
-    own = [word for word in settings if word not in hydras]
-    compose_config(first_values(own) if "-m" in words else own)
+    overrides = [override for override in overrides if override not in hydra_overrides]
+    compose_config(first_job(overrides) if "-m" in arguments else overrides)
 
 
-def test_there_are_commands_to_check() -> None:
-    assert len(CALLS) > 40
+def test_the_documented_commands_are_found() -> None:
+    assert len(COMMANDS) > 40
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_files_that_a_page_links_to_exist(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)", page.read_text())
+    files = [target for target in targets if not re.match(r"https?:|reference/", target)]
+    assert [target for target in files if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_source_files_that_a_page_names_exist(page: Path) -> None:
+    paths = re.findall(r"`((?:src|tests|conf|docs|benchmarks)/[\w./]+)`", page.read_text())
+    assert [path for path in paths if not (CHECKOUT / path).exists()] == []
 
 
 def test_the_files_of_the_recipes_run(
-    mnistexp: Command, recipes: Path, monkeypatch: pytest.MonkeyPatch
+    mnistexp: Command, recipe_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(recipes)
+    monkeypatch.chdir(recipe_folder)
     outcome = mnistexp(
         "--config-dir", "mine", "data=lines", "model=tiny_conv", "train.steps=20", "tracking=none"
     )
@@ -129,7 +144,7 @@ def test_the_files_of_the_recipes_run(
     assert "test accuracy" in outcome.out
 
 
-def test_every_setting_is_in_the_reference(reference: Any) -> None:
+def test_the_reference_contains_every_setting(reference: Any) -> None:
     page = reference.settings_page()
     sections = dict(re.findall(r"\n\(section-(\w+)\)=\n(.*?)(?=\n\(section-|\Z)", page, re.DOTALL))
     definitions = Config.model_json_schema()["$defs"]
@@ -142,24 +157,24 @@ def test_every_setting_is_in_the_reference(reference: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "row",
+    "text",
     [
-        "| `train.batch_size` | whole number > 0, ≤ 100,000 | `100` | Images per step. ",
-        "| `train.log_every` | whole number, text | `100 steps` | Cadence of the training ",
+        "| `train.batch_size` | integer > 0, ≤ 100,000 | `100` | ",
+        "| `train.log_every` | integer, string | `100 steps` | ",
         "| `train.shuffle` | `every_epoch`, `once`, `never` | `every_epoch` | ",
-        "| `optim.decay.decay_steps` | number > 0 | must be given | Steps until the distance",
-        "| `model.layers.NAME.rate` | number ≥ 0, < 1 | must be given | The share that is dropped",
-        "| `model.layers.NAME.strides` | whole number > 0, `[`whole number > 0, ",
-        "| `device` | [section](#section-deviceconfig) | [the option's](choices.md#device) | ",
+        "| `optim.decay.decay_steps` | number > 0 | required | ",
+        "| `model.layers.NAME.rate` | number ≥ 0, < 1 | required | ",
+        "| `model.layers.NAME.strides` | integer > 0, `[`integer > 0, ",
+        "| `device` | [section](#section-deviceconfig) | [set by the option](choices.md#device) | ",
         "## `optim` of type `adam`\n",
         "## `optim.decay` of type `cosine`\n",
     ],
 )
-def test_a_row_of_the_reference(reference: Any, row: str) -> None:
-    assert row in reference.settings_page()
+def test_the_reference_shows_type_range_and_default(reference: Any, text: str) -> None:
+    assert text in reference.settings_page()
 
 
-def test_every_command_and_option_is_in_the_reference(reference: Any, mnistexp: Command) -> None:
+def test_the_reference_contains_every_command_and_option(reference: Any, mnistexp: Command) -> None:
     page = reference.commands_page()
     for command in command_names():
         (section,) = re.findall(rf"\n## `mnistexp {command}`\n(.*?)(?=\n## |\Z)", page, re.DOTALL)
@@ -169,20 +184,20 @@ def test_every_command_and_option_is_in_the_reference(reference: Any, mnistexp: 
     assert described == reference.known_options()
 
 
-def test_every_option_of_every_group_is_in_the_reference(reference: Any) -> None:
+def test_the_reference_describes_every_option_of_every_group(reference: Any) -> None:
     page = reference.choices_page()
     for group, options in list_groups().items():
         for option in options:
             assert re.search(rf"^\| `{group}={option}` \| \S", page, re.MULTILINE), option
 
 
-def test_the_reference_is_the_same_every_time(reference: Any) -> None:
+def test_the_reference_is_the_same_in_every_build(reference: Any) -> None:
     for page in (reference.settings_page, reference.commands_page, reference.choices_page):
         assert page() == page()
 
 
 @pytest.mark.integration
-def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
+def test_the_documentation_builds_without_warnings(tmp_path: Path) -> None:
     html = tmp_path / "html"
     command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(DOCS), str(html)]
     built = subprocess.run(command, capture_output=True, text=True)
