@@ -13,7 +13,7 @@ import typer
 from mnistexp.cli import app
 from mnistexp.commands.run import OPTIONS, OPTIONS_WITH_VALUE
 from mnistexp.config.config import Config
-from mnistexp.config.config_groups import list_groups, option_file
+from mnistexp.config.config_groups import list_groups, option_description, option_file
 
 JsonSchema = dict[str, Any]
 HYDRA_OPTIONS = {
@@ -254,15 +254,17 @@ def known_options() -> set[str]:
 
 
 def choices_page() -> str:
-    """Return the page of all options of all groups, with the first comment of each file."""
+    """Return the page of all options of all groups, with the comment at the top of each file."""
     lines = [CHOICES_INTRODUCTION]
     for group, options in list_groups().items():
         if group == "user":
             continue
         lines += [f"\n## `{group}`\n", "| option | description |", "|---|---|"]
-        lines += [f"| `{group}={option}` | {_description(group, option)} |" for option in options]
+        descriptions = [_cell(option_description(group, option)) for option in options]
+        rows = zip(options, descriptions, strict=True)
+        lines += [f"| `{group}={option}` | {description} |" for option, description in rows]
         if group.startswith("hydra/"):  # The schema does not contain Hydra's settings.
-            lines += [f"\n```yaml\n# {o}\n{_option_text(group, o).strip()}\n```" for o in options]
+            lines += [f"\n```yaml\n# {o}\n{_option_text(group, o)}\n```" for o in options]
     return "\n".join(lines) + "\n"
 
 
@@ -274,15 +276,7 @@ experiment (groups `lab`, `notebook`, `tutorial`, `practical`, `failure_modes`) 
 differs from the default."""
 
 
-def _description(group: str, option: str) -> str:
-    """Return the first comment of an option's file, which says what the option is."""
-    lines = _option_text(group, option).splitlines()
-    comments = [line.removeprefix("#").strip() for line in lines if line.startswith("#")]
-    descriptions = [comment for comment in comments if not comment.startswith("@package")]
-    return _cell(descriptions[0]) if descriptions else ""
-
-
 def _option_text(group: str, option: str) -> str:
     file = option_file(group, option)
     assert file is not None, f"{group}={option} has no file"
-    return file.read_text()
+    return file.read_text().strip()
