@@ -1,4 +1,4 @@
-# Everything that is done with this project. `make` lists it.
+# The tasks of this project. `make` lists them.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,45 +8,45 @@ READY := .venv/.ready
 .PHONY: help run test check format integration soak test-gpu benchmark benchmark-recording docs clean
 
 help:  ## List the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 21
 
-run: $(READY)  ## Set up what is missing, then train a network above 99 % and log it to MLflow
+run: $(READY)  ## Train conv_big (about 99 %) and log it to MLflow
 	$(BIN)/mnistexp model=conv_big optim=adam_decay
 
-test: $(READY)  ## Set up what is missing, then run the tests
+test: $(READY)  ## Run the tests, without integration, soak and GPU tests
 	$(BIN)/pytest -m "not integration and not soak and not gpu"
 
-check: $(READY)  ## What must hold before each commit: format, lint, types, tests
+check: $(READY)  ## Check format, lint and types, then run the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(MAKE) test
 
-format: $(READY)  ## Format the code and repair what the linter can
+format: $(READY)  ## Format the code and apply automatic lint fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-integration: $(READY)  ## Tests with a wheel in an empty environment, servers and killed processes
+integration: $(READY)  ## Run tests of wheels, servers, launchers and browsers
 	$(BIN)/pytest -m integration
 
-soak: $(READY)  ## Tests that take longer than CI has
-	$(BIN)/pytest -m soak || test $$? = 5  # 5: there are none yet.
+soak: $(READY)  ## Run tests that take longer than CI allows
+	$(BIN)/pytest -m soak || test $$? = 5  # 5: pytest found no tests.
 
-test-gpu: $(READY)  ## conv_big on a GPU in every precision, with XLA on and off
+test-gpu: $(READY)  ## Run the tests that need an NVIDIA GPU
 	@ldconfig -p | grep -q 'libcuda.so.1' || { echo "not run: no NVIDIA driver here"; exit 1; }
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev,gpu]'
 	$(BIN)/pytest -m gpu -rs -s
 
-benchmark: $(READY)  ## The training loop against plain Keras fit, in turn
+benchmark: $(READY)  ## Compare the speed with plain Keras fit: docs/speed.md
 	$(BIN)/python benchmarks/fit.py
 
-docs: $(READY)  ## Build the documentation, docs/_build/html/index.html
-	$(BIN)/python -m sphinx -W -q -b html docs docs/_build/html
-
-benchmark-recording: $(READY)  ## What recording a training costs: writes docs/recording.md
+benchmark-recording: $(READY)  ## Measure the cost of recording: docs/recording.md
 	$(BIN)/python benchmarks/recording.py
 
-clean:  ## Remove the environment and the caches, not the runs
+docs: $(READY)  ## Build the documentation: docs/_build/html/index.html
+	$(BIN)/python -m sphinx -W -q -b html docs docs/_build/html
+
+clean:  ## Remove the environment and the caches, but not the runs
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache dist build
 
 $(READY): pyproject.toml constraints.txt
