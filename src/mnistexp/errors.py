@@ -43,7 +43,7 @@ class ModelError(InputError):
     """A model is not in the store, or cannot be used here."""
 
 
-class PictureError(InputError):
+class ImageError(InputError):
     """A file is not an image that can be read."""
 
 

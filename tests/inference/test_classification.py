@@ -1,4 +1,4 @@
-"""`mnistexp predict`: what is said of pictures."""
+"""`mnistexp predict`: from image files to printed predictions."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def uri(two_layers_run: TrackedRun) -> list[str]:
 
 @pytest.fixture
 def seven(tmp_path: Path) -> Path:
-    """The first test image, enlarged, dark on light."""
+    """An image file of a seven: the first test image, enlarged, dark on light."""
     test = load_data(compose_config([])[0].data).test
     assert test.labels[0] == 7
     digit = ImageOps.invert(Image.fromarray(test.images[0, ..., 0])).resize((200, 200))
@@ -40,7 +40,7 @@ def blank(tmp_path: Path) -> Path:
     return file
 
 
-def test_the_digit_the_confidence_and_the_next_two_are_printed(
+def test_digit_probability_and_two_alternatives_are_printed(
     mnistexp: Command, uri: list[str], seven: Path, blank: Path
 ) -> None:
     outcome = mnistexp("predict", "best", str(seven), str(blank), *uri)
@@ -52,40 +52,42 @@ def test_the_digit_the_confidence_and_the_next_two_are_printed(
     assert third == f"{blank}: no digit found"
 
 
-def test_json_and_the_prepared_picture(
+def test_json_output_and_the_saved_preprocessed_image(
     mnistexp: Command, uri: list[str], seven: Path, blank: Path, tmp_path: Path
 ) -> None:
-    outcome = mnistexp("predict", "best", str(seven), str(blank), "--json", "--show", "seen", *uri)
-    found = json.loads(outcome.out)
-    digit, nothing = found["answers"]
-    assert (digit["picture"], digit["verdict"], digit["digit"]) == (str(seven), "digit", 7)
+    outcome = mnistexp("predict", "best", str(seven), str(blank), "--json", "--show", "out", *uri)
+    digit, nothing = json.loads(outcome.out)["predictions"]
+    assert (digit["image"], digit["status"], digit["digit"]) == (str(seven), "digit", 7)
     assert digit["confidence"] == max(digit["probabilities"]) == digit["probabilities"][7]
     assert sum(digit["probabilities"]) == pytest.approx(1, abs=1e-5)
-    assert (nothing["verdict"], nothing["digit"]) == ("no digit found", None)
-    (shown,) = (tmp_path / "seen").iterdir()
-    assert shown.name == "seven.jpg.28x28.png"
+    assert (nothing["status"], nothing["digit"]) == ("no digit found", None)
+    (saved,) = (tmp_path / "out").iterdir()
+    assert saved.name == "seven.jpg.28x28.png"
     np.testing.assert_array_equal(
-        np.asarray(Image.open(shown)), preprocess(Image.open(seven).convert("RGB"))
+        np.asarray(Image.open(saved)), preprocess(Image.open(seven).convert("RGB"))
     )
 
 
-class Unsure:
+class UniformModel:
+    """Predicts the same probability for each digit."""
+
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
         return np.full((len(images), 10), 0.1)
 
 
-def test_a_model_that_is_unsure_says_so() -> None:
-    from mnistexp.commands.predict import sentence
+def test_a_low_probability_is_reported_as_no_digit() -> None:
+    from mnistexp.commands.predict import format_prediction
 
-    answers = classify_images(Unsure(), [np.zeros((28, 28), "u1"), None])
-    assert [answer.verdict for answer in answers] == [
+    predictions = classify_images(UniformModel(), [np.zeros((28, 28), "u1"), None])
+    assert [prediction.status for prediction in predictions] == [
         "does not look like a digit",
         "no digit found",
     ]
-    assert sentence(answers[0]) == "this does not look like a digit; at most 0 (10.0 %)"
+    text = format_prediction(predictions[0])
+    assert text == "this does not look like a digit; at most 0 (10.0 %)"
 
 
-def test_every_picture_that_cannot_be_read_has_its_line(
+def test_each_image_that_cannot_be_read_has_an_error_line(
     mnistexp: Command, uri: list[str], seven: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "empty.png").touch()
@@ -93,23 +95,23 @@ def test_every_picture_that_cannot_be_read_has_its_line(
     assert outcome.exit_code == 2
     assert outcome.out == ""
     assert outcome.err.splitlines() == [
-        "error: empty.png: expected a picture. Received: an empty file, 0 bytes",
-        "error: gone.png: expected a picture. Received: no such file",
-        "error: .: expected a picture. Received: a folder. Name files: ./*",
+        "error: empty.png: expected an image file. Received: an empty file, 0 bytes",
+        "error: gone.png: expected an image file. Received: no such file",
+        "error: .: expected an image file. Received: a folder. Name its files: ./*",
     ]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         (["nobody"], "nobody: expected the id or the name of a run"),
         (["best", "--experiment", "none"], "tracking.experiment: expected one of"),
     ],
 )
-def test_a_model_that_is_not_there_is_told(
-    arguments: list[str], complaint: str, mnistexp: Command, uri: list[str], seven: Path
+def test_an_unknown_model_is_rejected(
+    arguments: list[str], message: str, mnistexp: Command, uri: list[str], seven: Path
 ) -> None:
     word, *options = arguments
     outcome = mnistexp("predict", word, str(seven), *options, *uri)
     assert outcome.exit_code == 2
-    assert complaint in outcome.err
+    assert message in outcome.err

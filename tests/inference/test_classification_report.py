@@ -1,4 +1,4 @@
-"""`mnistexp evaluate`: against the run's own figures, and against counting by hand."""
+"""`mnistexp evaluate`: compared with the metrics of the run, and with counting by hand."""
 
 import json
 import math
@@ -16,71 +16,71 @@ def uri_of(two_layers_run: TrackedRun) -> list[str]:
     return ["--uri", f"sqlite:///{two_layers_run.folder}/mlflow.db"]
 
 
-def evaluated(mnistexp: Command, two_layers_run: TrackedRun, *arguments: str) -> dict[str, object]:
+def evaluate(mnistexp: Command, two_layers_run: TrackedRun, *arguments: str) -> dict[str, object]:
     run_id = two_layers_run.run.info.run_id
     outcome = mnistexp("evaluate", run_id, *arguments, "--json", *uri_of(two_layers_run))
     assert outcome.exit_code == 0, outcome.err
-    found: dict[str, object] = json.loads(outcome.out)
-    return found
+    report: dict[str, object] = json.loads(outcome.out)
+    return report
 
 
-def test_it_agrees_with_the_run_to_the_last_digit(
+def test_metrics_equal_those_that_the_run_logged(
     mnistexp: Command, two_layers_run: TrackedRun
 ) -> None:
-    found = evaluated(mnistexp, two_layers_run)
+    report = evaluate(mnistexp, two_layers_run)
     logged = two_layers_run.run.data.metrics
-    assert found["accuracy"] == logged["test_accuracy"]
-    assert found["loss"] == logged["test_loss"]
-    assert found["num_images"] == 10_000
+    assert report["accuracy"] == logged["test_accuracy"]
+    assert report["loss"] == logged["test_loss"]
+    assert report["num_images"] == 10_000
 
 
-def test_the_figures_against_counting_by_hand(two_layers_run: TrackedRun) -> None:
+def test_metrics_per_class_equal_counting_by_hand(two_layers_run: TrackedRun) -> None:
     test = load_data(compose_config([])[0].data).test[:1_000]
     learner = two_layers_run.result.learner
-    found = report_classification(learner, test)
-    answers = learner.predict_probabilities(test.images).argmax(axis=1)
+    report = report_classification(learner, test)
+    predicted = learner.predict_probabilities(test.images).argmax(axis=1)
     for digit in range(10):
-        figures = found.classes[digit]
-        both = ((answers == digit) & (test.labels == digit)).sum()
-        assert figures.num_images == (test.labels == digit).sum()
-        assert figures.recall == pytest.approx(both / (test.labels == digit).sum())
-        assert figures.precision == pytest.approx(both / (answers == digit).sum())
+        metrics = report.classes[digit]
+        both = ((predicted == digit) & (test.labels == digit)).sum()
+        assert metrics.num_images == (test.labels == digit).sum()
+        assert metrics.recall == pytest.approx(both / (test.labels == digit).sum())
+        assert metrics.precision == pytest.approx(both / (predicted == digit).sum())
         for other in range(10):
-            count = ((test.labels == digit) & (answers == other)).sum()
-            assert found.confusion[digit][other] == count
-    # Wilson's formula, as in the textbooks.
-    p, n, z = found.accuracy, 1_000, 1.959963984540054
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+            count = ((test.labels == digit) & (predicted == other)).sum()
+            assert report.confusion[digit][other] == count
+    # The textbook formula of Wilson's interval.
+    p, n, z = report.accuracy, 1_000, 1.959963984540054
+    center = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    assert found.interval == pytest.approx((centre - half, centre + half), abs=1e-9)
+    assert report.interval == pytest.approx((center - half, center + half), abs=1e-9)
 
 
-class Certain:
-    """Says zero, always, with 80 %."""
+class AlwaysZero:
+    """Predicts a zero with a probability of 0.8."""
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
         return np.tile([0.8, *[0.2 / 9] * 9], (len(images), 1))
 
 
-def test_a_class_that_is_never_said_has_no_precision_and_no_warning() -> None:
+def test_a_class_that_is_never_predicted_has_precision_0_and_raises_no_warning() -> None:
     split = Split(np.zeros((4, 28, 28, 1), "u1"), np.array([0, 0, 1, 1], "u1"))
-    found = report_classification(Certain(), split)
-    assert found.accuracy == 0.5
-    assert found.calibration_error == pytest.approx(0.3)
-    assert found.classes[1].precision == found.classes[1].recall == 0
+    report = report_classification(AlwaysZero(), split)
+    assert report.accuracy == 0.5
+    assert report.calibration_error == pytest.approx(0.3)
+    assert report.classes[1].precision == report.classes[1].recall == 0
 
 
-def test_other_test_images_are_chosen_in_the_words_of_a_run(
+def test_overrides_select_other_test_images(mnistexp: Command, two_layers_run: TrackedRun) -> None:
+    report = evaluate(mnistexp, two_layers_run, "data.test_slice=[3300,6600]")
+    test = load_data(compose_config(["data.test_slice=[3300,6600]"])[0].data).test
+    predicted = two_layers_run.result.learner.predict_probabilities(test.images).argmax(axis=1)
+    assert report["accuracy"] == (predicted == test.labels).mean()
+    assert report["data"] == "mnist_3300_6600"
+
+
+def test_log_adds_metrics_and_a_report_to_the_run(
     mnistexp: Command, two_layers_run: TrackedRun
 ) -> None:
-    found = evaluated(mnistexp, two_layers_run, "data.test_slice=[3300,6600]")
-    test = load_data(compose_config(["data.test_slice=[3300,6600]"])[0].data).test
-    answers = two_layers_run.result.learner.predict_probabilities(test.images).argmax(axis=1)
-    assert found["accuracy"] == (answers == test.labels).mean()
-    assert found["data"] == "mnist_3300_6600"
-
-
-def test_the_figures_are_logged_when_asked(mnistexp: Command, two_layers_run: TrackedRun) -> None:
     run_id = two_layers_run.run.info.run_id
     arguments = ["data.test_slice=[0,500]", "--log", *uri_of(two_layers_run)]
     outcome = mnistexp("evaluate", run_id[:8], *arguments)
@@ -90,14 +90,14 @@ def test_the_figures_are_logged_when_asked(mnistexp: Command, two_layers_run: Tr
     run = two_layers_run.client.get_run(run_id)
     assert run.info.status == "FINISHED"
     assert 0.9 < run.data.metrics["evaluation/mnist_0_500/accuracy"] <= 1
-    # The run's own figure stays.
+    # The metric that the run logged is unchanged.
     assert run.data.metrics["test_accuracy"] == two_layers_run.run.data.metrics["test_accuracy"]
     files = [file.path for file in two_layers_run.client.list_artifacts(run_id, "evaluations")]
     assert files == ["evaluations/mnist_0_500.json"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         (["train.epochs=2"], "train.epochs: expected a setting of data or device"),
         (["mnist"], "mnist: expected a setting of data or device"),
@@ -107,10 +107,10 @@ def test_the_figures_are_logged_when_asked(mnistexp: Command, two_layers_run: Tr
         (["--where", "nothing = 3"], "nothing: expected a setting"),
     ],
 )
-def test_what_cannot_be_evaluated_is_told(
-    arguments: list[str], complaint: str, mnistexp: Command, two_layers_run: TrackedRun
+def test_invalid_arguments_are_rejected(
+    arguments: list[str], message: str, mnistexp: Command, two_layers_run: TrackedRun
 ) -> None:
     outcome = mnistexp("evaluate", "best", *arguments, *uri_of(two_layers_run))
     assert outcome.exit_code == 2
-    assert complaint in outcome.err
+    assert message in outcome.err
     assert "Traceback" not in outcome.err

@@ -1,4 +1,4 @@
-"""`mnistexp draw`: a page to draw a digit on."""
+"""`mnistexp draw`: a web page on which one draws a digit that a model classifies."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ def draw(
     uri: Uri = None,
     experiment: Experiment = "mnistexp",
 ) -> None:
-    """Draw a digit with mouse, pen or finger, and watch the ten probabilities. Ctrl-C ends it."""
+    """Draw a digit with mouse, pen or finger and see its probabilities. Stop with Ctrl-C."""
     check_free(port)
 
     from mnistexp.analysis import tracking_of
@@ -27,5 +27,5 @@ def draw(
     stored = find_model(model, tracking, where)
     print(f"{stored.run_name}, run {stored.run_id}: loading …", flush=True)
     trained = load_model(stored, tracking)
-    app = build_app(trained, f"{trained.name}, run {trained.run_id[:8]}")
-    serve_here(app, port, lambda at: print(f"Draw a digit: {at}  (Ctrl-C ends it)", flush=True))
+    app = build_app(trained, f"{trained.run_name}, run {trained.run_id[:8]}")
+    serve_here(app, port, lambda at: print(f"Draw a digit: {at}  (Ctrl-C to stop)", flush=True))

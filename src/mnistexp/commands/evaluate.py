@@ -1,4 +1,4 @@
-"""`mnistexp evaluate`: what a trained model is worth, on its own test images or on others."""
+"""`mnistexp evaluate`: the metrics of a trained model on test images."""
 
 import json
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mnistexp.tracking import MlflowTracking
 
 SECTIONS = ("data", "device")
-"""The sections that bear on an evaluation."""
+"""The config sections that an evaluation uses."""
 
 
 def evaluate(
@@ -23,13 +23,13 @@ def evaluate(
         list[str] | None,
         typer.Argument(help="data=fashion_mnist data.test_slice=[0,3300] device=cpu …"),
     ] = None,
-    log: Annotated[bool, typer.Option("--log", help="Log the figures to the run.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="Log the metrics to the run.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     where: Where = "",
     uri: Uri = None,
     experiment: Experiment = "mnistexp",
 ) -> None:
-    """Evaluate a trained model on test images: those of its run, unless the settings say others."""
+    """Evaluate a trained model on the test images of its run, or of other data."""
     overrides = settings or []
     _check_settings(overrides)
 
@@ -40,25 +40,30 @@ def evaluate(
 
     tracking = tracking_of(experiment, uri)
     stored = find_model(model, tracking, where)
-    config = _composed(tracking, stored.run_id, overrides)
+    config = _compose(tracking, stored.run_id, overrides)
     data = load_data(config.data)
     trained = load_model(stored, tracking, config.device)
-    result = report_classification(trained, data.test)
-    label = _label(config)
-    about = {"model": trained.name, "run_id": trained.run_id, "data": label, "digest": data.digest}
-    document = json.dumps({**about, **result.to_dict()})
+    report = report_classification(trained, data.test)
+    name = _test_set_name(config)
+    document = json.dumps(
+        {
+            "model": trained.run_name, "run_id": trained.run_id,
+            "data": name, "digest": data.digest,
+            **report.to_dict(),
+        }
+    )
     if log:
         from mnistexp.tracking import add_to_run
 
-        metrics = {f"evaluation/{label}/{name}": v for name, v in result.metrics.items()}
-        add_to_run(tracking, stored.run_id, metrics, document, f"evaluations/{label}.json")
+        metrics = {f"evaluation/{name}/{metric}": v for metric, v in report.metrics.items()}
+        add_to_run(tracking, stored.run_id, metrics, document, f"evaluations/{name}.json")
     if as_json:
         print(document)
         return
-    print(f"{trained.name}, run {trained.run_id}, on {len(data.test):,} test images of {label}")
-    _print(result)
+    print(f"{trained}, on {len(data.test):,} test images of {name}")
+    _print(report)
     if log:
-        print(f"logged to the run: evaluations/{label}.json and evaluation/{label}/… as metrics")
+        print(f"Logged to the run: evaluations/{name}.json, and metrics evaluation/{name}/…")
 
 
 def _check_settings(overrides: list[str]) -> None:
@@ -66,15 +71,15 @@ def _check_settings(overrides: list[str]) -> None:
         path, equals, _ = override.lstrip("+~").partition("=")
         if not equals or path.partition(".")[0] not in SECTIONS:
             raise ConfigError(
-                f"{path}: expected a setting of data or device, as nothing is trained: "
-                f"data=fashion_mnist, data.test_slice=[0,3300]. Received: {override!r}"
+                f"{path}: expected a setting of data or device, such as data=fashion_mnist or "
+                f"data.test_slice=[0,3300], since nothing is trained. Received: {override!r}"
             )
 
 
-def _composed(tracking: "MlflowTracking", run_id: str, overrides: list[str]) -> "Config":
-    """The run's data and device, with the overrides on top.
+def _compose(tracking: "MlflowTracking", run_id: str, overrides: list[str]) -> "Config":
+    """Compose the data and device settings of the run with the overrides.
 
-    A choice such as `data=fashion_mnist` takes the place of all that the run had there.
+    A choice such as `data=fashion_mnist` replaces the whole section of the run.
     """
     from omegaconf import OmegaConf
 
@@ -90,35 +95,36 @@ def _composed(tracking: "MlflowTracking", run_id: str, overrides: list[str]) -> 
         for section in SECTIONS
         if section not in chosen
         for name, value in recorded.get(section, {}).items()
-        # What was trained on a GPU can be evaluated without one.
+        # A model that was trained on a GPU can be evaluated without one.
         if (name, value) != ("type", "gpu")
     ]
-    # The default training would want validation images.
+    # The default training section requires validation images.
     return compose_config(["train.evaluate_on=[]", *base, *overrides])[0]
 
 
-def _label(config: "Config") -> str:
-    """`mnist`, or `mnist_0_3300` for a part of its test images."""
-    part = config.data.test_slice
-    return "_".join([config.data.name, *map(str, part or ())])
+def _test_set_name(config: "Config") -> str:
+    """`mnist`, or `mnist_0_3300` for a slice of its test images."""
+    return "_".join([config.data.name, *map(str, config.data.test_slice or ())])
 
 
-def _print(result: "ClassificationReport") -> None:
+def _print(report: "ClassificationReport") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    low, high = result.interval
-    print(f"accuracy           {result.accuracy:.4f}  (95 % interval {low:.4f} to {high:.4f})")
-    print(f"loss               {result.loss:.4f}")
-    print(f"calibration error  {result.calibration_error:.4f}\n")
+    low, high = report.interval
+    print(f"accuracy           {report.accuracy:.4f}  (95 % interval {low:.4f} to {high:.4f})")
+    print(f"loss               {report.loss:.4f}")
+    print(f"calibration error  {report.calibration_error:.4f}\n")
     table = Table(box=None, padding=(0, 1, 0, 0))
-    digits = [str(digit) for digit in range(len(result.classes))]
+    digits = [str(digit) for digit in range(len(report.classes))]
     for title in ("class", "images", "precision", "recall", *digits):
         table.add_column(title, justify="right")
-    for digit, (figures, row) in enumerate(zip(result.classes, result.confusion, strict=True)):
-        shares = [f"{figures.precision:.4f}", f"{figures.recall:.4f}"]
+    for digit, (metrics, row) in enumerate(zip(report.classes, report.confusion, strict=True)):
+        rates = [f"{metrics.precision:.4f}", f"{metrics.recall:.4f}"]
         counts = [str(count) if count else "·" for count in row]
-        table.add_row(str(digit), f"{figures.num_images:,}", *shares, *counts)
+        table.add_row(str(digit), f"{metrics.num_images:,}", *rates, *counts)
     console = Console(width=100)
     console.print(table)
-    console.print("Right of the recall: how many images of the class were taken for 0, 1, … 9.")
+    console.print(
+        "Columns 0 to 9: the number of images of the class that were classified as that digit."
+    )

@@ -1,4 +1,4 @@
-"""`mnistexp predict`: which digit is in a picture."""
+"""`mnistexp predict`: predict the digits in images."""
 
 import json
 from pathlib import Path
@@ -7,31 +7,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mnistexp.commands.options import Experiment, ModelWord, Uri, Where
-from mnistexp.errors import InputError, PictureError
+from mnistexp.errors import ImageError, InputError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from mnistexp.inference.classification import Answer
+    from mnistexp.inference.classification import Prediction
 
-NUM_NEXT = 2
+NUM_ALTERNATIVES = 2
+"""Digits that are printed after the most probable one."""
 
 
 def predict(
     model: ModelWord,
-    pictures: Annotated[list[str], typer.Argument(help="PNG, JPEG, WebP or TIFF files.")],
+    images: Annotated[list[str], typer.Argument(help="PNG, JPEG, WebP or TIFF files.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     show: Annotated[
         Path | None,
-        typer.Option(help="A folder for the 28×28 pictures, as the network sees them."),
+        typer.Option(help="Folder in which to save the preprocessed images of 28×28 pixels."),
     ] = None,
     where: Where = "",
     uri: Uri = None,
     experiment: Experiment = "mnistexp",
 ) -> None:
-    """Say which digit is in each picture: of any size, on any paper, in any light."""
-    targets = _targets(pictures, show) if show is not None else []
-    prepared = _prepared(pictures)
+    """Predict the digit in each image: of any size, colors and light."""
+    targets = _output_files(images, show) if show is not None else []
+    preprocessed = _preprocess_files(images)
 
     from mnistexp.analysis import tracking_of
     from mnistexp.inference import find_model, load_model
@@ -39,71 +40,74 @@ def predict(
 
     tracking = tracking_of(experiment, uri)
     trained = load_model(find_model(model, tracking, where), tracking)
-    answers = classify_images(trained, prepared)
-    for target, image in zip(targets, prepared, strict=False):
+    predictions = classify_images(trained, preprocessed)
+    for target, image in zip(targets, preprocessed, strict=False):
         _save(image, target)
     if as_json:
-        documents = [_document(name, a) for name, a in zip(pictures, answers, strict=True)]
-        print(json.dumps({"model": trained.name, "run_id": trained.run_id, "answers": documents}))
+        entries = [_to_dict(name, p) for name, p in zip(images, predictions, strict=True)]
+        document = {"model": trained.run_name, "run_id": trained.run_id, "predictions": entries}
+        print(json.dumps(document))
         return
-    print(f"{trained.name}, run {trained.run_id}")
-    for name, answer in zip(pictures, answers, strict=True):
-        print(f"{name}: {sentence(answer)}")
+    print(trained)
+    for name, prediction in zip(images, predictions, strict=True):
+        print(f"{name}: {format_prediction(prediction)}")
 
 
-def sentence(answer: "Answer") -> str:
+def format_prediction(prediction: "Prediction") -> str:
     """`7 (99.8 %), then 1 (0.1 %) or 9 (0.1 %)`, or why there is no digit."""
-    if answer.image is None:
-        return answer.verdict
-    likeliest, *others = [f"{digit} ({p:.1%})".replace("%", " %") for digit, p in answer.ranking]
-    if answer.verdict != "digit":
-        return f"this {answer.verdict}; at most {likeliest}"
-    return f"{likeliest}, then {' or '.join(others[:NUM_NEXT])}"
+    if prediction.image is None:
+        return prediction.status
+    first, *others = [f"{digit} ({p:.1%})".replace("%", " %") for digit, p in prediction.ranking]
+    if prediction.status != "digit":
+        return f"this {prediction.status}; at most {first}"
+    return f"{first}, then {' or '.join(others[:NUM_ALTERNATIVES])}"
 
 
-def _prepared(pictures: list[str]) -> "list[np.ndarray | None]":
-    """The pictures as the network sees them.
+def _preprocess_files(paths: list[str]) -> "list[np.ndarray | None]":
+    """Read and preprocess image files.
 
     Raises:
-        PictureError: with one line for each that cannot be read.
+        ImageError: with one line for each file that cannot be read.
     """
-    from mnistexp.inference.image_io import open_picture
+    from mnistexp.inference.image_io import read_image
     from mnistexp.inference.preprocessing import preprocess
 
-    images, complaints = [], []
-    for path in pictures:
+    preprocessed, errors = [], []
+    for path in paths:
         try:
-            images.append(preprocess(open_picture(path)))
-        except PictureError as error:
-            complaints.append(str(error))
-    if complaints:
-        raise PictureError("\nerror: ".join(complaints))
-    return images
+            preprocessed.append(preprocess(read_image(path)))
+        except ImageError as error:
+            errors.append(str(error))
+    if errors:
+        raise ImageError("\nerror: ".join(errors))
+    return preprocessed
 
 
-def _targets(pictures: list[str], folder: Path) -> list[Path]:
-    targets = [folder / f"{Path(picture).name}.28x28.png" for picture in pictures]
-    if len(set(targets)) < len(targets):
-        raise InputError("--show: expected pictures of different names. Received: some of the same")
+def _output_files(paths: list[str], folder: Path) -> list[Path]:
+    files = [folder / f"{Path(path).name}.28x28.png" for path in paths]
+    if len(set(files)) < len(files):
+        raise InputError(
+            "--show: expected images of different file names. Received: several of the same name"
+        )
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--show: expected a folder. Received: {folder}, which is a file")
-    return targets
+    return files
 
 
-def _save(image: "np.ndarray | None", target: Path) -> None:
+def _save(image: "np.ndarray | None", file: Path) -> None:
     from PIL import Image
 
     if image is not None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(target)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(file)
 
 
-def _document(name: str, answer: "Answer") -> dict[str, Any]:
-    digit, confidence = answer.ranking[0] if answer.ranking else (None, None)
+def _to_dict(name: str, prediction: "Prediction") -> dict[str, Any]:
+    digit, confidence = prediction.ranking[0] if prediction.ranking else (None, None)
     return {
-        "picture": name,
-        "verdict": answer.verdict,
-        "digit": digit if answer.verdict == "digit" else None,
+        "image": name,
+        "status": prediction.status,
+        "digit": digit if prediction.status == "digit" else None,
         "confidence": confidence,
-        "probabilities": list(answer.probabilities),
+        "probabilities": list(prediction.probabilities),
     }

@@ -1,4 +1,4 @@
-"""`mnistexp serve`: MLflow's scoring server with a trained model."""
+"""`mnistexp serve`: MLflow's scoring server for a trained model."""
 
 import tempfile
 from pathlib import Path
@@ -20,7 +20,7 @@ def serve(
     uri: Uri = None,
     experiment: Experiment = "mnistexp",
 ) -> None:
-    """Answer requests on 127.0.0.1 by MLflow's scoring server. Ctrl-C ends it."""
+    """Serve a trained model on 127.0.0.1 with MLflow's scoring server. Stop with Ctrl-C."""
     check_free(port)
 
     from mnistexp.analysis import tracking_of
@@ -34,21 +34,21 @@ def serve(
     trained = load_model(stored, tracking)
     with tempfile.TemporaryDirectory(prefix="mnistexp-serve-") as folder:
         example = Path(folder) / "seven.json"
-        label = _write_example(trained, example)
-        serve_here(build_app(trained), port, lambda at: _announce(at, example, label))
+        label = _write_example_request(trained, example)
+        serve_here(build_app(trained), port, lambda at: _print_usage(at, example, label))
 
 
-def _announce(address: str, example: Path, label: int) -> None:
-    print(f"Scoring server: {address}  (Ctrl-C ends it)\nIs it well?  curl -f {address}/health")
-    print(f"A request, with a test image of a {label}:")
+def _print_usage(address: str, example: Path, label: int) -> None:
+    print(f"Scoring server: {address}  (Ctrl-C to stop)\nHealth check: curl -f {address}/health")
+    print(f"Example request with a test image of a {label}:")
     print(
         f"curl -s {address}/invocations -H 'Content-Type: application/json' -d @{example}",
         flush=True,
     )
 
 
-def _write_example(trained: "TrainedModel", file: Path) -> int:
-    """The first test image of MNIST as a request, and what it shows."""
+def _write_example_request(trained: "TrainedModel", file: Path) -> int:
+    """Write the first test image of MNIST as a request, and return its label."""
     import json
 
     from mnistexp.config.compose import compose_config

@@ -1,23 +1,24 @@
-"""What a model says to a prepared picture."""
+"""The digit that a model predicts for a preprocessed image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from mnistexp.learner.metrics import Predictor
 
 MIN_CONFIDENCE = 0.5
-"""Below it, the answer is that this does not look like a digit: of 600 photographs of validation
-digits that `conv_big` reads rightly, it is as unsure of one in 500."""
+"""A prediction below this probability counts as "not a digit". Of 600 photographs of validation
+digits that `conv_big` classifies correctly, one in 500 is below it."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a model says.
+class Prediction:
+    """A model's prediction for one image.
 
-    image: what it has seen, uint8 [28, 28]; None if no digit was found in the picture.
-    probabilities: of the digits 0 to 9; empty if none was found.
+    image: the preprocessed image, uint8 [28, 28]; None if the original shows no digit.
+    probabilities: of the digits 0 to 9; empty without an image.
     """
 
     image: np.ndarray | None
@@ -25,24 +26,27 @@ class Answer:
 
     @property
     def ranking(self) -> list[tuple[int, float]]:
-        """(digit, probability), the likeliest first."""
-        pairs = enumerate(self.probabilities)
-        return sorted(pairs, key=lambda pair: pair[1], reverse=True)
+        """(digit, probability), sorted by descending probability."""
+        return sorted(enumerate(self.probabilities), key=lambda pair: pair[1], reverse=True)
 
     @property
-    def verdict(self) -> str:
-        """`digit`, `no digit found` or `does not look like a digit`."""
+    def status(self) -> Literal["digit", "no digit found", "does not look like a digit"]:
+        """Whether the image shows a digit, and if not, why."""
         if self.image is None:
             return "no digit found"
-        sure = max(self.probabilities) >= MIN_CONFIDENCE
-        return "digit" if sure else "does not look like a digit"
+        is_confident = max(self.probabilities) >= MIN_CONFIDENCE
+        return "digit" if is_confident else "does not look like a digit"
 
 
-def classify_images(model: Predictor, images: Sequence[np.ndarray | None]) -> list[Answer]:
-    """The answer to each prepared picture. Args: images: of `preprocess`."""
+def classify_images(model: Predictor, images: Sequence[np.ndarray | None]) -> list[Prediction]:
+    """Predict the digit of each image.
+
+    Args:
+        images: what `mnistexp.inference.preprocessing.preprocess` returned, None included.
+    """
     found = [image for image in images if image is not None]
-    asked = iter(model.predict_probabilities(np.stack(found)[..., np.newaxis]) if found else [])
+    rows = iter(model.predict_probabilities(np.stack(found)[..., np.newaxis]) if found else [])
     return [
-        Answer(None, ()) if image is None else Answer(image, tuple(map(float, next(asked))))
+        Prediction(None, ()) if image is None else Prediction(image, tuple(map(float, next(rows))))
         for image in images
     ]

@@ -1,4 +1,4 @@
-"""What a trained model is worth on a split, in detail."""
+"""Metrics of a trained model on a split: accuracy, loss, calibration, and figures per class."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from mnistexp.data import Split
+from mnistexp.data.splits import NUM_CLASSES
 from mnistexp.learner.metrics import Predictor, calibration, score
 
-NUM_CLASSES = 10
-LEVEL = 0.95
+CONFIDENCE_LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class ClassFigures:
-    """One class: precision and recall, 0 to 1, and how many images the split has of it."""
+class ClassMetrics:
+    """Precision and recall of one class, 0 to 1, and the number of its images in the split."""
 
     precision: float
     recall: float
@@ -24,13 +24,12 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class ClassificationReport:
-    """How good a model is on some images.
+    """The metrics of a model on a split.
 
-    loss: mean cross-entropy in nats. accuracy: 0 to 1. interval: that the accuracy on endless such
-    images lies in, with a confidence of 95 % (E. B. Wilson, Probable Inference, the Law of
-    Succession, and Statistical Inference, 1927). calibration_error: see
-    `learner.metrics.calibration`. classes: from 0 to 9. confusion: number of images by class
-    and what they were taken for.
+    loss: mean cross-entropy in nats. accuracy: 0 to 1. interval: the 95 % confidence interval of
+    the accuracy (E. B. Wilson, Probable Inference, the Law of Succession, and Statistical
+    Inference, 1927). calibration_error: see `learner.metrics.calibration`. classes: of the digits 0
+    to 9. confusion: numbers of images, a row for each true class, a column for each predicted one.
     """
 
     num_images: int
@@ -38,12 +37,12 @@ class ClassificationReport:
     accuracy: float
     interval: tuple[float, float]
     calibration_error: float
-    classes: tuple[ClassFigures, ...]
+    classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
 
     @property
     def metrics(self) -> Mapping[str, float]:
-        """What can be logged as metrics."""
+        """The single numbers, which can be logged as metrics."""
         low, high = self.interval
         return {
             "loss": self.loss,
@@ -54,47 +53,47 @@ class ClassificationReport:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """Return all fields, for JSON."""
         return asdict(self)
 
 
 def report_classification(model: Predictor, split: Split) -> ClassificationReport:
-    """Ask a model about every image of a split, which has at least one."""
+    """Classify all images of a split, which must have at least one, and compute the metrics."""
     probabilities = model.predict_probabilities(split.images)
-    figures = score(probabilities, split.labels)
-    answers = probabilities.argmax(axis=1)
+    predicted = probabilities.argmax(axis=1)
+    metrics = score(probabilities, split.labels)
     return ClassificationReport(
         num_images=len(split),
-        loss=figures["loss"],
-        accuracy=figures["accuracy"],
-        interval=_interval(int((answers == split.labels).sum()), len(split)),
+        loss=metrics["loss"],
+        accuracy=metrics["accuracy"],
+        interval=_confidence_interval(int((predicted == split.labels).sum()), len(split)),
         calibration_error=calibration(probabilities, split.labels)[1],
-        classes=_classes(split.labels, answers),
-        confusion=_confusion(split.labels, answers),
+        classes=_class_metrics(split.labels, predicted),
+        confusion=_confusion_matrix(split.labels, predicted),
     )
 
 
-def _interval(num_correct: int, num_images: int) -> tuple[float, float]:
+def _confidence_interval(num_correct: int, num_images: int) -> tuple[float, float]:
     from scipy.stats import binomtest
 
-    found = binomtest(num_correct, num_images).proportion_ci(LEVEL, method="wilson")
-    return float(found.low), float(found.high)
+    interval = binomtest(num_correct, num_images).proportion_ci(CONFIDENCE_LEVEL, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
-def _classes(labels: np.ndarray, answers: np.ndarray) -> tuple[ClassFigures, ...]:
+def _class_metrics(labels: np.ndarray, predicted: np.ndarray) -> tuple[ClassMetrics, ...]:
     from sklearn.metrics import precision_recall_fscore_support
 
     precisions, recalls, _, counts = precision_recall_fscore_support(
-        labels, answers, labels=range(NUM_CLASSES), zero_division=0.0
+        labels, predicted, labels=range(NUM_CLASSES), zero_division=0.0
     )
     return tuple(
-        ClassFigures(float(precision), float(recall), int(count))
+        ClassMetrics(float(precision), float(recall), int(count))
         for precision, recall, count in zip(precisions, recalls, counts, strict=True)
     )
 
 
-def _confusion(labels: np.ndarray, answers: np.ndarray) -> tuple[tuple[int, ...], ...]:
+def _confusion_matrix(labels: np.ndarray, predicted: np.ndarray) -> tuple[tuple[int, ...], ...]:
     from sklearn.metrics import confusion_matrix
 
-    table = confusion_matrix(labels, answers, labels=range(NUM_CLASSES))
-    return tuple(tuple(int(count) for count in row) for row in table)
+    matrix = confusion_matrix(labels, predicted, labels=range(NUM_CLASSES))
+    return tuple(tuple(int(count) for count in row) for row in matrix)

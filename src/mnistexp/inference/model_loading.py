@@ -1,7 +1,8 @@
-"""Loading a stored model, without ever unpickling anything.
+"""Load stored models without unpickling anything.
 
-MLflow's own loaders do what the stored description says: import the code that it names, unpickle
-what lies beside the model, trust the types that it lists. Here the description is only checked.
+MLflow's own loaders trust the stored model: they import the code that its description names,
+unpickle files beside it, and accept the types that it lists. Here the description is only checked,
+and the weights are loaded with Keras' safe mode or with skops and our own list of types.
 """
 
 from collections.abc import Callable
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnistexp.data.splits import NUM_CLASSES
 from mnistexp.device import DeviceConfig
 from mnistexp.errors import ModelError
 from mnistexp.learner.classical import TRUSTED_TYPES
-from mnistexp.learner.network import compile_prediction, predict_in_batches
+from mnistexp.learner.network import compile_prediction
 from mnistexp.model import IMAGE_SHAPE
 from mnistexp.tracking import MlflowTracking, StoredModel, fetch_model
 
@@ -23,38 +25,42 @@ if TYPE_CHECKING:
 
 KERAS_FILE = Path("data/model.keras")
 SKOPS_FILE = Path("model.skops")
-NUM_CLASSES = 10
 INPUT_SHAPES = ((-1, *IMAGE_SHAPE), (-1, int(np.prod(IMAGE_SHAPE))))
+Predict = Callable[[np.ndarray], np.ndarray]
+"""uint8 [num_images, 28, 28, 1] to probabilities [num_images, 10]."""
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model that can be asked.
+    """A model that is loaded and ready to predict.
 
-    name: of its run. description: what MLflow has stored of it, its signature for example.
+    run_name: the name of the run that trained it. description: MLflow's, with the signature.
     """
 
-    name: str
+    run_name: str
     run_id: str
     description: "Model"
-    _predict: Callable[[np.ndarray], np.ndarray]
+    _predict: Predict
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
         """uint8 [num_images, 28, 28, 1] to [num_images, 10], each row of sum 1."""
         return self._predict(images)
 
+    def __str__(self) -> str:
+        return f"{self.run_name}, run {self.run_id}"
+
 
 def load_model(
     stored: StoredModel, tracking: MlflowTracking, device: DeviceConfig | None = None
 ) -> TrainedModel:
-    """Load a model of a run: of a network by Keras' safe mode, of a classical method by skops.
+    """Load the model of a run: a network with Keras' safe mode, a classical method with skops.
 
     Args:
-        device: where a network computes. Default: a GPU where there is one.
+        device: the device of a network. Default: a GPU if there is one.
 
     Raises:
-        ModelError: its files are gone, it is of another kind, of another shape than raw 28×28
-            images to ten probabilities, or holds what is not trusted.
+        ModelError: the files of the model do not exist, have another format, hold types that are
+            not trusted, or do not map raw 28×28 images to ten probabilities.
         DeviceError: the device cannot be set up.
     """
     from mlflow.models import Model
@@ -67,16 +73,16 @@ def load_model(
     elif (folder / SKOPS_FILE).is_file():
         predict = _load_skops(stored, folder / SKOPS_FILE)
     else:
-        kinds = ", ".join(sorted(description.flavors)) or "none"
+        flavors = ", ".join(sorted(description.flavors)) or "none"
         raise ModelError(
-            f"{stored.run_name}: expected a model in Keras' or skops' format. Received: {kinds}; "
-            "other formats are or may be pickles, which are not loaded"
+            f"{stored.run_name}: expected a model in the format of Keras or skops. Received: "
+            f"{flavors}; other formats may be pickles, which are not loaded"
         )
     return TrainedModel(stored.run_name, stored.run_id, description, predict)
 
 
 def _check_signature(stored: StoredModel, description: "Model") -> None:
-    """Refuse another input than raw images, or another output than ten probabilities."""
+    """Refuse a model that does not map raw images to ten probabilities."""
     signature = description.signature
     inputs, outputs = (
         [getattr(spec, "shape", None) for spec in schema] if schema is not None else []
@@ -85,17 +91,16 @@ def _check_signature(stored: StoredModel, description: "Model") -> None:
     if len(inputs) != 1 or inputs[0] not in INPUT_SHAPES or outputs != [(-1, NUM_CLASSES)]:
         raise ModelError(
             f"{stored.run_name}: expected a model of 28×28 images, {list(INPUT_SHAPES[0])}, to "
-            f"{NUM_CLASSES} probabilities. Received: {_shapes(inputs)} to {_shapes(outputs)}"
+            f"{NUM_CLASSES} probabilities. Received: {_format_shapes(inputs)} to "
+            f"{_format_shapes(outputs)}"
         )
 
 
-def _shapes(shapes: list[Any]) -> str:
+def _format_shapes(shapes: list[Any]) -> str:
     return ", ".join(str(list(shape)) if shape else "a table" for shape in shapes) or "no signature"
 
 
-def _load_keras(
-    stored: StoredModel, file: Path, device: DeviceConfig
-) -> Callable[[np.ndarray], np.ndarray]:
+def _load_keras(stored: StoredModel, file: Path, device: DeviceConfig) -> Predict:
     from mnistexp.device import set_up_device
 
     set_up_device(device, seed=0)
@@ -113,19 +118,17 @@ def _load_keras(
             f"{stored.run_name}: expected a network of {list(INPUT_SHAPES[0])}. "
             f"Received: {list(classifier.input_shape)}"
         )
-    run = compile_prediction(classifier)
-    return lambda images: predict_in_batches(run, images)
+    return compile_prediction(classifier)
 
 
-def _load_skops(stored: StoredModel, file: Path) -> Callable[[np.ndarray], np.ndarray]:
+def _load_skops(stored: StoredModel, file: Path) -> Predict:
     import zipfile
 
     import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
         estimator = skops.io.load(file, trusted=list(TRUSTED_TYPES))
-    except (UntrustedTypesFoundException, TypeError, KeyError, zipfile.BadZipFile) as error:
+    except (TypeError, KeyError, zipfile.BadZipFile) as error:  # Untrusted types: TypeError.
         raise ModelError(
             f"{stored.run_name}: expected a scikit-learn model of trusted types. Received: "
             f"{str(error).splitlines()[0]}"

@@ -70,7 +70,7 @@ class NetworkLearner:
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
         """uint8 [num_images, 28, 28, 1] to float32 [num_images, 10], each row of sum 1."""
-        return predict(self._classifier, images)
+        return compile_prediction(self._classifier)(images)
 
     def first_layer(self) -> np.ndarray | None:
         """The weights of the first layer that has any, where it sees the image itself."""
@@ -116,29 +116,22 @@ class NetworkLearner:
         }
 
 
-def predict(classifier: "keras.Model", images: np.ndarray) -> np.ndarray:
-    """The probabilities, float32 [num_images, 10], of uint8 images [num_images, 28, 28, 1]."""
-    return predict_in_batches(compile_prediction(classifier), images)
+def compile_prediction(classifier: "keras.Model") -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from uint8 images [n, 28, 28, 1] to probabilities, float32 [n, 10].
 
-
-def compile_prediction(classifier: "keras.Model") -> Callable[[Any], Any]:
-    """The classifier as a graph, traced when it is first called."""
+    The graph is traced when the function is first called.
+    """
     import tensorflow as tf
 
-    # Not Keras' `predict`: it would set up an input pipeline for what is one array.
-    compiled: Callable[[Any], Any] = tf.function(
-        lambda batch: classifier(batch, training=False), reduce_retracing=True
-    )
-    return compiled
+    # Keras' `predict` would build an input pipeline for each array.
+    compiled = tf.function(lambda batch: classifier(batch, training=False), reduce_retracing=True)
 
+    def predict(images: np.ndarray) -> np.ndarray:
+        starts = range(0, len(images), PREDICTION_BATCH)
+        batches = [compiled(tf.constant(images[s : s + PREDICTION_BATCH])) for s in starts]
+        return np.concatenate([batch.numpy() for batch in batches])
 
-def predict_in_batches(run: Callable[[Any], Any], images: np.ndarray) -> np.ndarray:
-    """As `predict`, by what `compile_prediction` gave."""
-    import tensorflow as tf
-
-    starts = range(0, len(images), PREDICTION_BATCH)
-    batches = [run(tf.constant(images[start : start + PREDICTION_BATCH])) for start in starts]
-    return np.concatenate([batch.numpy() for batch in batches])
+    return predict
 
 
 def use_xla(model: NetworkConfig, wish: str, device: Device) -> bool:

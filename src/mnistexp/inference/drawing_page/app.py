@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistexp.errors import PictureError
+from mnistexp.errors import ImageError
 from mnistexp.learner.metrics import Predictor
 
 PAGE = Path(__file__).parent / "page"
@@ -22,9 +22,9 @@ HEADERS = {
 def build_app(model: Predictor, title: str) -> Any:
     """The ASGI application.
 
-    `GET /` is the page. `POST /predict` takes a picture of a drawing, PNG for example, and gives
-    JSON: `verdict`, `probabilities` (ten, or none if no digit was found) and `image`, the 28×28
-    pixels as a data URL. What is no picture gets status 400, what is too large 413.
+    `GET /` is the page. `POST /predict` takes an image of a drawing, PNG for example, and gives
+    JSON: `status`, `probabilities` (ten, or none if no digit was found) and `image`, the 28×28
+    pixels as a data URL. Content that is not an image gets status 400, too large content 413.
 
     Args:
         title: what the page calls the model.
@@ -52,7 +52,7 @@ def build_app(model: Predictor, title: str) -> Any:
                 return JSONResponse({"message": message}, status_code=413)
         try:
             return JSONResponse(await asyncio.to_thread(_answer, model, content))
-        except PictureError as error:
+        except ImageError as error:
             return JSONResponse({"message": str(error)}, status_code=400)
 
     return Starlette(
@@ -72,14 +72,14 @@ def _page(title: str) -> str:
 
 def _answer(model: Predictor, content: bytes) -> dict[str, Any]:
     from mnistexp.inference.classification import classify_images
-    from mnistexp.inference.image_io import read_picture
+    from mnistexp.inference.image_io import decode_image
     from mnistexp.inference.preprocessing import preprocess
 
-    (answer,) = classify_images(model, [preprocess(read_picture(content, "drawing"))])
+    (prediction,) = classify_images(model, [preprocess(decode_image(content, "drawing"))])
     return {
-        "verdict": answer.verdict,
-        "probabilities": list(answer.probabilities),
-        "image": None if answer.image is None else _data_url(answer.image),
+        "status": prediction.status,
+        "probabilities": list(prediction.probabilities),
+        "image": None if prediction.image is None else _data_url(prediction.image),
     }
 
 

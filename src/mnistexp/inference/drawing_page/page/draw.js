@@ -101,7 +101,7 @@ function show(result) {
   });
   if (!result) tell("–", "Draw with mouse, pen or finger.");
   else if (!shares) tell("–", "No digit found.");
-  else if (result.verdict === "digit") tell(shares.indexOf(most), `${(100 * most).toFixed(1)} % sure`);
+  else if (result.status === "digit") tell(shares.indexOf(most), `${(100 * most).toFixed(1)} % sure`);
   else tell("?", "This does not look like a digit.");
 }
 

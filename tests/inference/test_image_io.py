@@ -1,0 +1,119 @@
+"""Decoding image files: formats, orientation, transparency, depth, and what is refused."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from photographs import draw_seven, similarity
+from PIL import Image, ImageOps
+
+from mnistexp.errors import ImageError
+from mnistexp.inference.image_io import MAX_PIXELS, decode_image, read_image
+from mnistexp.inference.preprocessing import preprocess
+
+
+def encode(image: Image.Image, file_format: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, file_format, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_every_format_gives_the_same_digit(file_format: str) -> None:
+    decoded = decode_image(encode(draw_seven(), file_format), "seven")
+    assert similarity(preprocess(decoded), preprocess(draw_seven())) > 0.98
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_orientation_of_the_camera_is_applied(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = ImageOps.exif_transpose(draw_seven())
+    # A camera stores the inverse of the transformation that the tag names.
+    inverse = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    if orientation in inverse:
+        stored = stored.transpose(inverse[orientation])
+    decoded = decode_image(encode(stored, "JPEG", exif=exif, quality=95), "seven")
+    assert decoded.size == (300, 400)
+    assert similarity(preprocess(decoded), preprocess(draw_seven())) > 0.98
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+def test_transparency_becomes_a_background_for_dark_and_for_light_ink(ink: int) -> None:
+    coverage = ImageOps.invert(draw_seven().convert("L"))
+    image = Image.new("RGBA", coverage.size, (ink, ink, ink, 0))
+    image.putalpha(coverage)
+    decoded = decode_image(encode(image, "PNG"), "seven")
+    assert similarity(preprocess(decoded), preprocess(draw_seven())) > 0.95
+
+
+def test_a_palette_with_a_transparent_color_is_decoded() -> None:
+    image = draw_seven().convert("P")
+    file = encode(image, "PNG", transparency=image.getpixel((0, 0)))
+    assert similarity(preprocess(decode_image(file, "seven")), preprocess(draw_seven())) > 0.9
+
+
+@pytest.mark.parametrize("highest", [65_535, 4_095])
+def test_16_bits_are_scaled_whatever_range_is_used(highest: int) -> None:
+    gray = np.asarray(draw_seven().convert("L"), "f8") / 255
+    image = Image.fromarray((gray * highest).astype("u2"))
+    for file_format in ("PNG", "TIFF"):
+        decoded = decode_image(encode(image, file_format), "seven")
+        assert similarity(preprocess(decoded), preprocess(draw_seven())) > 0.95
+
+
+def encode_bomb() -> bytes:
+    """Return a PNG of some kilobytes with 20,000 × 20,000 pixels."""
+    image = Image.new("1", (20_000, 20_000))
+    assert image.width * image.height > MAX_PIXELS
+    return encode(image, "PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "message"),
+    [
+        ("empty.png", lambda: b"", "an empty file, 0 bytes"),
+        ("notes.png", lambda: b"plain text", "expected a PNG, JPEG, WebP or TIFF image"),
+        ("half.png", lambda: encode(draw_seven(), "PNG")[:300], "expected a complete image"),
+        ("half.jpg", lambda: encode(draw_seven(), "JPEG")[:900], "expected a complete image"),
+        ("half.tif", lambda: encode(draw_seven(), "TIFF")[:9000], "expected a complete image"),
+        ("half.webp", lambda: encode(draw_seven(), "WEBP")[:200], "expected a complete image"),
+        ("bomb.png", encode_bomb, "expected at most 120,000,000 pixels"),
+        (
+            "page.eps",
+            lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+            "something else",
+        ),
+    ],
+)
+def test_a_file_that_is_not_a_complete_image_is_rejected(
+    name: str, payload: object, message: str, tmp_path: Path
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(payload())  # type: ignore[operator]
+    with pytest.raises(ImageError, match=message) as caught:
+        read_image(str(file))
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("https://example.org/7.png", "an address"),
+        (".", "a folder"),
+        ("nowhere.png", "no such file"),
+    ],
+)
+def test_a_path_that_is_not_a_file_is_rejected(path: str, message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        read_image(path)
