@@ -2,8 +2,8 @@
 
 The steps follow the making of MNIST (http://yann.lecun.com/exdb/mnist, LeCun et al.,
 "Gradient-based learning applied to document recognition", 1998): the digit, light on dark, is
-scaled into a box of 20×20 pixels with its aspect ratio kept, and placed into 28×28 pixels with its
-center of mass in the middle. Anti-aliasing gives gray levels.
+scaled into a box of 20×20 pixels with its aspect ratio kept, and placed into 28×28 pixels by its
+center of mass. Anti-aliasing gives gray levels.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -240,12 +240,15 @@ def _scale(ink: np.ndarray) -> np.ndarray:
 
 
 def _center(digit: np.ndarray) -> np.ndarray:
-    """Place a digit, float32 0 to 1, into uint8 [28, 28], its center of mass in the middle."""
+    """Place a digit, float32 0 to 1, into uint8 [28, 28] with its center of mass at pixel (14, 14).
+
+    That is where the center of mass of MNIST's images is.
+    """
     from scipy import ndimage
 
     center_of_mass: Any = ndimage.center_of_mass(digit)
     starts = [
-        min(max(round(OUTPUT_SIDE / 2 - (middle + 0.5)), 0), OUTPUT_SIDE - size)
+        min(max(round(OUTPUT_SIDE / 2 - middle), 0), OUTPUT_SIDE - size)
         for middle, size in zip(center_of_mass, digit.shape, strict=True)
     ]
     rows, columns = (
