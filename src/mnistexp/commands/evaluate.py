@@ -47,8 +47,10 @@ def evaluate(
     name = _test_set_name(config)
     document = json.dumps(
         {
-            "model": trained.run_name, "run_id": trained.run_id,
-            "data": name, "digest": data.digest,
+            "model": trained.run_name,
+            "run_id": trained.run_id,
+            "data": name,
+            "digest": data.digest,
             **report.to_dict(),
         }
     )
