@@ -1,7 +1,7 @@
 """A config-driven experiment runner for MNIST-size image classification.
 
-In Python and in notebooks: `run` trains what a command line would, `load_runs` and `load_history`
-read back what is in the store, and `watch` draws what a run has recorded.
+For Python and notebooks: `run` trains one config, `load_runs` and `load_history` read runs from
+the tracking store, and `watch` shows the recording of a run.
 """
 
 from importlib import import_module
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Result", "__version__", "load_history", "load_runs", "run", "watch"]
 
-HOMES = {
+MODULES = {
     "Result": "mnistexp.api",
     "run": "mnistexp.api",
     "load_history": "mnistexp.analysis",
     "load_runs": "mnistexp.analysis",
     "watch": "mnistexp.dashboard",
 }
-"""Where each name is defined. They load pandas and more, which the command line can do without."""
+"""The module of each public name. Imported on first use, since they load pandas and more."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in HOMES:
+    if name not in MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(HOMES[name]), name)
+    return getattr(import_module(MODULES[name]), name)

@@ -1,4 +1,4 @@
-"""`python -m mnistexp` is the command `mnistexp`."""
+"""Run the command `mnistexp` as `python -m mnistexp`."""
 
 from mnistexp.cli import main
 

@@ -1,4 +1,4 @@
-"""The entry point: the first word decides whether Typer or Hydra takes the rest."""
+"""The entry point. The first argument decides: Typer runs commands, Hydra everything else."""
 
 import sys
 from typing import Annotated
@@ -30,32 +30,40 @@ from mnistexp.signals import Terminated, repeat_lost_interrupts, sigterm_as_inte
 from mnistexp.version import __version__
 
 EXAMPLES = """\
-[bold]mnistexp[/bold]                                        the default: softmax, seconds
-[bold]mnistexp model=conv_big optim=adam_decay[/bold]        a network above 99 %
+[bold]mnistexp[/bold]                                        the default: softmax, some seconds
+[bold]mnistexp model=conv_big optim=adam_decay[/bold]        a network with over 99 %
 [bold]mnistexp optim=sgd optim/decay=cosine train.epochs=3[/bold]
 [bold]mnistexp model=two_layers model.layers.hidden1.units=400[/bold]
 [bold]mnistexp -m optim=sgd,adam seed=0,1,2[/bold]           a run for each combination
-[bold]mnistexp model=conv --cfg job[/bold]                   show the settings, run nothing"""
+[bold]mnistexp model=conv --cfg job[/bold]                   only print the settings"""
 
 
-class Help(TyperGroup):
-    """Typer's page of the commands, led by how a run is started and what can be chosen."""
+COMMANDS = (
+    *(ui, compare, diff, report, watch, verify, results, evaluate, predict, draw, serve, promote),
+    *(schema, doctor, completion),
+)
+
+
+class RootGroup(TyperGroup):
+    """The group of all commands. Its help explains first how to start a run."""
 
     def format_help(self, ctx: typer.Context, formatter: object) -> None:  # type: ignore[override]
-        """Print the page."""
+        """Print the usage, the config groups with their options, and the commands."""
         console = Console()
         console.print("\n[bold]mnistexp[/bold] trains image classifiers from configs.\n")
         console.print("[bold]Usage[/bold]  mnistexp [GROUP=OPTION …] [SETTING=VALUE …]")
         console.print("       mnistexp COMMAND\n")
         console.print(Padding(EXAMPLES, (0, 0, 1, 2)), highlight=False)
         console.print("[bold]Groups and their options[/bold]")
-        console.print(_columns({group: "  ".join(o) for group, o in list_groups().items()}))
+        groups = list_groups().items()
+        console.print(_two_columns({group: "  ".join(options) for group, options in groups}))
         console.print("[bold]Commands[/bold]")
-        console.print(_columns({n: c.get_short_help_str(100) for n, c in self.commands.items()}))
+        commands = self.commands.items()
+        console.print(_two_columns({name: c.get_short_help_str(100) for name, c in commands}))
         console.print("[dim]--version prints the version, COMMAND --help explains a command.[/dim]")
 
 
-def _columns(rows: dict[str, str]) -> Padding:
+def _two_columns(rows: dict[str, str]) -> Padding:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column()
@@ -65,34 +73,17 @@ def _columns(rows: dict[str, str]) -> Padding:
 
 
 app = typer.Typer(
-    cls=Help, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=RootGroup, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
 )
-app.command()(ui)
-app.command()(compare)
-app.command()(diff)
-app.command()(report)
-app.command()(watch)
-app.command()(verify)
-app.command()(results)
-app.command()(evaluate)
-app.command()(predict)
-app.command()(draw)
-app.command()(serve)
-app.command()(promote)
-app.command()(schema)
-app.command()(doctor)
-app.command()(completion)
+for command in COMMANDS:
+    app.command()(command)
+COMMAND_NAMES = [command.__name__ for command in COMMANDS]
 
 
 @app.callback(invoke_without_command=True)
-def _options(version: Annotated[bool, typer.Option("--version")] = False) -> None:
+def _print_version(version: Annotated[bool, typer.Option("--version")] = False) -> None:
     if version:
         typer.echo(f"mnistexp {__version__}")
-
-
-def command_names() -> list[str]:
-    """What the first word may be for Typer to take it."""
-    return [command.callback.__name__ for command in app.registered_commands if command.callback]
 
 
 def main() -> None:
@@ -115,11 +106,11 @@ def main() -> None:
 
 def _dispatch(arguments: list[str]) -> None:
     first = arguments[0] if arguments else ""
-    if first in {*command_names(), "--version"}:
+    if first in {*COMMAND_NAMES, "--version"}:
         app(arguments)
     elif {"-h", "--help"} & set(arguments):
         app(["--help"])
     else:
         from mnistexp.commands.run import run
 
-        run(arguments, command_names())
+        run(arguments, COMMAND_NAMES)

@@ -1,4 +1,4 @@
-"""From the words of a command to one validated config.
+"""Compose and validate the config of a run.
 
-Import from the modules: `--help` needs only `config_groups`, and must not load Hydra and pydantic.
+Import from the modules: `--help` needs only `config_groups` and must not load Hydra and pydantic.
 """

@@ -1,4 +1,4 @@
-"""What an experiment is expected to reach, and whether it did."""
+"""The expected result of an experiment."""
 
 from typing import Annotated
 
@@ -11,23 +11,26 @@ Accuracy = Annotated[float, Field(ge=0, le=1)]
 
 
 class Expectation(Section):
-    """The interval of the final test accuracy, or that the loss becomes NaN."""
+    """Either an interval of the final test accuracy, or a loss that becomes NaN."""
 
     test_accuracy: Annotated[tuple[Accuracy, Accuracy], Strict(False)] | None = None
-    """[lowest, highest] of the final test accuracy."""
+    """[lowest, highest] final test accuracy, 0 to 1."""
     diverges: bool = False
     """The loss becomes NaN or infinite, and the run stops there."""
     claim: str = ""
-    """What the source says, in short."""
+    """What the source of the experiment claims, in short."""
     note: str = ""
-    """Where what is reached differs from the claim: why, as far as it is known."""
+    """Why the result differs from the claim, if it does."""
     shortened: list[str] = []
-    """Settings with which `mnistexp verify` runs it, as the whole takes over 30 minutes."""
+    """Overrides with which `mnistexp verify` shortens an experiment of over 30 minutes."""
 
     @model_validator(mode="after")
-    def _one_kind(self) -> "Expectation":
+    def _check_one_kind(self) -> "Expectation":
         if self.diverges == (self.test_accuracy is not None):
-            raise ConfigError("expect: expected either test_accuracy or diverges=true")
+            received = "both" if self.diverges else "neither"
+            raise ConfigError(
+                f"expect: expected either test_accuracy or diverges=true. Received: {received}"
+            )
         if self.test_accuracy and self.test_accuracy[0] > self.test_accuracy[1]:
             raise ConfigError(
                 f"expect.test_accuracy: expected [lowest, highest]. Received: {self.test_accuracy}"
@@ -35,7 +38,11 @@ class Expectation(Section):
         return self
 
     def is_met(self, test_accuracy: float | None) -> bool:
-        """Args: test_accuracy: the final one, from 0 to 1; None where the training diverged."""
+        """Return whether a result meets the expectation.
+
+        Args:
+            test_accuracy: the final test accuracy, 0 to 1; None if the training diverged.
+        """
         if self.test_accuracy is None or test_accuracy is None:
             return self.diverges and test_accuracy is None
         lowest, highest = self.test_accuracy
