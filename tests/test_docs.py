@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ValueType
 from support import Command
 
-from mnistexp.cli import command_names
+from mnistexp.cli import COMMAND_NAMES
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config import Config
 from mnistexp.config.config_groups import list_groups
@@ -96,7 +96,7 @@ def test_a_documented_command_is_valid(
     arguments: list[str],
 ) -> None:
     monkeypatch.chdir(recipe_folder)
-    if arguments[:1] and arguments[0] in command_names():
+    if arguments[:1] and arguments[0] in COMMAND_NAMES:
         help_text = mnistexp(arguments[0], "--help").out
         assert all(argument in help_text for argument in arguments if argument.startswith("--"))
         return
@@ -177,7 +177,7 @@ def test_the_reference_shows_type_range_and_default(reference: Any, text: str) -
 
 def test_the_reference_contains_every_command_and_option(reference: Any, mnistexp: Command) -> None:
     page = reference.commands_page()
-    for command in command_names():
+    for command in COMMAND_NAMES:
         (section,) = re.findall(rf"\n## `mnistexp {command}`\n(.*?)(?=\n## |\Z)", page, re.DOTALL)
         options = set(re.findall(r"--[a-z-]+", mnistexp(command, "--help").out)) - {"--help"}
         assert options <= set(re.findall(r"--[a-z-]+", section))

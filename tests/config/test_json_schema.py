@@ -1,15 +1,13 @@
 """The JSON schemas by which an editor completes and checks YAML files."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 from omegaconf import OmegaConf
-from support import Command, write_user_experiment
 
-from mnistexp.config.config_groups import EXPERIMENT_GROUPS, package_folder
+from mnistexp.config.config_groups import package_folder
 from mnistexp.config.json_schema import file_schemas
 
 SCHEMAS = file_schemas()
@@ -24,35 +22,35 @@ def read(path: Path) -> Any:
     return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
 
 
-def complaints(schema: str, content: Any) -> list[str]:
-    found = jsonschema.Draft7Validator(SCHEMAS[schema]).iter_errors(content)
-    return [f"{error.json_path}: {error.message}" for error in found]
+def error_messages(schema: str, content: Any) -> list[str]:
+    errors = jsonschema.Draft7Validator(SCHEMAS[schema]).iter_errors(content)
+    return [f"{error.json_path}: {error.message}" for error in errors]
 
 
-def of_yaml(schema: str, text: str) -> list[str]:
-    return complaints(schema, OmegaConf.to_container(OmegaConf.create(text), resolve=False))
+def errors_in_yaml(schema: str, text: str) -> list[str]:
+    return error_messages(schema, OmegaConf.to_container(OmegaConf.create(text), resolve=False))
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_each_is_a_schema(name: str) -> None:
+def test_each_schema_is_valid(name: str) -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMAS[name])
 
 
-def test_every_group_but_hydras_has_one() -> None:
+def test_each_group_except_hydras_has_a_schema() -> None:
     folders = {path.parent for path in package_folder("conf").glob("*/**/*.yaml")}
     groups = {str(folder.relative_to(package_folder("conf"))) for folder in folders}
     assert {name for name in groups if not name.startswith("hydra/")} <= set(SCHEMAS)
 
 
 @pytest.mark.parametrize("path", CONF, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_the_options_that_ship_are_valid(path: Path) -> None:
+def test_each_option_of_the_package_is_valid(path: Path) -> None:
     group = str(path.parent.relative_to(package_folder("conf")))
-    assert complaints(group, read(path)) == []
+    assert error_messages(group, read(path)) == []
 
 
 @pytest.mark.parametrize("path", EXPERIMENT_FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
-def test_the_experiments_that_ship_are_valid(path: Path) -> None:
-    assert complaints("experiment", read(path)) == []
+def test_each_experiment_of_the_package_is_valid(path: Path) -> None:
+    assert error_messages("experiment", read(path)) == []
 
 
 @pytest.mark.parametrize(
@@ -86,8 +84,8 @@ def test_the_experiments_that_ship_are_valid(path: Path) -> None:
         ("tracking", "uris: sqlite:///x.db"),
     ],
 )
-def test_a_mistake_is_refused(schema: str, text: str) -> None:
-    assert of_yaml(schema, text)
+def test_a_mistake_is_an_error(schema: str, text: str) -> None:
+    assert errors_in_yaml(schema, text)
 
 
 @pytest.mark.parametrize(
@@ -106,40 +104,11 @@ def test_a_mistake_is_refused(schema: str, text: str) -> None:
     ],
 )
 def test_a_part_of_a_config_is_allowed(schema: str, text: str) -> None:
-    assert of_yaml(schema, text) == []
+    assert errors_in_yaml(schema, text) == []
 
 
-def test_editors_find_what_a_setting_means() -> None:
+def test_a_setting_has_its_description_and_default() -> None:
     settings = SCHEMAS["experiment"]["$defs"]["TrainConfig"]["properties"]
     assert settings["batch_size"]["default"] == 100
     assert settings["batch_size"]["description"].startswith("Images per step.")
     assert SCHEMAS["model"]["properties"]["layers"]["description"].startswith("From the image")
-
-
-def test_the_whole_schema_is_printed_and_those_of_the_files(mnistexp: Command) -> None:
-    whole = json.loads(mnistexp("schema").out)
-    assert "required" in whole
-    assert json.loads(mnistexp("schema", "optim/decay").out) == SCHEMAS["optim/decay"]
-    for group in EXPERIMENT_GROUPS:
-        assert json.loads(mnistexp("schema", group).out) == SCHEMAS["experiment"]
-    outcome = mnistexp("schema", "modle")
-    assert outcome.exit_code == 2
-    assert "Did you mean model" in outcome.err
-
-
-def test_written_for_an_editor_and_named_by_a_file(mnistexp: Command, tmp_path: Path) -> None:
-    (tmp_path / "mine" / "model").mkdir(parents=True)
-    (tmp_path / "mine" / "model" / "tiny.yaml").write_text("activation: relu\n")
-    out = mnistexp("schema", "--write", ".schemas", "--config-dir", "mine").out
-    package, line = out.strip().splitlines()[-2:]
-    write_user_experiment(tmp_path, "mine", "defaults:\n  - override /model: tiny\nseed: 5\n")
-    file = tmp_path / "experiments" / "user" / "mine.yaml"
-    file.write_text(file.read_text().replace(package, f"{package}\n{line}"))
-    named = file.parent / line.partition("$schema=")[2]
-    schema = json.loads(named.read_text())
-    jsonschema.validate(read(file), schema, jsonschema.Draft7Validator)
-    assert {path.name for path in named.parent.iterdir()} == {
-        f"{name.replace('/', '.')}.json" for name in SCHEMAS
-    }
-    outcome = mnistexp("--config-dir", "mine", "user=mine", "--cfg", "job")
-    assert "\nseed: 5" in f"\n{outcome.out}", outcome.err

@@ -1,0 +1,65 @@
+"""A run from the command line: its output, its exit codes, and the user's own config groups."""
+
+import re
+from pathlib import Path
+
+from support import QUICK, Command, write_user_experiment
+
+
+def test_a_run_prints_a_table_of_results_and_how_to_open_them(mnistexp: Command) -> None:
+    outcome = mnistexp(*QUICK, "train.evaluate_on=[validation,test]")
+    assert outcome.exit_code == 0
+    for row in (
+        *("train accuracy", "validation accuracy", "test accuracy", "test accuracy, maximum"),
+        *("seconds", "images per second", "parameters", "run id"),
+    ):
+        assert re.search(rf"^{row} +\S", outcome.out, re.MULTILINE), row
+    assert "mnistexp ui" in outcome.out
+    assert outcome.err == ""
+    assert max(len(line.rstrip()) for line in outcome.out.splitlines()[2:]) <= 80
+
+
+def test_cfg_prints_the_settings_without_a_run(mnistexp: Command) -> None:
+    outcome = mnistexp("model=conv", "seed=5", "--cfg", "job")
+    assert outcome.exit_code == 0
+    assert "seed: 5" in outcome.out
+    assert "kernel_size: 5" in outcome.out
+
+
+def test_the_hint_how_to_open_the_results_names_another_store(mnistexp: Command) -> None:
+    outcome = mnistexp(*QUICK, "tracking.uri=sqlite:///other.db")
+    assert "mnistexp ui --uri sqlite:///other.db" in outcome.out
+
+
+def test_the_table_names_the_device(mnistexp: Command) -> None:
+    out = mnistexp(*QUICK, "device.xla=on").out
+    assert re.search(r"^device +.*cores, float32, XLA", out, re.MULTILINE)
+
+
+def test_a_training_that_diverges_ends_with_exit_code_1(mnistexp: Command) -> None:
+    outcome = mnistexp(*QUICK, "optim.learning_rate=1e30", "model=two_layers")
+    assert outcome.exit_code == 1
+    assert re.match(r"error: the loss became (nan|inf) at step \d+\. Try", outcome.err)
+
+
+def test_options_in_a_config_folder_of_the_user_can_be_chosen(
+    mnistexp: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "mine" / "model").mkdir(parents=True)
+    (tmp_path / "mine" / "model" / "tiny.yaml").write_text(
+        "layers: {flatten: {type: flatten}, logits: {type: dense, units: 10}}\n"
+    )
+    outcome = mnistexp("--config-dir", "mine", "model=tiny", *QUICK)
+    assert outcome.exit_code == 0, outcome.err
+    assert re.search(r"^parameters +7,850", outcome.out, re.MULTILINE)
+
+
+def test_an_experiment_in_the_working_folder_can_be_chosen(
+    mnistexp: Command, tmp_path: Path
+) -> None:
+    write_user_experiment(tmp_path, "mine", "defaults:\n  - override /model: two_layers\nseed: 5\n")
+    assert "mine" in mnistexp("--help").out
+    outcome = mnistexp("user=mine", "--cfg", "job")
+    assert "seed: 5" in outcome.out
+    assert "seed: 6" in mnistexp("user=mine", "seed=6", "--cfg", "job").out
+    assert mnistexp("-m", "user=glob(*)", *QUICK).exit_code == 0

@@ -1,0 +1,120 @@
+"""Composition and validation of overrides: what is accepted, and the messages about the rest."""
+
+import re
+
+import pytest
+
+from mnistexp.config.compose import compose_config
+from mnistexp.config.config_groups import list_groups
+from mnistexp.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model=conv_bg", "model: expected one of .* Received: 'conv_bg'. Did you mean conv_big"),
+        ("optim/decay=cosin", "optim/decay: expected one of .*Did you mean cosine"),
+        ("+train.epoch=3", "train.epoch: unknown setting. Did you mean train.epochs?"),
+        ("train.epoch=3", "train.epoch: unknown setting. Did you mean train.epochs?"),
+        ("epochs=3", "epochs: unknown setting. Did you mean train.epochs?"),
+        ("train.learning_rate=1", "train.learning_rate: .* Did you mean .*optim.learning_rate"),
+        ("modle=conv", "modle: unknown setting. Did you mean model?"),
+        ("train.epochs=0", "train.epochs: expected a number > 0. Received: 0"),
+        ("optim.learning_rate=-1", "optim.learning_rate: expected a number > 0. Received: -1"),
+        ("optim.learning_rate=nan", "optim.learning_rate: expected a finite number"),
+        ("optim.learning_rate=fast", "optim.learning_rate: expected a number. Received: 'fast'"),
+        ("optim.decay=cosine", "optim.decay: .* Choose an option with optim/decay=NAME"),
+        ("seed=1.5", "seed: expected a whole number. Received: 1.5"),
+        ("model.layers.logits.units=true", "model.layers.logits.units: expected a whole number"),
+        ("model.layers.new.type=dens", "model.layers.new: expected one of dense.*mean dense?"),
+        ("model.layers.logits.unit=3", "model.layers.logits.unit: .*model.layers.logits.units?"),
+        ("model.layers.logits.after=nowhere", "model.layers.logits.after: expected the name of"),
+        ("model.activation=relu", "model.activation: no layer of this model refers to"),
+        ("model.bias_initializer=zeroes", "model.bias_initializer: expected one of .*mean zeros"),
+        ("train.evaluate_every=often", "train.evaluate_every: expected a number of steps > 0"),
+        ("train.restore_best_weights=test_accuracy", "the test set never chooses anything"),
+        ("train.early_stopping.monitor=test_loss", "the test set never chooses anything"),
+        ("data.test_slice=[5,2]", r"data.test_slice: expected start < end. Received: \[5, 2\]"),
+        ("data.validation_size=0", "data.validation_size: expected > 0, since train.evaluate_on"),
+        ("data.url=ftp://somewhere", "data.url: expected text of the form"),
+        ("device.precision=float8", "device.precision: expected one of float32"),
+        ("tracking.tags=[a]", "tracking.tags: expected a mapping"),
+        ("seed=${nowhere}", "seed: Interpolation key 'nowhere' not found"),
+        ("seed=[1", r"seed=\[1: expected NAME=VALUE"),
+        ("model=two_layers model.kernel_regularizer.l2=0.1", "model.kernel_regularizer: no layer"),
+        (
+            "model.layers.d={type: dropout, rate: 0.1}",
+            "model.layers.d: a dropout layer would stand",
+        ),
+        ("model.layers.image={type: flatten, after: flatten}", "model.layers.image: this name"),
+        ("optim.clipnorm=1.0 optim.clipvalue=1.0", "optim.clipvalue: expected one kind"),
+        ("optim.use_ema=true train.restore_best_weights=val_loss", "optim.use_ema: expected false"),
+        ("train.batch_size=1000000000", "train.batch_size: expected a number <= 100000"),
+        ("seed=1,2", "seed.*To run each value, add -m"),
+        ("tracking.run_name=Größe", "quotes within quotes"),
+        ("model=random_forest train.epochs=2", "train.epochs: model=random_forest does not use"),
+        ("model=random_forest model.depth=2", "model.depth: unknown setting"),
+        ("train=1", "Config group override must be a string"),
+    ],
+)
+def test_a_wrong_setting_gives_one_line(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as error:
+        compose_config(split_overrides(override))
+    assert "\n" not in str(error.value)
+    assert error.value.exit_code == 2
+
+
+def split_overrides(text: str) -> list[str]:
+    return re.split(r" (?=[a-z0-9_.]+=)", text)
+
+
+def test_epochs_and_steps_cannot_both_be_set() -> None:
+    with pytest.raises(ConfigError, match="either train.epochs or train.steps. Received both"):
+        compose_config(["train.epochs=1", "train.steps=3"])
+
+
+def test_a_wrong_value_that_many_layers_refer_to_is_reported_once() -> None:
+    with pytest.raises(ConfigError) as error:
+        compose_config(["model=five_layers", "model.activation=rellu"])
+    assert str(error.value).count("rellu") == 1
+
+
+@pytest.mark.parametrize("seed", ["-1", "a"])
+@pytest.mark.parametrize("batch_size", ["0", "a"])
+def test_all_wrong_settings_are_reported(seed: str, batch_size: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        compose_config([f"seed={seed}", f"train.batch_size={batch_size}"])
+    assert [line.split(":")[0] for line in str(error.value).splitlines()] == [
+        "seed",
+        "train.batch_size",
+    ]
+
+
+def test_a_setting_that_no_file_contains_can_be_set() -> None:
+    config, _ = compose_config(["train.early_stopping.patience=3", "optim.clipnorm=1.0"])
+    assert config.train.early_stopping is not None
+    assert config.train.early_stopping.patience == 3
+    assert config.optim.clipnorm == 1.0
+
+
+def test_each_optimizer_accepts_each_decay() -> None:
+    for optim in list_groups()["optim"]:
+        for decay in list_groups()["optim/decay"]:
+            config, source = compose_config([f"optim={optim}", f"optim/decay={decay}"])
+            assert config.optim.decay.type == decay
+            assert source.choices["optim/decay"] == decay
+
+
+def test_the_command_line_overrides_the_option_file() -> None:
+    config, _ = compose_config(["optim=adam_decay", "optim.learning_rate=0.01"])
+    assert config.optim.learning_rate == 0.01
+
+
+def test_the_run_name_consists_of_the_choices_and_the_seed() -> None:
+    config, source = compose_config(["model=conv_big", "optim=adam_decay", "seed=4"])
+    assert source.run_name(config) == "conv_big-adam_decay-s4"
+    assert source.overrides == ("model=conv_big", "optim=adam_decay", "seed=4")
+
+
+def test_each_run_has_another_folder() -> None:
+    assert compose_config([])[1].folder != compose_config([])[1].folder

@@ -1,0 +1,76 @@
+"""The command line: help, version, and the messages about wrong arguments."""
+
+import re
+from pathlib import Path
+
+import pytest
+from support import Command
+
+from mnistexp.cli import COMMAND_NAMES
+from mnistexp.config.config_groups import list_groups
+from mnistexp.version import __version__
+
+
+def read_table(text: str) -> dict[str, list[str]]:
+    """The words of the second column by the name in the first; long texts continue below."""
+    rows: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if found := re.match(r"^  (\S+) +(\S.*)$", line):
+            name = found[1]
+            rows[name] = found[2].split()
+        elif re.match(r"^ {4,}\S", line):
+            rows[name] += line.split()
+    return rows
+
+
+def test_help_lists_every_command_and_every_group_with_its_options(mnistexp: Command) -> None:
+    outcome = mnistexp("--help")
+    assert outcome.exit_code == 0
+    groups, commands = (
+        read_table(part) for part in outcome.out.split("Groups and")[1].split("Comm")
+    )
+    assert groups == list_groups()
+    assert set(commands) == set(COMMAND_NAMES)
+    assert all(commands.values()), "a command without a description"
+    assert max(map(len, outcome.out.splitlines())) <= 80
+
+
+def test_help_is_printed_when_settings_precede_the_option(mnistexp: Command) -> None:
+    assert "Groups and their options" in mnistexp("model=conv", "--help").out
+
+
+def test_the_version_is_that_of_the_package(mnistexp: Command) -> None:
+    assert mnistexp("--version").out == f"mnistexp {__version__}\n"
+
+
+def test_the_help_of_a_command_lists_its_options(mnistexp: Command) -> None:
+    outcome = mnistexp("ui", "--help")
+    assert outcome.exit_code == 0
+    assert "--port" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["conv_big"], "Did you mean model=conv_big?"),
+        (["uii"], "Did you mean ui?"),
+        (["--multirunn"], "--multirunn: unknown option. Did you mean --multirun"),
+        (["train.epochs=0"], "train.epochs: expected a number > 0. Received: 0"),
+        (["--resolve"], "--resolve: expected together with --cfg job"),
+        (["-m", "model=conv_bg,softmax"], "Did you mean conv_big"),
+    ],
+)
+def test_wrong_arguments_give_one_line_and_exit_code_2(
+    mnistexp: Command, arguments: list[str], message: str
+) -> None:
+    outcome = mnistexp(*arguments)
+    assert outcome.exit_code == 2
+    assert message in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+    assert outcome.err.startswith("error: ")
+
+
+def test_wrong_settings_create_no_files(mnistexp: Command, tmp_path: Path) -> None:
+    mnistexp("train.epochs=0")
+    mnistexp("model.layers.logits.units=11")
+    assert list(tmp_path.iterdir()) == []
