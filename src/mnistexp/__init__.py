@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any
 from mnistexp.version import __version__
 
 if TYPE_CHECKING:
-    from mnistexp.analysis import load_history, load_runs
-    from mnistexp.api import Result, run
-    from mnistexp.dashboard import watch
+    from mnistexp.analysis.run_tables import load_history, load_runs
+    from mnistexp.api import Result, run, watch
 
 __all__ = ["Result", "__version__", "load_history", "load_runs", "run", "watch"]
 
 MODULES = {
     "Result": "mnistexp.api",
     "run": "mnistexp.api",
-    "load_history": "mnistexp.analysis",
-    "load_runs": "mnistexp.analysis",
-    "watch": "mnistexp.dashboard",
+    "watch": "mnistexp.api",
+    "load_history": "mnistexp.analysis.run_tables",
+    "load_runs": "mnistexp.analysis.run_tables",
 }
 """The module of each public name. Imported on first use, since they load pandas and more."""
 

@@ -1,16 +1,23 @@
 """A run from Python, for notebooks and scripts."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnistexp.analysis.find_recording import find_recording
+from mnistexp.analysis.run_tables import open_run_store
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config import Config
+from mnistexp.dashboard import draw_recording
+from mnistexp.errors import RecordingError
 from mnistexp.experiment import run_experiment
+from mnistexp.tracking import DEFAULT_EXPERIMENT
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -55,3 +62,28 @@ def run(*overrides: str) -> Result:
         run_id=result.run_id,
         recording=result.recording,
     )
+
+
+def watch(
+    run: "Result | str | os.PathLike[str] | None" = None,
+    *,
+    experiment: str = DEFAULT_EXPERIMENT,
+    uri: str | None = None,
+) -> "Figure":
+    """Draw the six panels of a run, as they are now or were at its end.
+
+    Args:
+        run: the result of a run, a run of the store (see `select_run`), the folder of a run, or a
+            recording. Default: the newest recording of the working folder.
+        experiment: of MLflow.
+        uri: of the store. Default: MLFLOW_TRACKING_URI, else mlflow.db here.
+
+    Raises:
+        InputError: there is no such run, it was not recorded, or nothing is recorded yet.
+    """
+    if not isinstance(run, Result):
+        name = None if run is None else os.fspath(run)
+        return draw_recording(find_recording(name, open_run_store(experiment, uri)))
+    if run.recording is None:
+        raise RecordingError("this run was not recorded: run it with dashboard=record")
+    return draw_recording(run.recording)

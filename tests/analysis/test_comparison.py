@@ -15,7 +15,10 @@ import pandas as pd
 import pytest
 from support import QUICK, Command, CommandResult
 
-from mnistexp.analysis import SeedGroup, changes, compare, differing, group_by_seed, within_noise
+from mnistexp.analysis.comparison import compare
+from mnistexp.analysis.seed_groups import SeedGroup, group_by_seed
+from mnistexp.analysis.setting_differences import changes, differing
+from mnistexp.analysis.significance import within_noise
 
 
 @pytest.fixture
@@ -133,7 +136,10 @@ def test_a_baseline_a_metric_an_order_and_columns_can_be_chosen(here: Command) -
         (["--where", "test_accuracy > 2"], "no run has 'test_accuracy > 2'"),
         (["--sort", "test_acuracy"], "Did you mean test_accuracy"),
         (["--columns", "n,modle"], "--columns: .*Received: 'modle'. Did you mean model"),
-        (["--baseline", "softmax"], "--baseline: expected one of .*softmax-sgd"),
+        (
+            ["--baseline", "softmax"],
+            "softmax: expected the id or the name .*Did you mean softmax-sgd",
+        ),
         (["--where", "status = FAILED"], "at least one finished run"),
         (["--uri", "sqlite:////nowhere/mlflow.db"], "expected an existing folder"),
     ],

@@ -8,7 +8,6 @@ import pytest
 from support import QUICK, Command
 
 import mnistexp
-from mnistexp.analysis import filter_runs
 from mnistexp.errors import ConfigError, TrackingError
 
 
@@ -72,11 +71,6 @@ def test_conditions_choose_runs(where: str, count: int) -> None:
 def test_conditions_that_mean_nothing_are_told(where: str, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         mnistexp.load_runs(where)
-
-
-def test_a_filter_of_a_filter_is_both() -> None:
-    runs = mnistexp.load_runs("model = softmax")
-    assert len(filter_runs(runs, "seed = 2")) == len(mnistexp.load_runs("model=softmax and seed=2"))
 
 
 def test_a_history_has_every_value_that_was_logged() -> None:

@@ -18,7 +18,7 @@ from support import Command, TrackedRun, network_config
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config_groups import list_groups
 from mnistexp.config.config_hash import config_hash
-from mnistexp.dashboard import ViewerProcess, watch
+from mnistexp.dashboard import ViewerProcess, draw_recording
 from mnistexp.dashboard.digit_panels import COMPUTED_COLOUR, TRUE_COLOUR, errors_first
 from mnistexp.dashboard.panels import Panels
 from mnistexp.dashboard.player import Player
@@ -735,7 +735,8 @@ def test_other_data_than_was_recorded_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_notebook_gets_a_figure_that_shows_itself(recorded_run: TrackedRun) -> None:
-    figure = watch(recorded_run.result)
+    assert recorded_run.result.recording is not None
+    figure = draw_recording(recorded_run.result.recording)
     assert isinstance(figure, Figure)
     assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
     assert len([axes for axes in figure.axes if axes.get_label() in PANELS]) == 6

@@ -29,8 +29,8 @@ from mnistexp.tracking.store import lock_file
 
 A_RUN = """
 import time
-from mnistexp.tracking import MlflowTracking, start_run
-with start_run(MlflowTracking(type="mlflow"), "a_run"):
+from mnistexp.tracking import MlflowTracking, run_context
+with run_context(MlflowTracking(type="mlflow"), "a_run"):
     print("begun", flush=True)
     time.sleep(600)
 """
@@ -116,8 +116,8 @@ def test_a_pid_that_was_given_out_again_is_not_the_process_of_the_run(
     with running(tmp_path) as process:
         client = mlflow.MlflowClient(address(store))
         (run,) = client.search_runs(["1"], "attributes.status = 'RUNNING'")
-        begin = run.data.tags["process_begin"]
-        client.set_tag(run.info.run_id, "process_begin", begin + "0")
+        begin = run.data.tags["process_start"]
+        client.set_tag(run.info.run_id, "process_start", begin + "0")
         assert f":{process.pid} is gone" in one_line(mnistexp("doctor").out)
 
 

@@ -11,17 +11,19 @@ from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from support import QUICK, Command
 
+from mnistexp.analysis.run_selection import select_model
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config_hash import config_hash
 from mnistexp.data import load_data
-from mnistexp.errors import ModelError, TrackingError
+from mnistexp.errors import InputError, ModelError, TrackingError
 from mnistexp.experiment import RunResult, run_experiment
-from mnistexp.inference import find_model, load_model
-from mnistexp.tracking import MlflowTracking, fetch_model
+from mnistexp.inference import load_model
+from mnistexp.tracking import MlflowTracking, RunStore
+from mnistexp.tracking.model_registry import fetch_model
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> MlflowTracking:
+def store(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
     """Four short runs: a bad and a good network, a forest, and one without a model."""
     folder = tmp_path_factory.mktemp("models")
     uri = f"sqlite:///{folder}/mlflow.db"
@@ -31,7 +33,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> MlflowTracking:
         train("tracking.run_name=good", "tracking.register=digits")
         train("tracking.run_name=forest", "model=random_forest", "model.n_estimators=10")
         train("tracking.run_name=bare", "tracking.log_model=false")
-    return MlflowTracking(type="mlflow", uri=uri)
+    return RunStore(MlflowTracking(type="mlflow", uri=uri))
 
 
 def train(*settings: str) -> RunResult:
@@ -39,22 +41,22 @@ def train(*settings: str) -> RunResult:
     return run_experiment(*compose_config(["data.train_size=2000", *steps, *settings]))
 
 
-def test_a_run_is_named_by_its_id_or_how_it_begins_or_its_name(store: MlflowTracking) -> None:
-    by_name = find_model("good", store)
+def test_a_run_is_named_by_its_id_or_how_it_begins_or_its_name(store: RunStore) -> None:
+    by_name = select_model(store, "good")
     assert by_name.run_name == "good"
-    assert find_model(by_name.run_id, store) == by_name
-    assert find_model(by_name.run_id[:8], store) == by_name
+    assert select_model(store, by_name.run_id) == by_name
+    assert select_model(store, by_name.run_id[:8]) == by_name
 
 
 def test_best_is_the_highest_validation_accuracy_among_those_that_are_asked_for(
-    store: MlflowTracking,
+    store: RunStore,
 ) -> None:
     client = mlflow.MlflowClient(store.uri)
     runs = client.search_runs(["1"], order_by=["metrics.val_accuracy DESC"])
     with_model = [run for run in runs if run.info.run_name != "bare"]
-    assert find_model("best", store).run_id == with_model[0].info.run_id
-    assert find_model("best", store, "optim.learning_rate < 1e-5").run_name == "bad"
-    assert find_model("best", store, "model = random_forest").run_name == "forest"
+    assert select_model(store, "best").run_id == with_model[0].info.run_id
+    assert select_model(store, "best", "optim.learning_rate < 1e-5").run_name == "bad"
+    assert select_model(store, "best", "model = random_forest").run_name == "forest"
 
 
 def test_of_runs_with_the_same_name_the_last_is_meant(
@@ -62,22 +64,22 @@ def test_of_runs_with_the_same_name_the_last_is_meant(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     ids = [train("tracking.run_name=same", f"seed={seed}").run_id for seed in (0, 1)]
-    assert find_model("same", MlflowTracking(type="mlflow")).run_id == ids[1]
+    assert select_model(RunStore(MlflowTracking(type="mlflow")), "same").run_id == ids[1]
 
 
-def test_a_registered_model_is_named_by_version_and_alias(store: MlflowTracking) -> None:
-    assert find_model("digits/1", store).run_name == "bad"
-    assert find_model("digits/2", store).run_name == "good"
+def test_a_registered_model_is_named_by_version_and_alias(store: RunStore) -> None:
+    assert select_model(store, "digits/1").run_name == "bad"
+    assert select_model(store, "digits/2").run_name == "good"
     client = mlflow.MlflowClient(store.uri)
     client.set_registered_model_alias("digits", "oldest", "1")
-    assert find_model("digits@oldest", store).run_name == "bad"
+    assert select_model(store, "digits@oldest").run_name == "bad"
 
 
 @pytest.mark.parametrize(
     ("word", "complaint"),
     [
         ("goood", "Did you mean good"),
-        ("0" * 32, "no such run"),
+        ("0" * 32, "expected the id or the name"),
         ("bare", "expected a run with a model"),
         ("digits/9", "digits/9: expected one of .*digits/1, digits/2"),
         ("digits@nobody", "digits@nobody: expected one of .*digits/1"),
@@ -85,17 +87,16 @@ def test_a_registered_model_is_named_by_version_and_alias(store: MlflowTracking)
         ("it's/1", "expected a registered model"),
     ],
 )
-def test_a_model_that_is_not_there_is_told(
-    word: str, complaint: str, store: MlflowTracking
-) -> None:
-    with pytest.raises(ModelError, match=complaint) as caught:
-        find_model(word, store)
+def test_a_model_that_is_not_there_is_told(word: str, complaint: str, store: RunStore) -> None:
+    with pytest.raises(InputError, match=complaint) as caught:
+        select_model(store, word)
     assert "\n" not in str(caught.value)
 
 
 def test_without_a_store_none_is_made(tmp_path: Path) -> None:
+    store = RunStore(MlflowTracking(type="mlflow", uri=f"sqlite:///{tmp_path}/none.db"))
     with pytest.raises(TrackingError, match="expected a store with runs"):
-        find_model("best", MlflowTracking(type="mlflow", uri=f"sqlite:///{tmp_path}/none.db"))
+        select_model(store, "best")
     assert not list(tmp_path.iterdir())
 
 
@@ -106,13 +107,13 @@ def test_registering_is_no_part_of_the_hash_of_a_config() -> None:
     assert len(hashes) == 1
 
 
-def test_promote_moves_the_champion(mnistexp: Command, store: MlflowTracking) -> None:
+def test_promote_moves_the_champion(mnistexp: Command, store: RunStore) -> None:
     uri = ["--uri", str(store.uri)]
     client = mlflow.MlflowClient(store.uri)
     assert "digits@champion is version 1 now" in mnistexp("promote", "bad", *uri).out
     assert "digits@champion is version 2 now" in mnistexp("promote", "good", *uri).out
     assert client.get_registered_model("digits").aliases["champion"] == 2
-    assert find_model("digits@champion", store).run_name == "good"
+    assert select_model(store, "digits@champion").run_name == "good"
     # Promoting it again makes no other version.
     assert "version 2 now" in mnistexp("promote", "digits@champion", *uri).out
     outcome = mnistexp("promote", "forest", *uri)
@@ -124,8 +125,8 @@ def test_promote_moves_the_champion(mnistexp: Command, store: MlflowTracking) ->
 
 
 @pytest.mark.parametrize("name", ["good", "forest"])
-def test_a_loaded_model_says_what_was_learned(name: str, store: MlflowTracking) -> None:
-    stored = find_model(name, store)
+def test_a_loaded_model_says_what_was_learned(name: str, store: RunStore) -> None:
+    stored = select_model(store, name)
     test = load_data(compose_config([])[0].data).test
     probabilities = load_model(stored, store).predict_probabilities(test.images)
     assert probabilities.shape == (10_000, 10)
@@ -144,18 +145,18 @@ class Trap:
 
 
 @pytest.fixture
-def own(store: MlflowTracking, tmp_path: Path) -> Iterator[tuple[MlflowTracking, Path]]:
+def own(store: RunStore, tmp_path: Path) -> Iterator[tuple[RunStore, Path]]:
     """A store, and the folder of the model `good`, to be tampered with."""
-    folder = fetch_model(store, find_model("good", store))
+    folder = fetch_model(store, select_model(store, "good"))
     shutil.copytree(folder, tmp_path / "original")
     yield store, folder
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(tmp_path / "original", folder)
 
 
-def refused(tracking: MlflowTracking, complaint: str) -> None:
+def refused(tracking: RunStore, complaint: str) -> None:
     with pytest.raises(ModelError, match=complaint) as caught:
-        load_model(find_model("good", tracking), tracking)
+        load_model(select_model(tracking, "good"), tracking)
     assert "\n" not in str(caught.value)
 
 
@@ -164,7 +165,7 @@ def signature(*shape: int) -> ModelSignature:
     return ModelSignature(Schema([pixels]), Schema([TensorSpec(np.dtype("float32"), (-1, 10))]))
 
 
-def test_a_network_that_holds_code_is_refused(own: tuple[MlflowTracking, Path]) -> None:
+def test_a_network_that_holds_code_is_refused(own: tuple[RunStore, Path]) -> None:
     import keras
 
     tracking, folder = own
@@ -174,7 +175,7 @@ def test_a_network_that_holds_code_is_refused(own: tuple[MlflowTracking, Path]) 
     refused(tracking, "expected a model that Keras loads in its safe mode")
 
 
-def test_a_model_of_another_shape_is_refused(own: tuple[MlflowTracking, Path]) -> None:
+def test_a_model_of_another_shape_is_refused(own: tuple[RunStore, Path]) -> None:
     import keras
 
     tracking, folder = own
@@ -192,7 +193,7 @@ def test_a_model_of_another_shape_is_refused(own: tuple[MlflowTracking, Path]) -
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-def test_a_pickle_is_not_opened(own: tuple[MlflowTracking, Path], tmp_path: Path) -> None:
+def test_a_pickle_is_not_opened(own: tuple[RunStore, Path], tmp_path: Path) -> None:
     import pickle
 
     tracking, folder = own
@@ -204,21 +205,21 @@ def test_a_pickle_is_not_opened(own: tuple[MlflowTracking, Path], tmp_path: Path
     assert not trace.exists()
 
 
-def test_files_that_are_gone_are_told(own: tuple[MlflowTracking, Path]) -> None:
+def test_files_that_are_gone_are_told(own: tuple[RunStore, Path]) -> None:
     tracking, folder = own
     shutil.rmtree(folder)
     refused(tracking, "expected the files of its model. Received: none at")
 
 
 def test_a_pickle_beside_a_network_is_left_alone(
-    own: tuple[MlflowTracking, Path], tmp_path: Path
+    own: tuple[RunStore, Path], tmp_path: Path
 ) -> None:
     import pickle
 
     tracking, folder = own
     trace = tmp_path / "unpickled"
     (folder / "data" / "custom_objects.cloudpickle").write_bytes(pickle.dumps(Trap(trace)))
-    load_model(find_model("good", tracking), tracking)
+    load_model(select_model(tracking, "good"), tracking)
     assert not trace.exists()
 
 

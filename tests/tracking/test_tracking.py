@@ -15,7 +15,7 @@ from mnistexp.config.config_hash import config_hash
 from mnistexp.data import load_data
 from mnistexp.errors import TrackingError
 from mnistexp.experiment import run_experiment
-from mnistexp.tracking import MlflowTracking, check_tracking, start_run, tracking_uri
+from mnistexp.tracking import MlflowTracking, check_tracking, run_context, tracking_uri
 
 
 def artifact(two_layers_run: TrackedRun, name: str) -> str:
@@ -141,7 +141,7 @@ def test_the_environment_names_the_store(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/elsewhere.db")
     config = MlflowTracking(type="mlflow")
-    with start_run(config, "short") as tracker:
+    with run_context(config, "short") as tracker:
         pass
     assert tracker.run_id is not None
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/elsewhere.db")
@@ -155,7 +155,7 @@ def chdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_run_leaves_the_environment_as_it_was(chdir: Path) -> None:
-    with start_run(MlflowTracking(type="mlflow", uri=f"sqlite:///{chdir}/a.db"), "first"):
+    with run_context(MlflowTracking(type="mlflow", uri=f"sqlite:///{chdir}/a.db"), "first"):
         pass
     assert tracking_uri() == f"sqlite:///{chdir}/mlflow.db"
 
@@ -166,7 +166,7 @@ def test_the_same_words_in_another_folder_are_another_store(
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / name)
-        with start_run(MlflowTracking(type="mlflow"), name):
+        with run_context(MlflowTracking(type="mlflow"), name):
             pass
         assert (tmp_path / name / "mlflow.db").is_file()
 
@@ -175,7 +175,7 @@ def run_that_raises(folder: Path, error: BaseException) -> mlflow.entities.Run:
     uri = f"sqlite:///{folder}/mlflow.db"
     with (
         pytest.raises(type(error)),
-        start_run(MlflowTracking(type="mlflow", uri=uri), "doomed") as tracker,
+        run_context(MlflowTracking(type="mlflow", uri=uri), "doomed") as tracker,
     ):
         tracker.log_metrics({"train_loss": math.pi}, step=7)
         raise error
@@ -202,7 +202,7 @@ def test_an_interrupted_run_is_killed(chdir: Path) -> None:
         ("http://127.0.0.1:9", "no answer from the MLflow server at http://127.0.0.1:9"),
         ("http://user:secret@127.0.0.1:9", "no answer from the MLflow server at http://127.0.0.1"),
         ("sqlite:////nowhere/at/all.db", "expected an existing folder for the database"),
-        ("sqlite:///:memory:", "expected sqlite:///FILE, which outlives the run"),
+        ("sqlite:///:memory:", "expected sqlite:///FILE, which is kept after the run"),
         ("sqlite:////etc", "expected an SQLite database"),
         (f"sqlite:///{__file__}", "expected an SQLite database"),
         ("mssql://127.0.0.1/x", "expected the driver pyodbc to be installed"),
@@ -217,7 +217,7 @@ def test_an_experiment_that_was_deleted_is_told(chdir: Path) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{chdir}/mlflow.db")
     client.delete_experiment(client.create_experiment("gone"))
     config = MlflowTracking(type="mlflow", experiment="gone")
-    with pytest.raises(TrackingError, match="'gone'.*deleted"), start_run(config, "x"):
+    with pytest.raises(TrackingError, match="'gone'.*deleted"), run_context(config, "x"):
         pass
 
 

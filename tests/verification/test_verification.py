@@ -19,8 +19,9 @@ def past(accuracy: float) -> RunRecord:
     return RunRecord(
         "id",
         "a run",
-        datetime.now(),
         "FINISHED",
+        datetime.now(),
+        None,
         {},
         {"test_accuracy": accuracy},
         {"device": "CPU"},
@@ -33,7 +34,7 @@ def expectation_of(experiment: str) -> Expectation:
     return expectation
 
 
-DIVERGED = RunRecord("id", "a run", datetime.now(), "FAILED", {}, {}, {"diverged": "true"})
+DIVERGED = RunRecord("id", "a run", "FAILED", datetime.now(), None, {}, {}, {"diverged": "true"})
 INTERVAL = Expectation(test_accuracy=(0.9, 0.92))
 
 

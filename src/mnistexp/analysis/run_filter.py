@@ -1,17 +1,16 @@
-"""Which runs, in words: `model = conv_big and test_accuracy > 0.99`."""
+"""Filters of runs, as users type them: `model = conv_big and test_accuracy > 0.99`."""
 
 import fnmatch
+import math
 import operator
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from mnistexp.errors import ConfigError, did_you_mean
+from mnistexp.tracking import RunRecord
 
-if TYPE_CHECKING:
-    import pandas
-
-COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
+OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -24,84 +23,70 @@ CONDITION = re.compile(
     r"""(?P<value>"[^"]*"|'[^']*'|\S+)\s*$""",
     re.IGNORECASE,
 )
-FORM = "NAME OPERATOR VALUE [and …], with =, !=, <, <=, >, >= or like (* for any text)"
+SYNTAX = "NAME OPERATOR VALUE [and …], with =, !=, <, <=, >, >= or like (* for any text)"
 
 
-def filter_runs(runs: "pandas.DataFrame", where: str) -> "pandas.DataFrame":
-    """The rows of a table of runs for which all conditions hold.
+def filter_runs(runs: Sequence[RunRecord], where: str) -> list[RunRecord]:
+    """Return the runs for which all conditions hold.
 
     Args:
-        runs: of `load_runs`.
-        where: conditions `NAME OPERATOR VALUE`, joined by `and`. A name is that of a column, or
-            its end, `learning_rate`, where only one column ends so.
+        where: conditions `NAME OPERATOR VALUE`, joined by `and`. NAME is a key of
+            `RunRecord.values`, or the end of a key (`learning_rate`) if only one key ends so.
 
     Raises:
-        ConfigError: a condition cannot be read, or a name is of no column.
+        ConfigError: a condition cannot be parsed, or no run has such a name.
     """
-    for text in re.split(r"\s+and\s+", where.strip(), flags=re.IGNORECASE) if where.strip() else []:
-        runs = runs[_holds(runs, text)]
-    return runs.reset_index(drop=True)
+    names = dict.fromkeys(name for run in runs for name in run.values)
+    conditions = re.split(r"\s+and\s+", where.strip(), flags=re.IGNORECASE) if where.strip() else []
+    for condition in conditions:
+        name, holds = _parse(condition, names)
+        runs = [run for run in runs if holds(run.values.get(name))]
+    return list(runs)
 
 
-def column_named(runs: "pandas.DataFrame", name: str) -> str:
-    """The column that a name means: it, or the only one that ends with it.
+def _parse(condition: str, names: Collection[str]) -> tuple[str, Callable[[object], bool]]:
+    """Return the name that a condition is about, and whether it holds for a value."""
+    match = CONDITION.match(condition)
+    if match is None:
+        raise ConfigError(f"--where: expected {SYNTAX}. Received: {condition.strip()!r}")
+    name = _full_name(match["name"], names)
+    wanted = match["value"].strip("\"'")
+    symbol = match["operator"].lower().replace("==", "=")
+    if symbol == "like":
+        pattern = wanted.replace("%", "*")
+        return name, lambda value: fnmatch.fnmatchcase(_text(value), pattern)
+    compare, number = OPERATORS[symbol], _number(wanted)
+    if not math.isnan(number):
+        return name, lambda value: compare(_number(value), number)
+    if symbol not in ("=", "!="):
+        raise ConfigError(
+            f"--where: expected a number after {symbol}, a text after =, != or like. "
+            f"Received: {wanted!r}"
+        )
+    return name, lambda value: compare(_text(value).lower(), wanted.lower())
 
-    Raises:
-        ConfigError: there is none, or there are several.
-    """
-    if name in runs:
+
+def _full_name(name: str, names: Collection[str]) -> str:
+    if name in names:
         return name
-    ends = [str(column) for column in runs.columns if str(column).endswith(f".{name}")]
-    if len(ends) == 1:
-        return ends[0]
-    if ends:
-        raise ConfigError(f"{name}: expected one of {', '.join(ends[:8])}. Received: {name!r}")
+    endings = [known for known in names if known.endswith(f".{name}")]
+    if len(endings) == 1:
+        return endings[0]
+    if endings:
+        raise ConfigError(f"{name}: expected one of {', '.join(endings[:8])}. Received: {name!r}")
     raise ConfigError(
         f"{name}: expected a setting, a metric or a tag of these runs. Received: {name!r}."
-        f"{did_you_mean(name, map(str, runs.columns))}"
+        f"{did_you_mean(name, names)}"
     )
 
 
-def _holds(runs: "pandas.DataFrame", text: str) -> "pandas.Series[bool]":
-    match = CONDITION.match(text)
-    if match is None:
-        raise ConfigError(f"--where: expected {FORM}. Received: {text.strip()!r}")
-    values = runs[column_named(runs, match["name"])]
-    wanted = match["value"].strip("\"'")
-    word = match["operator"].lower().replace("==", "=")
-    if word == "like":
-        pattern = wanted.replace("%", "*")
-        return values.map(lambda value: fnmatch.fnmatchcase(_text(value), pattern)).astype(bool)
-    number = _number(wanted)
-    if number is None:
-        return _compared_as_text(values, word, wanted)
-    return COMPARISONS[word](_numbers(values), number)  # type: ignore[no-any-return]
-
-
-def _compared_as_text(
-    values: "pandas.Series[Any]", word: str, wanted: str
-) -> "pandas.Series[bool]":
-    if word not in ("=", "!="):
-        raise ConfigError(
-            f"--where: expected a number after {word}, a text after =, != or like. "
-            f"Received: {wanted!r}"
-        )
-    return COMPARISONS[word](values.map(_text).str.lower(), wanted.lower())  # type: ignore[no-any-return]
-
-
 def _text(value: object) -> str:
-    missing = value is None or value != value
-    return "none" if missing else str(value)
+    return "none" if value is None else str(value)
 
 
-def _number(text: str) -> float | None:
+def _number(value: Any) -> float:
+    """Return a value as a number; NaN, for which only != holds, if it is none."""
     try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _numbers(values: "pandas.Series[Any]") -> "pandas.Series[float]":
-    import pandas
-
-    return pandas.to_numeric(values, errors="coerce")
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan

@@ -1,101 +1,268 @@
-"""Which runs a user means by a few words."""
+"""Turn what a user types into runs of the store. Every command that takes a run uses this."""
 
 import csv
 import io
+import re
+import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import cached_property
 
+from mnistexp.analysis.run_filter import filter_runs
+from mnistexp.analysis.run_tables import tabulate_runs
+from mnistexp.analysis.seed_groups import SeedGroup, group_by_seed, seedless
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
-from mnistexp.errors import ConfigError, did_you_mean
-from mnistexp.tracking import MlflowTracking, read_artifact
+from mnistexp.errors import InputError, did_you_mean
+from mnistexp.tracking import RunRecord, RunStore, StoredModel
+from mnistexp.tracking.model_registry import model_of_run, registered_model
 
-if TYPE_CHECKING:
-    import pandas
-
+BEST = "best"
 MIN_ID_LENGTH = 4
-"""Characters of an id that may stand for it."""
+"""Characters of a run id that may stand for the whole."""
 SWEEP_JOBS = "jobs.csv"
-"""The artifact of a sweep's run that names the runs of its jobs."""
+"""The artifact of a sweep's run that lists the runs of its jobs."""
+REGISTERED = re.compile(r"(?P<name>[^/@=]+)[/@](?P<version>[^/@=]+)")
+EXPECTED = (
+    "the id or the name of a run or a sweep, an experiment (lab=3_0_conv or 3_0_conv), a group of "
+    "experiments (lab), best, or a registered model (NAME@ALIAS or NAME/VERSION)"
+)
 
 
 def select_runs(
-    runs: "pandas.DataFrame", words: Sequence[str], tracking: MlflowTracking
-) -> "pandas.DataFrame":
-    """The runs that words name; of a sweep, those of its jobs.
+    store: RunStore,
+    names: Sequence[str],
+    where: str = "",
+    *,
+    among: Sequence[RunRecord] | None = None,
+) -> list[RunRecord]:
+    """Return the runs that names stand for, each once, in the order of the names.
+
+    A name is one of:
+
+    - the id of a run, or its first characters (at least 4);
+    - the name of a run, of several the newest; without its seed (`softmax-sgd`), all its seeds;
+    - the id or the name of a sweep: the runs of its jobs;
+    - an experiment, `lab=3_0_conv` or `3_0_conv`, or a group of experiments, `lab`;
+    - `best`: the finished run with the highest validation accuracy;
+    - a registered model, `digits@champion` or `digits/3`: the run that trained it.
 
     Args:
-        runs: all of the store, as `load_runs` gives them.
-        words: each the id of a run or of a sweep (or how it begins), its name, a group of
-            experiments (`lab`), or an experiment (`lab=3_0_conv`, `3_0_conv`).
-
-    Returns:
-        Those rows, in the order of the words.
+        where: a filter, see `filter_runs`. Names stand for runs that pass it.
+        among: runs that names may stand for. Default: all of the store's experiment.
 
     Raises:
-        ConfigError: a word names nothing.
+        InputError: a name stands for no run.
+        TrackingError: there is no such store or experiment.
     """
-    import pandas
-
-    chosen = [_named(runs, word, tracking) for word in words]
-    return pandas.concat(chosen).drop_duplicates("run_id") if chosen else runs.head(0)
-
-
-def last_sweep(runs: "pandas.DataFrame") -> "pandas.Series | None":
-    """The run of the sweep that was started last; None if there is none."""
-    sweeps = runs[runs["tags.kind"] == "sweep"]
-    return None if sweeps.empty else sweeps.iloc[-1]
+    selection = _Selection(store, among, where)
+    found = [run for name in names for run in selection.runs_of(name)]
+    return list({run.run_id: run for run in found}.values())
 
 
-def _named(runs: "pandas.DataFrame", word: str, tracking: MlflowTracking) -> "pandas.DataFrame":
-    by_id = runs["run_id"].str.startswith(word) & (len(word) >= MIN_ID_LENGTH)
-    found = runs[by_id | (runs["name"] == word)]
-    if found.empty:
-        found = _of_experiment(runs, word)
-    if found.empty:
-        raise ConfigError(_nothing(runs, word))
-    sweeps = found[found["tags.kind"] == "sweep"]
-    if sweeps.empty:
-        return found
-    # Of sweeps that share their name, the last one is meant.
-    return _jobs_of(runs, str(sweeps["run_id"].iloc[-1]), tracking)
+def select_run(store: RunStore, name: str, where: str = "") -> RunRecord:
+    """Return the one run that a name stands for: of several the newest.
+
+    Args:
+        name, where: as in `select_runs`, without sweeps and groups of experiments.
+
+    Raises:
+        InputError: the name stands for no run, or for a sweep or a group of experiments.
+        TrackingError: there is no such store or experiment.
+    """
+    return _Selection(store, None, where).run_of(name)
 
 
-def _of_experiment(runs: "pandas.DataFrame", word: str) -> "pandas.DataFrame":
-    """Runs of a group of experiments or of one experiment, in the order of the names."""
-    group, _, name = word.rpartition("=")
-    for column in [column for column in EXPERIMENT_GROUPS if column in runs]:
-        if word == column:
-            found = runs[runs[column].notna()]
-        elif group in ("", column):
-            found = runs[runs[column] == name]
-        else:
-            continue
-        if not found.empty:
-            return found.sort_values(column, kind="stable")
-    return runs.head(0)
+def select_model(store: RunStore, name: str, where: str = "") -> StoredModel:
+    """Return the model of the run that a name stands for: of several, the newest with a model.
+
+    Raises:
+        InputError: as in `select_run`; or the run has no model.
+        TrackingError: there is no such store or experiment.
+    """
+    match = REGISTERED.fullmatch(name)
+    if match:
+        return registered_model(store, match["name"], match["version"])
+    return model_of_run(_Selection(store, None, where, needs_model=True).run_of(name))
 
 
-def _jobs_of(
-    runs: "pandas.DataFrame", sweep_id: str, tracking: MlflowTracking
-) -> "pandas.DataFrame":
-    """The runs of a sweep's jobs: those that it started, and those that were done before."""
-    children = runs[runs["parent"] == sweep_id]
-    listed = read_artifact(tracking, sweep_id, SWEEP_JOBS)
-    if listed is None:
-        return children  # It is running, or was killed.
-    ids = [row["run_id"] for row in csv.DictReader(io.StringIO(listed.decode()))]
-    return runs[runs["run_id"].isin({*ids, *children["run_id"]})]
+def select_seed_group(store: RunStore, name: str) -> SeedGroup:
+    """Return the finished runs of a name, which differ in the seed at most.
+
+    Raises:
+        InputError: no run of the name has finished, or they differ in other settings.
+        TrackingError: there is no such store or experiment.
+    """
+    groups = group_by_seed(tabulate_runs(select_runs(store, [name])))
+    if len(groups) != 1:
+        ids = ", ".join(str(group.runs["run_id"].iloc[-1])[:8] for group in groups[:5])
+        received = f"{len(groups)} that differ: {ids}" if groups else "none"
+        raise InputError(f"{name}: expected the name of one finished run. Received: {received}")
+    return groups[0]
 
 
-def _nothing(runs: "pandas.DataFrame", word: str) -> str:
-    experiments = [
-        f"{group}={name}"
-        for group in EXPERIMENT_GROUPS
-        if group in runs
-        for name in runs[group].dropna().unique()
-    ]
-    names = [*runs["name"].unique(), *experiments, *EXPERIMENT_GROUPS]
-    return (
-        f"{word}: expected the id or the name of a run or a sweep, or an experiment that has runs "
-        f"in the store. Received: {word!r}.{did_you_mean(word, names)}"
-    )
+def select_or_last_sweep(
+    store: RunStore, names: Sequence[str], where: str = ""
+) -> tuple[list[RunRecord], str]:
+    """Return the runs to be compared, and a title for them.
+
+    Without names and filter: the last sweep, or all runs if there is no sweep.
+
+    Raises:
+        InputError: a name stands for no run, or no run is left.
+        TrackingError: there is no such store or experiment.
+    """
+    runs, title = store.runs(), " ".join(names) or "all runs"
+    sweeps = [run for run in runs if run.is_sweep]
+    if sweeps and not names and not where:
+        names = [sweeps[-1].run_id]
+        title = f"{sweeps[-1].name}, {sweeps[-1].started:%Y-%m-%d %H:%M}"
+    found = select_runs(store, names, where) if names else filter_runs(runs, where)
+    if not found:
+        raise InputError(f"--where: no run has {where!r}" if where else "there are no runs yet")
+    return found, f"{title}, where {where}" if where else title
+
+
+class _Selection:
+    """The runs that names may stand for: those that pass a filter, and all sweeps."""
+
+    def __init__(
+        self,
+        store: RunStore,
+        runs: Sequence[RunRecord] | None,
+        where: str,
+        *,
+        needs_model: bool = False,
+    ) -> None:
+        """Args: runs: None if they are read when they are needed."""
+        self._store = store
+        self._given = runs
+        self._where = where
+        self._needs_model = needs_model
+
+    def runs_of(self, name: str) -> list[RunRecord]:
+        """Return all runs that a name stands for."""
+        return self._find(name)[0]
+
+    def run_of(self, name: str) -> RunRecord:
+        """Return the one run that a name stands for, the newest of several."""
+        runs, is_collection = self._find(name)
+        if is_collection:
+            members = ", ".join(run.name for run in runs[:3])
+            raise InputError(
+                f"{name}: expected one run. Received: a sweep or a group of {len(runs)} runs, "
+                f"{members}{', …' if len(runs) > 3 else ''}. Name one of them"
+            )
+        return self._newest(name, runs)
+
+    def _find(self, name: str) -> tuple[list[RunRecord], bool]:
+        """Return the runs of a name, and whether it names a sweep or a group of experiments."""
+        run = self._of_id(name) or self._of_registered(name)
+        if run is None and name == BEST:
+            run = self._best()
+        if run is None:
+            run = self._of_run_name(name) or self._of_id_prefix(name)
+        if run is not None:
+            return (self._jobs_of(run), True) if run.is_sweep else ([run], False)
+        found = self._of_seeds(name) or self._of_experiment(name)
+        if found:
+            return found, False
+        return self._of_group(name), True
+
+    @cached_property
+    def _runs(self) -> Sequence[RunRecord]:
+        return self._store.runs() if self._given is None else self._given
+
+    @cached_property
+    def _candidates(self) -> list[RunRecord]:
+        passing = {run.run_id for run in filter_runs(self._runs, self._where)}
+        return [run for run in self._runs if run.is_sweep or run.run_id in passing]
+
+    def _of_id(self, name: str) -> RunRecord | None:
+        """Return the run of a whole id, also of another experiment."""
+        return self._store.run(name) if re.fullmatch(r"[0-9a-f]{32}", name) else None
+
+    def _of_registered(self, name: str) -> RunRecord | None:
+        match = REGISTERED.fullmatch(name)
+        if match is None:
+            return None
+        model = registered_model(self._store, match["name"], match["version"])
+        return self._store.run(model.run_id)
+
+    def _best(self) -> RunRecord:
+        finished = [
+            run
+            for run in self._candidates
+            if run.status == "FINISHED"
+            and "val_accuracy" in run.metrics
+            and (run.model_id or not self._needs_model)
+        ]
+        if not finished:
+            model = "a model and " if self._needs_model else ""
+            raise InputError(
+                f"best: expected a finished run with {model}a validation accuracy. Received: none. "
+                "Train one, or select others with --where, --experiment or --uri"
+            )
+        return max(finished, key=lambda run: run.metrics["val_accuracy"])
+
+    def _of_run_name(self, name: str) -> RunRecord | None:
+        named = [run for run in self._candidates if run.name == name]
+        return self._newest(name, named) if named else None
+
+    def _of_id_prefix(self, name: str) -> RunRecord | None:
+        if not re.fullmatch(f"[0-9a-f]{{{MIN_ID_LENGTH},}}", name):
+            return None
+        found = [run for run in self._candidates if run.run_id.startswith(name)]
+        if len(found) > 1:
+            ids = ", ".join(run.run_id for run in found)
+            raise InputError(f"{name}: expected the first characters of one id. Received: {ids}")
+        return found[0] if found else None
+
+    def _of_seeds(self, name: str) -> list[RunRecord]:
+        """Return the runs whose name is this one with a seed, the newest of each seed."""
+        found = [run for run in self._candidates if seedless(run.name) == name]
+        return list({run.name: run for run in found}.values())
+
+    def _of_experiment(self, name: str) -> list[RunRecord]:
+        group, _, experiment = name.rpartition("=")
+        groups = [group] if group in EXPERIMENT_GROUPS else EXPERIMENT_GROUPS if not group else ()
+        for group in groups:
+            found = [run for run in self._candidates if run.params.get(group) == experiment]
+            if found:
+                return found
+        return []
+
+    def _of_group(self, name: str) -> list[RunRecord]:
+        """Return the runs of a group of experiments, in the order of their names."""
+        is_group = name in EXPERIMENT_GROUPS
+        found = [run for run in self._candidates if is_group and name in run.params]
+        if not found:
+            raise InputError(self._not_found(name))
+        return sorted(found, key=lambda run: run.params[name])
+
+    def _jobs_of(self, sweep: RunRecord) -> list[RunRecord]:
+        """Return the runs of a sweep's jobs: those that it started, and those it did not repeat."""
+        ids = {run.run_id for run in self._runs if run.parent == sweep.run_id}
+        listed = self._store.artifact(sweep.run_id, SWEEP_JOBS)
+        if listed is not None:  # A sweep that is running or was killed has no list yet.
+            ids |= {row["run_id"] for row in csv.DictReader(io.StringIO(listed.decode()))}
+        return [run for run in self._candidates if run.run_id in ids]
+
+    def _newest(self, name: str, runs: Sequence[RunRecord]) -> RunRecord:
+        newest = ([run for run in runs if run.model_id] if self._needs_model else []) or runs
+        if len(runs) > 1:
+            print(f"{name}: {len(runs)} runs; the newest is {newest[-1].run_id}", file=sys.stderr)
+        return newest[-1]
+
+    def _not_found(self, name: str) -> str:
+        experiments = [
+            f"{group}={run.params[group]}"
+            for group in EXPERIMENT_GROUPS
+            for run in self._runs
+            if group in run.params
+        ]
+        names = [run.name for run in self._runs]
+        seedless_names = map(seedless, names)
+        known = dict.fromkeys([*names, *seedless_names, *experiments, *EXPERIMENT_GROUPS, BEST])
+        filtered = f" that has {self._where!r}" if self._where else ""
+        return (
+            f"{name}: expected {EXPECTED}{filtered}. Received: {name!r}.{did_you_mean(name, known)}"
+        )

@@ -26,8 +26,8 @@ class SeedGroup:
 
     @property
     def name(self) -> str:
-        """That of its first run, without the seed."""
-        return re.sub(r"-s\d+$", "", str(self.runs["name"].iloc[0]))
+        """The name of the first run, without the seed."""
+        return seedless(str(self.runs["name"].iloc[0]))
 
     @property
     def metrics(self) -> list[str]:
@@ -52,6 +52,11 @@ class SeedGroup:
         """The standard deviation over the seeds; None for fewer than two."""
         values = self.values(metric)
         return float(values.std(ddof=1)) if len(values) > 1 else None
+
+
+def seedless(run_name: str) -> str:
+    """Return the name of a run without its seed: `softmax-sgd` of `softmax-sgd-s0`."""
+    return re.sub(r"-s\d+$", "", run_name)
 
 
 def group_by_seed(runs: "pandas.DataFrame") -> list[SeedGroup]:

@@ -11,7 +11,7 @@ from mnistexp.errors import InputError, did_you_mean
 if TYPE_CHECKING:
     import pandas
 
-    from mnistexp.analysis import SeedGroup
+    from mnistexp.analysis.seed_groups import SeedGroup
 
 
 class Format(StrEnum):
@@ -55,17 +55,27 @@ def compare(
 
     ≈ marks a difference within the noise of the seeds, ? one that a single seed cannot judge.
     """
-    from mnistexp.analysis import ComparisonFormatter, group_by_seed
-    from mnistexp.analysis import compare as do_compare
-    from mnistexp.commands.chosen import chosen_runs
+    from mnistexp.analysis.comparison import compare as do_compare
+    from mnistexp.analysis.comparison_format import ComparisonFormatter
+    from mnistexp.analysis.run_selection import select_or_last_sweep, select_runs
+    from mnistexp.analysis.run_tables import open_run_store, tabulate_runs
+    from mnistexp.analysis.seed_groups import group_by_seed
 
-    runs, title = chosen_runs(names or [], where, uri, experiment)
+    store = open_run_store(experiment, uri)
+    chosen, title = select_or_last_sweep(store, names or [], where)
+    runs = tabulate_runs(chosen)
     recipes = group_by_seed(runs)
     if not recipes:
         raise InputError(f"expected at least one finished run. Received: none ({_left_out(runs)})")
     tells = _is_progression(recipes) and not sort if story is None else story
     recipes = _ordered(recipes, sort or ("name" if tells else ""), metric)
-    comparison = do_compare(recipes, metric or None, _baseline(recipes, baseline))
+    base = None
+    if baseline:
+        named = {run.run_id for run in select_runs(store, [baseline], among=chosen)}
+        base = next((r for r in recipes if named & set(r.runs["run_id"])), None)
+        if base is None:
+            raise InputError(f"--baseline: expected a finished run. Received: {baseline!r}")
+    comparison = do_compare(recipes, metric or None, base)
     presentation = ComparisonFormatter(comparison, tells, title, _left_out(runs))
     presentation.write(format_.value, [name for name in columns.split(",") if name])
 
@@ -79,7 +89,7 @@ def _is_progression(recipes: "list[SeedGroup]") -> bool:
 
 
 def _ordered(recipes: "list[SeedGroup]", sort: str, metric: str) -> "list[SeedGroup]":
-    from mnistexp.analysis import ranked, selection_metric
+    from mnistexp.analysis.comparison import ranked, selection_metric
 
     if sort == "name":
         return sorted(recipes, key=lambda recipe: recipe.name)
@@ -90,20 +100,6 @@ def _ordered(recipes: "list[SeedGroup]", sort: str, metric: str) -> "list[SeedGr
         known = sorted({str(name) for r in recipes for name in r.runs.columns if r.mean(name)})
         raise InputError(f"--sort, --metric: no run has {by!r}.{did_you_mean(by, known)}")
     return ranked(recipes, by)
-
-
-def _baseline(recipes: "list[SeedGroup]", name: str) -> "SeedGroup | None":
-    if not name:
-        return None
-    for recipe in recipes:
-        ids = recipe.runs["run_id"].astype(str)
-        if name in (recipe.name, *recipe.runs["name"]) or ids.str.startswith(name).any():
-            return recipe
-    known = [recipe.name for recipe in recipes]
-    raise InputError(
-        f"--baseline: expected one of {', '.join(known[:10])}. Received: {name!r}."
-        f"{did_you_mean(name, known)}"
-    )
 
 
 def _left_out(runs: "pandas.DataFrame") -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas
     from rich.console import Console
 
-    from mnistexp.analysis import SeedGroup
+    from mnistexp.analysis.seed_groups import SeedGroup
 
 NUM_STEPS = 12
 NAME_HELP = "A run by id or name, or an experiment (its seeds are folded)."
@@ -30,10 +30,11 @@ def diff(
     """Compare two runs: what was changed, the final metrics, and the learning curves."""
     from rich.console import Console
 
-    from mnistexp.analysis import load_history, load_runs
+    from mnistexp.analysis.run_selection import select_seed_group
+    from mnistexp.analysis.run_tables import load_history, open_run_store
 
-    runs = load_runs(experiment=experiment, uri=uri)
-    first, second = (_recipe(runs, word, uri, experiment) for word in (a, b))
+    store = open_run_store(experiment, uri)
+    first, second = select_seed_group(store, a), select_seed_group(store, b)
     ids = [*first.runs["run_id"], *second.runs["run_id"]]
     if output is not None and output.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"--output: expected a .png, .svg or .pdf file. Received: {output}")
@@ -48,22 +49,6 @@ def diff(
         print(f"curves: {output}")
 
 
-def _recipe(runs: "pandas.DataFrame", word: str, uri: str | None, experiment: str) -> "SeedGroup":
-    """What a word names.
-
-    Raises:
-        InputError: it names nothing that has finished, or several recipes.
-    """
-    from mnistexp.analysis import group_by_seed, select_runs, tracking_of
-
-    recipes = group_by_seed(select_runs(runs, [word], tracking_of(experiment, uri)))
-    if len(recipes) != 1:
-        ids = ", ".join(str(recipe.runs["run_id"].iloc[-1])[:8] for recipe in recipes[:5])
-        received = f"{len(recipes)} that differ: {ids}" if recipes else "none"
-        raise InputError(f"{word}: expected the name of one finished run. Received: {received}")
-    return recipes[0]
-
-
 def _title(recipe: "SeedGroup") -> str:
     if len(recipe.runs) > 1:
         return f"{recipe.name}, {len(recipe.runs)} seeds"
@@ -71,7 +56,7 @@ def _title(recipe: "SeedGroup") -> str:
 
 
 def _print_changes(console: "Console", first: "SeedGroup", second: "SeedGroup") -> None:
-    from mnistexp.analysis import changes
+    from mnistexp.analysis.setting_differences import changes
 
     told = changes(first, second)
     seeds = [", ".join(f"{s:g}" for s in sorted(r.runs["seed"])) for r in (first, second)]
@@ -83,7 +68,7 @@ def _print_changes(console: "Console", first: "SeedGroup", second: "SeedGroup") 
 
 
 def _print_metrics(console: "Console", first: "SeedGroup", second: "SeedGroup") -> None:
-    from mnistexp.analysis import NOISE_TEST, within_noise
+    from mnistexp.analysis.significance import NOISE_TEST, within_noise
 
     final = [name for name in first.metrics if name in second.metrics]
     rows = []
@@ -102,7 +87,7 @@ def _print_metrics(console: "Console", first: "SeedGroup", second: "SeedGroup") 
 def _print_curves(
     console: "Console", history: "pandas.DataFrame", first: "SeedGroup", second: "SeedGroup"
 ) -> None:
-    from mnistexp.analysis import curves_at, fold_curves
+    from mnistexp.analysis.learning_curves import curves_at, fold_curves
 
     curves = fold_curves(curves_at(history, NUM_STEPS), {"A": first, "B": second})
     rows = [

@@ -5,20 +5,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistexp.commands.options import Experiment, ModelWord, Uri, Where
+from mnistexp.commands.options import Experiment, RunName, Uri, Where
 from mnistexp.errors import ConfigError
+from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 if TYPE_CHECKING:
     from mnistexp.config.config import Config
     from mnistexp.inference.classification_report import ClassificationReport
-    from mnistexp.tracking import MlflowTracking
+    from mnistexp.tracking import RunStore
 
 SECTIONS = ("data", "device")
 """The config sections that an evaluation uses."""
 
 
 def evaluate(
-    model: ModelWord,
+    model: RunName,
     settings: Annotated[
         list[str] | None,
         typer.Argument(help="data=fashion_mnist data.test_slice=[0,3300] device=cpu …"),
@@ -27,22 +28,23 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     where: Where = "",
     uri: Uri = None,
-    experiment: Experiment = "mnistexp",
+    experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
     """Evaluate a trained model on the test images of its run, or of other data."""
     overrides = settings or []
     _check_settings(overrides)
 
-    from mnistexp.analysis import tracking_of
+    from mnistexp.analysis.run_selection import select_model
+    from mnistexp.analysis.run_tables import open_run_store
     from mnistexp.data import load_data
-    from mnistexp.inference import find_model, load_model
+    from mnistexp.inference import load_model
     from mnistexp.inference.classification_report import report_classification
 
-    tracking = tracking_of(experiment, uri)
-    stored = find_model(model, tracking, where)
-    config = _compose(tracking, stored.run_id, overrides)
+    store = open_run_store(experiment, uri)
+    stored = select_model(store, model, where)
+    config = _compose(store, stored.run_id, overrides)
     data = load_data(config.data)
-    trained = load_model(stored, tracking, config.device)
+    trained = load_model(stored, store, config.device)
     report = report_classification(trained, data.test)
     name = _test_set_name(config)
     document = json.dumps(
@@ -55,10 +57,12 @@ def evaluate(
         }
     )
     if log:
-        from mnistexp.tracking import add_to_run
+        from mnistexp.tracking.store import client_for_writing
 
-        metrics = {f"evaluation/{name}/{metric}": v for metric, v in report.metrics.items()}
-        add_to_run(tracking, stored.run_id, metrics, document, f"evaluations/{name}.json")
+        client = client_for_writing(store.uri)
+        for metric, value in report.metrics.items():
+            client.log_metric(stored.run_id, f"evaluation/{name}/{metric}", value)
+        client.log_text(stored.run_id, document, f"evaluations/{name}.json")
     if as_json:
         print(document)
         return
@@ -78,7 +82,7 @@ def _check_settings(overrides: list[str]) -> None:
             )
 
 
-def _compose(tracking: "MlflowTracking", run_id: str, overrides: list[str]) -> "Config":
+def _compose(store: "RunStore", run_id: str, overrides: list[str]) -> "Config":
     """Compose the data and device settings of the run with the overrides.
 
     A choice such as `data=fashion_mnist` replaces the whole section of the run.
@@ -86,9 +90,8 @@ def _compose(tracking: "MlflowTracking", run_id: str, overrides: list[str]) -> "
     from omegaconf import OmegaConf
 
     from mnistexp.config.compose import compose_config
-    from mnistexp.tracking import read_artifact
 
-    text = read_artifact(tracking, run_id, "config.yaml")
+    text = store.artifact(run_id, "config.yaml")
     recorded = OmegaConf.to_container(OmegaConf.create((text or b"{}").decode()))
     assert isinstance(recorded, dict)
     chosen = {override.partition("=")[0] for override in overrides}

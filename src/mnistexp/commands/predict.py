@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnistexp.commands.options import Experiment, ModelWord, Uri, Where
+from mnistexp.commands.options import Experiment, RunName, Uri, Where
 from mnistexp.errors import ImageError, InputError
+from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +20,7 @@ NUM_ALTERNATIVES = 2
 
 
 def predict(
-    model: ModelWord,
+    model: RunName,
     images: Annotated[list[str], typer.Argument(help="PNG, JPEG, WebP or TIFF files.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     show: Annotated[
@@ -28,18 +29,19 @@ def predict(
     ] = None,
     where: Where = "",
     uri: Uri = None,
-    experiment: Experiment = "mnistexp",
+    experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
     """Predict the digit in each image: of any size, colors and light."""
     targets = _output_files(images, show) if show is not None else []
     preprocessed = _preprocess_files(images)
 
-    from mnistexp.analysis import tracking_of
-    from mnistexp.inference import find_model, load_model
+    from mnistexp.analysis.run_selection import select_model
+    from mnistexp.analysis.run_tables import open_run_store
+    from mnistexp.inference import load_model
     from mnistexp.inference.classification import classify_images
 
-    tracking = tracking_of(experiment, uri)
-    trained = load_model(find_model(model, tracking, where), tracking)
+    store = open_run_store(experiment, uri)
+    trained = load_model(select_model(store, model, where), store)
     predictions = classify_images(trained, preprocessed)
     for target, image in zip(targets, preprocessed, strict=False):
         _save(image, target)

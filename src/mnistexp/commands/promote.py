@@ -1,51 +1,50 @@
-"""`mnistexp promote`: the model that is the champion from now on."""
+"""`mnistexp promote`: give the champion's alias to a model."""
 
+import re
 from typing import Annotated
 
 import typer
 
-from mnistexp.commands.options import Experiment, ModelWord, Uri, Where
+from mnistexp.commands.options import Experiment, RunName, Uri, Where
 from mnistexp.errors import ConfigError, ModelError
+from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 
 def promote(
-    model: ModelWord,
+    model: RunName,
     name: Annotated[
-        str, typer.Option(help="In the registry. Default: that which the model has there already.")
+        str, typer.Option(help="Name in the registry. Default: the name that the model has there.")
     ] = "",
-    alias: Annotated[str, typer.Option(help="What is moved to the model.")] = "champion",
+    alias: Annotated[str, typer.Option(help="The alias that is moved to the model.")] = "champion",
     where: Where = "",
     uri: Uri = None,
-    experiment: Experiment = "mnistexp",
+    experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
-    """Move the alias `champion` of a registered name to a model, and register it if need be."""
-    _check_word("--name", name)
-    _check_word("--alias", alias)
+    """Move the alias `champion` of a registered name to a model; register the model if need be."""
+    _check_name("--name", name)
+    _check_name("--alias", alias)
 
-    from mnistexp.analysis import tracking_of
-    from mnistexp.inference import find_model
-    from mnistexp.tracking import MlflowTracking, StoredModel, names_of_model, promote_model
+    from mnistexp.analysis.run_selection import select_model
+    from mnistexp.analysis.run_tables import open_run_store
+    from mnistexp.tracking.model_registry import promote_model, registered_names
 
-    def known_name(tracking: MlflowTracking, stored: StoredModel) -> str:
-        names = names_of_model(tracking, stored)
+    store = open_run_store(experiment, uri)
+    stored = select_model(store, model, where)
+    if not name:
+        names = registered_names(store, stored)
         if len(names) != 1:
             received = f"several, {', '.join(names)}" if names else "a model that is not registered"
             raise ModelError(f"--name: expected a name for {model}. Received: {received}")
-        return names[0]
-
-    tracking = tracking_of(experiment, uri)
-    stored = find_model(model, tracking, where)
-    chosen = name or known_name(tracking, stored)
-    version = promote_model(tracking, stored, chosen, alias)
-    print(f"{chosen}@{alias} is version {version} now: {stored.run_name}, run {stored.run_id}")
+        name = names[0]
+    version = promote_model(store, stored, name, alias)
+    print(f"{name}@{alias} is version {version} now: {stored.run_name}, run {stored.run_id}")
 
 
-def _check_word(option: str, word: str) -> None:
-    import re
-
-    if word and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", word):
+def _check_name(option: str, name: str) -> None:
+    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise ConfigError(
-            f"{option}: expected letters, digits and any of . _ - behind them. Received: {word!r}"
+            f"{option}: expected a letter or digit, then letters, digits or any of . _ -. "
+            f"Received: {name!r}"
         )
-    if option == "--alias" and re.fullmatch(r"[vV]?\d+|latest", word):
-        raise ConfigError(f"--alias: expected a word that is no version. Received: {word!r}")
+    if option == "--alias" and re.fullmatch(r"[vV]?\d+|latest", name):
+        raise ConfigError(f"--alias: expected a name that is not a version. Received: {name!r}")

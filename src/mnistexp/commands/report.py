@@ -8,6 +8,7 @@ import typer
 
 from mnistexp.commands.options import Experiment, Names, Uri, Where
 from mnistexp.errors import InputError
+from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 
 def report(
@@ -15,7 +16,7 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", help="The page.")] = Path("report.html"),
     where: Where = "",
     uri: Uri = None,
-    experiment: Experiment = "mnistexp",
+    experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
     """Write a page that compares runs: leaderboard, curves, costs, pictures and configs.
 
@@ -25,18 +26,20 @@ def report(
         raise InputError(f"--output: expected a file in a folder that exists. Received: {output}")
     from rich.console import Console
 
-    from mnistexp.analysis import group_by_seed, tracking_of
     from mnistexp.analysis.report import build_report
-    from mnistexp.commands.chosen import chosen_runs
+    from mnistexp.analysis.run_selection import select_or_last_sweep
+    from mnistexp.analysis.run_tables import open_run_store, tabulate_runs
+    from mnistexp.analysis.seed_groups import group_by_seed
 
-    runs, title = chosen_runs(names or [], where, uri, experiment)
-    recipes = group_by_seed(runs)
-    if not recipes:
+    store = open_run_store(experiment, uri)
+    runs, title = select_or_last_sweep(store, names or [], where)
+    groups = group_by_seed(tabulate_runs(runs))
+    if not groups:
         raise InputError("expected at least one finished run. Received: none")
-    num_runs = sum(len(recipe.runs) for recipe in recipes)
+    num_runs = sum(len(group.runs) for group in groups)
     command = " ".join(["mnistexp", *sys.argv[1:]])
     with Console(stderr=True).status(f"reading {num_runs} runs …"):
-        page = build_report(recipes, title, command, tracking_of(experiment, uri))
+        page = build_report(groups, title, command, store)
     output.write_text(page)
     counted = "1 run" if num_runs == 1 else f"{num_runs} runs"
     print(f"{output}: {counted}, {output.stat().st_size / 1e6:.1f} MB. Open it in a browser")

@@ -6,32 +6,34 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistexp.commands.options import Experiment, ModelWord, Uri, Where
+from mnistexp.commands.options import Experiment, RunName, Uri, Where
 from mnistexp.commands.ui import check_free
+from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 if TYPE_CHECKING:
     from mnistexp.inference import TrainedModel
 
 
 def serve(
-    model: ModelWord,
+    model: RunName,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5001,
     where: Where = "",
     uri: Uri = None,
-    experiment: Experiment = "mnistexp",
+    experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
     """Serve a trained model on 127.0.0.1 with MLflow's scoring server. Stop with Ctrl-C."""
     check_free(port)
 
-    from mnistexp.analysis import tracking_of
-    from mnistexp.inference import find_model, load_model
+    from mnistexp.analysis.run_selection import select_model
+    from mnistexp.analysis.run_tables import open_run_store
+    from mnistexp.inference import load_model
     from mnistexp.inference.model_server import build_app
     from mnistexp.local_server import serve_here
 
-    tracking = tracking_of(experiment, uri)
-    stored = find_model(model, tracking, where)
+    store = open_run_store(experiment, uri)
+    stored = select_model(store, model, where)
     print(f"{stored.run_name}, run {stored.run_id}: loading …", flush=True)
-    trained = load_model(stored, tracking)
+    trained = load_model(stored, store)
     with tempfile.TemporaryDirectory(prefix="mnistexp-serve-") as folder:
         example = Path(folder) / "seven.json"
         label = _write_example_request(trained, example)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from mnistexp.commands.options import Uri
+from mnistexp.commands.options import Experiment, Uri
 from mnistexp.errors import TrackingError
+from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 HOST = "127.0.0.1"
 
@@ -16,22 +17,20 @@ HOST = "127.0.0.1"
 def ui(
     uri: Uri = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000,
-    experiment: Annotated[str, typer.Option(help="Whose runs the address opens.")] = "mnistexp",
+    experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
     """Browse the runs in MLflow's UI, on 127.0.0.1. Ctrl-C ends it."""
-    from mnistexp.analysis import tracking_of
-    from mnistexp.tracking import check_store, runs_page, tracking_uri, without_password
+    from mnistexp.tracking import check_store, redact_password, tracking_uri
 
     store = tracking_uri(uri)
     check_store(store)
     if store.startswith("http"):
-        typer.echo(f"The runs lie on a server: open {without_password(store)}")
+        typer.echo(f"The runs are on a server: open {redact_password(store)}")
         return
     check_free(port)
-    typer.echo(f"MLflow UI of {without_password(store)}. Ctrl-C ends it")
-    typer.echo(runs_page(tracking_of(experiment, uri), f"http://{HOST}:{port}"))
+    typer.echo(f"MLflow UI of {redact_password(store)}. Ctrl-C ends it")
+    typer.echo(_runs_url(f"http://{HOST}:{port}", uri, experiment))
     sys.stdout.flush()
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     arguments = [
         "--backend-store-uri",
         store,
@@ -43,6 +42,18 @@ def ui(
         "1",
     ]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *arguments])
+
+
+def _runs_url(server: str, uri: str | None, experiment: str) -> str:
+    """Return the address of the page of an experiment's runs; of the server if there are none."""
+    from mnistexp.analysis.run_tables import open_run_store
+
+    try:
+        experiment_id = open_run_store(experiment, uri).experiment_id
+    except TrackingError:
+        return server
+    # Without the parameter, MLflow opens its pages for language models.
+    return f"{server}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
 
 
 def check_free(port: int) -> None:

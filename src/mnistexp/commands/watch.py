@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistexp.commands.options import Uri
+from mnistexp.commands.options import Experiment, Uri, complete_runs
+from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 if TYPE_CHECKING:
     from mnistexp.dashboard.recorded_run import RecordedRun
@@ -16,7 +17,9 @@ def watch(
     run: Annotated[
         str | None,
         typer.Argument(
-            help="Id or name of a run, its folder, or a recording. Default: the newest one here."
+            help="A run (id, name, experiment, best), its folder, or a recording. "
+            "Default: the newest one here.",
+            autocompletion=complete_runs,
         ),
     ] = None,
     web: Annotated[
@@ -41,16 +44,18 @@ def watch(
         typer.Option(min=1, max=65535, help="Of the page on 127.0.0.1. Default: from 8800."),
     ] = None,
     uri: Uri = None,
+    experiment: Experiment = DEFAULT_EXPERIMENT,
     until_end: Annotated[bool, typer.Option("--until-end", hidden=True)] = False,
 ) -> None:
     """Watch a run: live while it trains, or again. Press ? there for the keys."""
-    from mnistexp.dashboard.find_recording import find_recording
+    from mnistexp.analysis.find_recording import find_recording
+    from mnistexp.analysis.run_tables import open_run_store
     from mnistexp.dashboard.recorded_run import RecordedRun, check_savable
     from mnistexp.dashboard.watch import open_view
 
     if save is not None:
         check_savable(save)
-    film = RecordedRun(find_recording(run, uri))
+    film = RecordedRun(find_recording(run, open_run_store(experiment, uri)))
     if film.recording.fault:
         typer.echo(f"{film.recording.file}: {film.recording.fault}; shown up to there", err=True)
     if save is None:

@@ -23,7 +23,11 @@ from mnistexp.errors import RecordingError
 from mnistexp.train import Evaluation, Snapshot
 
 RECORDING_NAME = "training.recording"
-"""What a recording is called in the folder of its run, and among its artifacts."""
+"""Name of the file in the folder of its run and among the artifacts."""
+ARTIFACT_FOLDER = "dashboard"
+"""Folder of the recording among the artifacts of a run."""
+RECORDING_TAG = "recording"
+"""Tag of a run: the path of its recording."""
 MAGIC = b"mnistexp recording 1\n"
 FRAME = struct.Struct("<II")
 MAX_RECORD = 16 * 2**20

@@ -15,7 +15,8 @@ from mnistexp.diagnostics.store import (
     check_whether_it_answers,
     is_set_up,
 )
-from mnistexp.tracking import close_orphaned, open_runs
+from mnistexp.tracking import MlflowTracking, RunStore
+from mnistexp.tracking.orphaned_runs import close_orphaned, is_orphaned
 from mnistexp.tracking.store import sqlite_file
 
 
@@ -62,11 +63,12 @@ def _check_store(uri: str, close: bool) -> Iterator[CheckResult]:
     if schema.status == "problem":
         return
     yield from check_artifacts(uri)
-    runs = open_runs(uri)
-    lost = [run for run in runs if run.fate == "lost"]
-    if close and lost:
-        close_orphaned(uri, lost)
-        names = ", ".join(run.name for run in lost)
+    store = RunStore(MlflowTracking(type="mlflow", uri=uri))
+    runs = store.running()
+    orphaned = [run for run in runs if is_orphaned(run)]
+    if close and orphaned:
+        close_orphaned(uri, orphaned)
+        names = ", ".join(run.name for run in orphaned)
         yield CheckResult("runs", "note", f"closed as KILLED: {names}")
-        runs = open_runs(uri)
+        runs = store.running()
     yield from check_runs(runs)

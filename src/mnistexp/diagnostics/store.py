@@ -4,14 +4,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote, unquote, urlparse
 
 from mnistexp.diagnostics.check_result import CheckResult
 from mnistexp.errors import TrackingError
-from mnistexp.tracking import check_store, without_password
-from mnistexp.tracking.store import client_of, lock_file, sqlite_file
+from mnistexp.tracking import MlflowTracking, RunStore, check_store, redact_password
+from mnistexp.tracking.mlflow_private import migration_scripts
+from mnistexp.tracking.store import lock_file, sqlite_file
 
 LOCK_SECONDS = 2.0
 """A run that logs holds the database for some hundredths of a second."""
@@ -29,7 +29,7 @@ def check_whether_it_answers(uri: str) -> Iterator[CheckResult]:
     except TrackingError as error:
         yield CheckResult("store", "problem", str(error), "or give another one: --uri")
         return
-    shown = without_password(uri)
+    shown = redact_password(uri)
     if file is not None and not _is_begun(file):
         yield CheckResult("store", "note", f"{shown}: not there yet", "the first run sets it up")
     elif file is not None:
@@ -55,7 +55,7 @@ def check_schema(uri: str) -> CheckResult:
     if found == newest:
         return CheckResult("schema", "ok", f"that of MLflow {ours} ({found})")
     if found in known:
-        remedy = f"back it up, then: mlflow db upgrade {without_password(uri)}"
+        remedy = f"back it up, then: mlflow db upgrade {redact_password(uri)}"
         return CheckResult("schema", "problem", f"older than MLflow {ours}: {found}", remedy)
     text = f"not known to MLflow {ours}: {found}; made by a newer MLflow, or not by MLflow"
     return CheckResult("schema", "problem", text, "install the MLflow that made it, or --uri")
@@ -63,7 +63,7 @@ def check_schema(uri: str) -> CheckResult:
 
 def check_artifacts(uri: str) -> Iterator[CheckResult]:
     """Whether the folders in which artifacts lie are there; MLflow keeps their absolute paths."""
-    client = client_of(uri)
+    client = RunStore(MlflowTracking(type="mlflow", uri=uri)).client
     for experiment in client.search_experiments():
         place = urlparse(experiment.artifact_location)
         folder = Path(unquote(place.path))
@@ -85,7 +85,8 @@ def _ask(uri: str, shown: str) -> CheckResult:
 
     try:
         if uri.startswith("http"):
-            client_of(uri).search_experiments(max_results=1)
+            store = RunStore(MlflowTracking(type="mlflow", uri=uri))
+            store.client.search_experiments(max_results=1)
         else:
             _revisions(uri)
     except (MlflowException, SQLAlchemyError) as error:
@@ -171,10 +172,7 @@ def _revisions(uri: str) -> tuple[str | None, str | None, set[str]]:
     from alembic.script import ScriptDirectory
     from sqlalchemy import create_engine
 
-    spec = find_spec("mlflow")
-    assert spec is not None
-    assert spec.origin is not None
-    scripts = ScriptDirectory(str(Path(spec.origin).parent / "store" / "db_migrations"))
+    scripts = ScriptDirectory(str(migration_scripts()))
     engine = create_engine(uri)
     with engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()

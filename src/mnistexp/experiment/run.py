@@ -21,7 +21,7 @@ from mnistexp.experiment.monitors import observing
 from mnistexp.experiment.pruning import report_to_pruner
 from mnistexp.learner import Learner, build_learner
 from mnistexp.learner.metrics import evaluate, score
-from mnistexp.tracking import Tracker, check_tracking, start_run
+from mnistexp.tracking import Tracker, check_tracking, run_context
 from mnistexp.train import History, Monitors, Training, check_finite
 
 
@@ -66,7 +66,7 @@ def run_experiment(config: Config, origin: ConfigSource | None = None) -> RunRes
     learner = build_learner(config, data)
     reset_peak_memory(learner.device)
     name = _name(config, origin)
-    with start_run(config.tracking, name, _tags(config, origin)) as tracker:
+    with run_context(config.tracking, name, _tags(config, origin)) as tracker:
         _log_setup(tracker, config, origin, data, learner)
         with observing(config, origin, name, data, tracker) as observation:
             training, final, predicted = _fit(learner, config, data, tracker, observation.monitors)
@@ -88,7 +88,7 @@ def run_experiment(config: Config, origin: ConfigSource | None = None) -> RunRes
         metrics["seconds"] = time.perf_counter() - begin
         tracker.log_metrics(metrics, training.num_steps)
         tracker.describe(describe_run(config, origin, metrics, verdict))
-    history, page = training.history, tracker.page()
+    history, page = training.history, tracker.url()
     return RunResult(
         *(config, history, metrics, learner, verdict, tracker.run_id, page),
         recording=observation.recording,

@@ -18,7 +18,8 @@ from mnistexp.errors import ModelError
 from mnistexp.learner.classical import TRUSTED_TYPES
 from mnistexp.learner.network import compile_prediction
 from mnistexp.model import IMAGE_SHAPE
-from mnistexp.tracking import MlflowTracking, StoredModel, fetch_model
+from mnistexp.tracking import RunStore, StoredModel
+from mnistexp.tracking.model_registry import fetch_model
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -51,7 +52,7 @@ class TrainedModel:
 
 
 def load_model(
-    stored: StoredModel, tracking: MlflowTracking, device: DeviceConfig | None = None
+    stored: StoredModel, store: RunStore, device: DeviceConfig | None = None
 ) -> TrainedModel:
     """Load the model of a run: a network with Keras' safe mode, a classical method with skops.
 
@@ -65,7 +66,7 @@ def load_model(
     """
     from mlflow.models import Model
 
-    folder = fetch_model(tracking, stored)
+    folder = fetch_model(store, stored)
     description = Model.load(str(folder))
     _check_signature(stored, description)
     if (folder / KERAS_FILE).is_file():

@@ -7,7 +7,7 @@ from statistics import mean
 from rich.console import Console
 from rich.table import Table
 
-from mnistexp.analysis import short_names
+from mnistexp.analysis.setting_differences import short_names
 from mnistexp.errors import SweepFailed
 from mnistexp.sweeps.hydra_session import HydraSession
 from mnistexp.sweeps.jobs import Job, JobResult, format_value, varying_settings

@@ -13,7 +13,14 @@ from mnistexp.sweeps.hydra_session import HydraSession
 from mnistexp.sweeps.jobs import Job, JobResult, job_result_of, run_name
 from mnistexp.sweeps.launchers import LauncherTraits
 from mnistexp.sweeps.progress import SweepProgress
-from mnistexp.tracking import MlflowTracking, RunRecord, TrackingConfig, end_run, past_runs
+from mnistexp.tracking import (
+    MlflowTracking,
+    RunRecord,
+    RunStore,
+    TrackingConfig,
+    end_run,
+    tracking_uri,
+)
 
 POLL_SECONDS = 2.0
 
@@ -155,7 +162,8 @@ class JobRunner:
         """Return the runs of this sweep, also those of an earlier call, in the order of start."""
         if self._tracking is None or self._parent_run_id is None:
             return []
-        return past_runs(self._tracking, f"tags.`mlflow.parentRunId` = '{self._parent_run_id}'")
+        where = f"tags.`mlflow.parentRunId` = '{self._parent_run_id}'"
+        return RunStore(self._tracking).runs(where, missing_ok=True)
 
     def _fail_started(self, jobs: Sequence[Job], crash: str) -> None:
         """Fail the jobs that were running when the launcher failed."""
@@ -168,7 +176,7 @@ class JobRunner:
 
     def _close_run(self, run: RunRecord, status: str, reason: str) -> None:
         if self._traits.killed_with_parent and self._tracking is not None:
-            end_run(self._tracking, run.run_id, status, reason)
+            end_run(tracking_uri(self._tracking.uri), run.run_id, status, reason)
 
     def _fail(self, job: Job, message: str) -> None:
         self._record(job.config_hash, self._name(job), JobResult("failed", message=message))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from mnistexp.analysis import short_names
+from mnistexp.analysis.setting_differences import short_names
 from mnistexp.config.config import Config
 from mnistexp.config.config_hash import config_hash, seedless_hash, workload_hash
 from mnistexp.config.config_source import ConfigSource

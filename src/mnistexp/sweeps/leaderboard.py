@@ -3,14 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mnistexp.analysis import (
-    Comparison,
-    SeedGroup,
-    compare,
-    group_by_seed,
-    ranked,
-    selection_metric,
-)
+from mnistexp.analysis.comparison import Comparison, compare, ranked, selection_metric
+from mnistexp.analysis.seed_groups import SeedGroup, group_by_seed
 from mnistexp.config.config import flatten_config
 from mnistexp.sweeps.jobs import Job, JobResult, run_name, varying_settings
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from statistics import mean
 
 from mnistexp.sweeps.jobs import Job, JobResult, job_result_of
-from mnistexp.tracking import MlflowTracking, RunRecord, TrackingConfig, is_there, past_runs
+from mnistexp.tracking import MlflowTracking, RunRecord, RunStore, TrackingConfig
 
 
 class PreviousRuns:
@@ -12,8 +12,8 @@ class PreviousRuns:
 
     def __init__(self, tracking: TrackingConfig) -> None:
         self._runs: Sequence[RunRecord] = []
-        if isinstance(tracking, MlflowTracking) and is_there(tracking):
-            self._runs = past_runs(tracking)
+        if isinstance(tracking, MlflowTracking):
+            self._runs = RunStore(tracking).runs(missing_ok=True)
 
     def results(self, jobs: Iterable[Job]) -> dict[str, JobResult]:
         """Return the results of jobs by `config_hash`: the latest finished run, else the latest."""

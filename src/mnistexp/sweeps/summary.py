@@ -8,16 +8,20 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from mnistexp.analysis import SWEEP_JOBS, Comparison, ComparisonFormatter, short_names
+from mnistexp.analysis.comparison import Comparison
+from mnistexp.analysis.comparison_format import ComparisonFormatter
 from mnistexp.analysis.figures import draw_learning_curves, draw_metric_by_parameter
+from mnistexp.analysis.run_selection import SWEEP_JOBS
+from mnistexp.analysis.setting_differences import short_names
 from mnistexp.config.config_source import ConfigSource
 from mnistexp.sweeps.jobs import Job, JobResult, format_value, run_name, varying_settings
 from mnistexp.sweeps.leaderboard import build_leaderboard
 from mnistexp.tracking import (
+    Curve,
     MlflowTracking,
+    RunStore,
     Tracker,
     TrackingConfig,
-    metric_history,
 )
 
 MAX_DESCRIPTION = 5_000
@@ -152,16 +156,19 @@ class SweepSummary:
                 figure = draw_metric_by_parameter(comparison.rows, comparison.settings, metric)
                 tracker.log_figure(figure, f"by_parameter/{metric}.png")
 
-    def _learning_curves(
-        self, tracking: MlflowTracking, metric: str
-    ) -> dict[str, list[Sequence[tuple[int, float]]]]:
+    def _learning_curves(self, tracking: MlflowTracking, metric: str) -> dict[str, list[Curve]]:
         """Return the curves of all jobs with a run, by the label of the seed group."""
         varying = [key for key in self._varying if key != "seed"]
-        curves: dict[str, list[Sequence[tuple[int, float]]]] = {}
-        for job, result in self._ended:
-            values = metric_history(tracking, result.run_id, metric) if result.run_id else []
-            if values:
-                curves.setdefault(_curve_label(job, varying), []).append(values)
+        labels = {
+            result.run_id: _curve_label(job, varying)
+            for job, result in self._ended
+            if result.run_id is not None
+        }
+        found = RunStore(tracking).histories(labels, [metric])[metric]
+        curves: dict[str, list[Curve]] = {}
+        for run_id, label in labels.items():
+            if run_id in found:
+                curves.setdefault(label, []).append(found[run_id])
         return curves
 
 

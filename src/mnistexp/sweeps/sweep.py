@@ -16,7 +16,7 @@ from mnistexp.sweeps.launchers import LauncherTraits
 from mnistexp.sweeps.previous_runs import PreviousRuns
 from mnistexp.sweeps.progress import SweepProgress
 from mnistexp.sweeps.summary import SweepSummary
-from mnistexp.tracking import Tracker, browse_hint, start_run
+from mnistexp.tracking import Tracker, browse_hint, run_context
 
 
 class Strategy(ABC):
@@ -104,7 +104,7 @@ def run_sweep(strategy: Strategy) -> None:
         "sweep_hash": strategy.sweep_hash,
         "kind": "sweep",
     }
-    with start_run(config.tracking, strategy.name, tags, resume=resumed_run_id) as tracker:
+    with run_context(config.tracking, strategy.name, tags, resume=resumed_run_id) as tracker:
         progress = SweepProgress(strategy.num_left)
         runner = JobRunner(
             *(session, strategy.traits, progress, config.tracking, tracker.run_id),
@@ -134,7 +134,7 @@ def run_sweep(strategy: Strategy) -> None:
             summary.print_leaderboard()
             summary.log(tracker, config.tracking)
             strategy.log(tracker)
-            print(browse_hint(config.tracking, tracker.page()), flush=True)
+            print(browse_hint(config.tracking, tracker.url()), flush=True)
         strategy.check_results(results)
 
 

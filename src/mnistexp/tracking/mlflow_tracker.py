@@ -1,4 +1,4 @@
-"""The tracker of a run in MLflow."""
+"""Records a run in MLflow."""
 
 import time
 from collections.abc import Mapping
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mnistexp.tracking.config import MlflowTracking
 from mnistexp.tracking.model_registry import register_model
-from mnistexp.tracking.store import DESCRIPTION, tracking_uri
-from mnistexp.tracking.tracker import DrawFigures, SaveModel
-from mnistexp.tracking.urls import run_page
+from mnistexp.tracking.store import DESCRIPTION_TAG, run_url, tracking_uri
+from mnistexp.tracking.tracker import DrawFigures, SaveModel, Tracker
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,21 +20,24 @@ METRICS_PER_BATCH = 1_000
 PARAMS_PER_BATCH = 100
 MAX_PARAM_LENGTH = 6_000
 FLUSH_SECONDS = 5.0
-"""Metrics reach the store at least this often, so that a run can be watched."""
+"""Metrics are sent at least this often, so that the pages of a running run are up to date."""
 
 
-class MlflowTracker:
-    """Records a run in MLflow. Metrics are kept and sent in batches: one costs about 10 ms."""
+class MlflowTracker(Tracker):
+    """Records a run in MLflow.
+
+    Metrics are buffered and sent in batches, since sending a single one takes about 10 ms.
+    """
 
     def __init__(
         self, client: "MlflowClient", run_id: str, experiment_id: str, config: MlflowTracking
     ) -> None:
-        self.run_id: str | None = run_id
+        self.run_id = run_id
         self._id = run_id
         self._client = client
         self._experiment_id = experiment_id
         self._config = config
-        self._metrics: list[Metric] = []
+        self._unsent: list[Metric] = []
         self._last_flush = time.monotonic()
 
     def log_params(self, params: Mapping[str, Any]) -> None:
@@ -47,24 +49,25 @@ class MlflowTracker:
             self._client.log_batch(self._id, params=entries[start : start + PARAMS_PER_BATCH])
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Keep the values measured after `step` steps, and send what was kept if it is time."""
+        """Buffer values measured after `step` steps; send the buffer if it is full or old."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self._metrics += [Metric(key, value, now, step) for key, value in metrics.items()]
-        is_time = time.monotonic() - self._last_flush > FLUSH_SECONDS
-        if is_time or len(self._metrics) >= METRICS_PER_BATCH:
+        self._unsent += [Metric(key, value, now, step) for key, value in metrics.items()]
+        is_old = time.monotonic() - self._last_flush > FLUSH_SECONDS
+        if is_old or len(self._unsent) >= METRICS_PER_BATCH:
             self.flush()
 
     def flush(self) -> None:
-        """Send the metrics that were kept."""
-        waiting, self._metrics = self._metrics, []
-        for start in range(0, len(waiting), METRICS_PER_BATCH):
-            self._client.log_batch(self._id, metrics=waiting[start : start + METRICS_PER_BATCH])
+        """Send the buffered metrics. If that fails, they stay in the buffer."""
+        while self._unsent:
+            batch = self._unsent[:METRICS_PER_BATCH]
+            self._client.log_batch(self._id, metrics=batch)
+            del self._unsent[: len(batch)]
         self._last_flush = time.monotonic()
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
-        """Record what runs can be filtered by."""
+        """Record tags, by which runs can be filtered."""
         from mlflow.entities import RunTag
 
         self._client.log_batch(
@@ -72,19 +75,19 @@ class MlflowTracker:
         )
 
     def describe(self, markdown: str) -> None:
-        """Say on the run's page what it is, unless the settings have a description."""
-        self.set_tags({DESCRIPTION: self._config.description or markdown})
+        """Describe the run on its page, unless the settings have a description."""
+        self.set_tags({DESCRIPTION_TAG: self._config.description or markdown})
 
     def log_text(self, text: str, path: str) -> None:
         """Store a text as the artifact `path`."""
         self._client.log_text(self._id, text, path)
 
     def log_figure(self, figure: "Figure", path: str) -> None:
-        """Store a picture as the artifact `path`."""
+        """Store a figure as the artifact `path`."""
         self._client.log_figure(self._id, figure, path)
 
     def log_figures(self, draw: "DrawFigures") -> None:
-        """Store the pictures that `draw` makes, in the folder `figures`, if they are wanted."""
+        """Store the figures that `draw` yields as `figures/NAME.png`, if the settings want them."""
         if not self._config.figures:
             return
         for name, figure in draw():
@@ -102,7 +105,7 @@ class MlflowTracker:
 
         dataset = Dataset(
             name=name,
-            digest=digest[:36],  # All that MLflow has room for.
+            digest=digest[:36],  # MLflow stores 36 characters.
             source_type="local",
             source=json.dumps({"sha256": digest}),
             profile=json.dumps(dict(profile)),
@@ -126,12 +129,12 @@ class MlflowTracker:
         if self._config.register_as is not None:
             register_model(self._client, logged.model_id, self._id, self._config.register_as)
 
-    def page(self) -> str | None:
-        """The address of the run's page on its server, or where `mnistexp ui` shows it."""
-        return run_page(tracking_uri(self._config.uri), self._experiment_id, self._id)
+    def url(self) -> str | None:
+        """Return the address of the run's page on its server, or where `mnistexp ui` shows it."""
+        return run_url(tracking_uri(self._config.uri), self._experiment_id, self._id)
 
     def end(self, status: str) -> None:
-        """Send what is left and close the run: FINISHED, FAILED or KILLED."""
+        """Send the buffered metrics and close the run as FINISHED, FAILED or KILLED."""
         self.flush()
         self._client.set_terminated(self._id, status)
 

@@ -1,13 +1,13 @@
-"""Models in the store and in its registry."""
+"""Models of runs, and MLflow's registry of models."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnistexp.errors import ModelError
-from mnistexp.tracking.config import MlflowTracking
-from mnistexp.tracking.store import existing_store, tracking_uri
+from mnistexp.errors import ModelError, did_you_mean
+from mnistexp.tracking.run_store import RunRecord, RunStore
+from mnistexp.tracking.store import client_for_writing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -23,25 +23,22 @@ class StoredModel:
     run_name: str
 
 
-def model_of_run(config: MlflowTracking, run_id: str) -> StoredModel | None:
-    """The model that a run has logged last; None if it has logged none.
+def model_of_run(run: RunRecord) -> StoredModel:
+    """Return the model that a run logged last.
 
     Raises:
-        ModelError: there is no such run.
+        ModelError: the run has logged none.
     """
-    from mlflow.exceptions import MlflowException
-
-    client, _ = existing_store(config)
-    try:
-        run = client.get_run(run_id)
-    except MlflowException as error:
-        raise ModelError(f"{run_id}: expected a run in the store. Received: no such run") from error
-    outputs = run.outputs.model_outputs if run.outputs else []
-    return StoredModel(outputs[-1].model_id, run_id, run.info.run_name) if outputs else None
+    if run.model_id is None:
+        raise ModelError(
+            f"{run.run_id}: expected a run with a model. Received: one without a model; it failed, "
+            "or was started with tracking.log_model=false"
+        )
+    return StoredModel(run.model_id, run.run_id, run.name)
 
 
-def registered_model(config: MlflowTracking, name: str, version: str) -> StoredModel:
-    """The model that is registered under a name.
+def registered_model(store: RunStore, name: str, version: str) -> StoredModel:
+    """Return the model that is registered under a name.
 
     Args:
         version: its number, or its alias.
@@ -51,7 +48,7 @@ def registered_model(config: MlflowTracking, name: str, version: str) -> StoredM
     """
     from mlflow.exceptions import MlflowException
 
-    client, _ = existing_store(config)
+    client = store.client
     try:
         found = (
             client.get_model_version(name, version)
@@ -60,46 +57,41 @@ def registered_model(config: MlflowTracking, name: str, version: str) -> StoredM
         )
     except MlflowException as error:
         raise ModelError(_not_registered(client, name, version)) from error
-    # A version that was registered elsewhere may know its run alone.
-    of_run = model_of_run(config, found.run_id) if found.run_id else None
-    if of_run is None:
+    # MLflow's own register_model may record only the run, not the model.
+    run = store.run(found.run_id) if found.run_id else None
+    model_id = _model_id(found) or (run.model_id if run else None)
+    if run is None or model_id is None:
         raise ModelError(
             f"{name}/{found.version}: expected the model of a run. Received: {found.source}"
         )
-    return StoredModel(_model_id(found) or of_run.model_id, of_run.run_id, of_run.run_name)
+    return StoredModel(model_id, run.run_id, run.name)
 
 
-def registered_names(config: MlflowTracking) -> list[str]:
-    """The names in the registry."""
-    client, _ = existing_store(config)
-    return [model.name for model in client.search_registered_models()]
+def registered_names(store: RunStore, model: StoredModel) -> list[str]:
+    """Return the names under which a model is registered."""
+    names = [known.name for known in store.client.search_registered_models()]
+    return [
+        name
+        for name in names
+        if model.model_id in [model_id for _, model_id in _versions(store.client, name)]
+    ]
 
 
-def promote_model(config: MlflowTracking, model: StoredModel, name: str, alias: str) -> int:
-    """Move an alias of a registered name to a model, which is registered if it is not yet.
+def promote_model(store: RunStore, model: StoredModel, name: str, alias: str) -> int:
+    """Move an alias of a registered name to a model; register the model first if need be.
 
     Returns:
         The version that the alias names now.
     """
-    client, _ = existing_store(config)
+    client = client_for_writing(store.uri)
     known = [v for v in _versions(client, name) if v[1] == model.model_id]
     version = known[-1][0] if known else register_model(client, model.model_id, model.run_id, name)
     client.set_registered_model_alias(name, alias, str(version))
     return version
 
 
-def names_of_model(config: MlflowTracking, model: StoredModel) -> list[str]:
-    """The names under which a model is registered."""
-    return [
-        name
-        for name in registered_names(config)
-        if model.model_id
-        in [model_id for _, model_id in _versions(existing_store(config)[0], name)]
-    ]
-
-
 def register_model(client: "MlflowClient", model_id: str, run_id: str, name: str) -> int:
-    """Make a model the newest version of a name, and return the version."""
+    """Register a model as the newest version of a name, and return the version."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -113,22 +105,19 @@ def register_model(client: "MlflowClient", model_id: str, run_id: str, name: str
     return int(version.version)
 
 
-def fetch_model(config: MlflowTracking, model: StoredModel) -> Path:
-    """The folder of a model's files; of a local store, where they lie.
+def fetch_model(store: RunStore, model: StoredModel) -> Path:
+    """Return the folder of a model's files; files of a server are downloaded first.
 
     Raises:
-        ModelError: its files are gone.
+        ModelError: the files do not exist.
     """
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    client, _ = existing_store(config)
-    location = client.get_logged_model(model.model_id).artifact_location
+    location = store.client.get_logged_model(model.model_id).artifact_location
     try:
         folder = Path(
-            mlflow.artifacts.download_artifacts(
-                artifact_uri=location, tracking_uri=tracking_uri(config.uri)
-            )
+            mlflow.artifacts.download_artifacts(artifact_uri=location, tracking_uri=store.uri)
         )
     except (MlflowException, OSError) as error:
         raise ModelError(_gone(model, location)) from error
@@ -145,13 +134,13 @@ def _gone(model: StoredModel, location: str) -> str:
 
 
 def _versions(client: "MlflowClient", name: str) -> list[tuple[int, str]]:
-    """(version, id of the model), from the oldest."""
+    """Return (version, id of the model), oldest first."""
     found = client.search_model_versions(f"name = '{name}'")
     return sorted((int(version.version), _model_id(version)) for version in found)
 
 
 def _model_id(version: "ModelVersion") -> str:
-    """Of a version that we have registered; empty for others."""
+    """Return the id of the model; empty if the version was not made from a run's model."""
     prefix = "models:/m-"
     return version.source.removeprefix("models:/") if version.source.startswith(prefix) else ""
 
@@ -160,8 +149,9 @@ def _not_registered(client: "MlflowClient", name: str, version: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_. -]+", name) or not _versions(client, name):
         names = sorted(model.name for model in client.search_registered_models())
         return (
-            f"{name}: expected a registered model, one of {', '.join(names) or 'none so far'}. "
-            f"Received: {name!r}. mnistexp promote RUN --name {name} registers one"
+            f"{name}: expected a registered model, one of {', '.join(names) or '(none)'}. "
+            f"Received: {name!r}.{did_you_mean(name, names)} "
+            f"mnistexp promote RUN --name {name} registers one"
         )
     aliases = sorted(client.get_registered_model(name).aliases)
     known = [*(f"{name}@{alias}" for alias in aliases)]

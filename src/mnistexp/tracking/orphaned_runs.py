@@ -1,58 +1,70 @@
-"""Runs that the store takes for running, and those of them that nothing runs any more."""
+"""Runs that the store shows as RUNNING although their process has ended."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
 
-from mnistexp.tracking.config import MlflowTracking
-from mnistexp.tracking.process_state import ProcessState, process_state
-from mnistexp.tracking.run_store import end_run
-from mnistexp.tracking.store import client_of
+from mnistexp.tracking.run_store import RunRecord
+from mnistexp.tracking.store import client_for_writing
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
-LOST = "its process ended without closing it: killed, out of memory, or the machine went down"
+ProcessState = Literal["alive", "ended", "unknown"]
+ORPHANED = "its process ended without closing it: killed, out of memory, or the machine went down"
 
 
-@dataclass(frozen=True)
-class RunningRun:
-    """A run whose status is RUNNING. process: `host:pid`; fate: of that process."""
+def process_tags() -> dict[str, str]:
+    """Return tags by which the process of a run can be found later: host, pid and start time.
 
-    run_id: str
-    name: str
-    experiment: str
-    process: str
-    fate: ProcessState
-
-
-def open_runs(uri: str) -> list[RunningRun]:
-    """The runs of all experiments of a store that are RUNNING; the store must be set up."""
-    client = client_of(uri)
-    return [
-        run
-        for experiment in client.search_experiments()
-        for run in _open_runs(client, experiment.experiment_id, experiment.name)
-    ]
+    The start time is needed because the system reuses pids, especially after a reboot.
+    """
+    pid = os.getpid()
+    start = _start_of(pid)
+    return {
+        "process": f"{socket.gethostname()}:{pid}",
+        **({} if start is None else {"process_start": start}),
+    }
 
 
-def close_orphaned(uri: str, runs: Sequence[RunningRun]) -> None:
+def process_state(tags: Mapping[str, str]) -> ProcessState:
+    """Return whether the process of a run is alive; `unknown` on another host and without a tag."""
+    host, _, pid = tags.get("process", "").rpartition(":")
+    if host != socket.gethostname() or not Path("/proc/self/stat").is_file():
+        return "unknown"
+    start = _start_of(int(pid))
+    is_same = start is not None and start == tags.get("process_start", start)
+    return "alive" if is_same else "ended"
+
+
+def is_orphaned(run: RunRecord) -> bool:
+    """Whether a run is RUNNING in the store although its process has ended."""
+    return run.status == "RUNNING" and process_state(run.tags) == "ended"
+
+
+def close_orphaned(uri: str, runs: Sequence[RunRecord]) -> None:
     """Close runs as KILLED, with the reason; the metrics that they have stay."""
     for run in runs:
-        config = MlflowTracking(type="mlflow", uri=uri, experiment=run.experiment)
-        end_run(config, run.run_id, "KILLED", LOST)
+        end_run(uri, run.run_id, "KILLED", ORPHANED)
 
 
-def _open_runs(client: "MlflowClient", experiment_id: str, experiment: str) -> Iterator[RunningRun]:
-    token: str | None = None
-    while True:
-        page = client.search_runs(
-            [experiment_id], "attributes.status = 'RUNNING'", page_token=token
-        )
-        for run in page:
-            tags = run.data.tags
-            process, fate = tags.get("process", "an unknown process"), process_state(tags)
-            yield RunningRun(run.info.run_id, run.info.run_name, experiment, process, fate)
-        token = page.token
-        if not token:
-            return
+def end_run(uri: str, run_id: str, status: str, reason: str) -> None:
+    """Close a run whose own process cannot close it any more.
+
+    Args:
+        uri: of the store, as `tracking_uri` returns it. status: FINISHED, FAILED or KILLED.
+    """
+    client = client_for_writing(uri)
+    client.set_tag(run_id, "reason", reason)
+    client.set_terminated(run_id, status)
+
+
+def _start_of(pid: int) -> str | None:
+    """Return when a process started, as `BOOT/TICKS` of Linux; None if it has ended."""
+    try:
+        # The process name, in parentheses, may contain spaces and parentheses.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except (OSError, ValueError):
+        return None
+    state, ticks = fields[0], fields[19]
+    return None if state in "ZX" else f"{boot}/{ticks}"

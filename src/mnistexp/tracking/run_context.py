@@ -1,7 +1,8 @@
-"""A run from its start to its end, however that comes."""
+"""A run from its start to its end."""
 
 import getpass
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -10,58 +11,66 @@ from mnistexp.errors import Pruned
 from mnistexp.signals import sigterm_as_interrupt
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
 from mnistexp.tracking.mlflow_tracker import MlflowTracker
-from mnistexp.tracking.process_state import process_tags
+from mnistexp.tracking.orphaned_runs import process_tags
 from mnistexp.tracking.store import open_store
-from mnistexp.tracking.tracker import NoTracker, Tracker
+from mnistexp.tracking.tracker import Tracker
 
 
 @contextmanager
-def start_run(
+def run_context(
     config: TrackingConfig,
     name: str,
     tags: Mapping[str, Any] | None = None,
     *,
     resume: str | None = None,
 ) -> Iterator[Tracker]:
-    """A run that ends as FINISHED, as FAILED with the reason, or as KILLED.
+    """Start a run; close it as FINISHED, as FAILED with the reason, or as KILLED.
 
-    KILLED is what Ctrl-C, SIGTERM or the search that the run belongs to has ended.
+    KILLED means: ended by Ctrl-C, by SIGTERM, or by the search that the run belongs to.
 
     Args:
-        config: where to.
         name: of the run.
-        tags: beside those of the settings.
-        resume: the id of a run that is gone on with, instead of a new one.
+        tags: in addition to those of the settings.
+        resume: the id of a run that is continued, instead of a new one.
     """
     if not isinstance(config, MlflowTracking):
-        yield NoTracker()
+        yield Tracker()
         return
-    client, experiment_id = open_store(config)
-    all_tags = {**_run_tags(), **(tags or {}), **config.tags}
-    if resume is None:
-        run_tags = {key: str(value) for key, value in all_tags.items()}
-        run = client.create_run(experiment_id, run_name=name, tags=run_tags)
-        tracker = MlflowTracker(client, run.info.run_id, experiment_id, config)
-    else:
-        client.update_run(resume, status="RUNNING")
-        tracker = MlflowTracker(client, resume, experiment_id, config)
-        tracker.set_tags({"reason": "", **process_tags()})  # Those were of the earlier end.
+    tracker = _start(config, name, tags or {}, resume)
     try:
         with sigterm_as_interrupt():
             yield tracker
     except BaseException as error:
-        tracker.set_tags({"reason": (str(error) or type(error).__name__)[:5_000]})
-        tracker.end("KILLED" if isinstance(error, KeyboardInterrupt | Pruned) else "FAILED")
+        _close_after(error, tracker)
         raise
     tracker.end("FINISHED")
 
 
-def _run_tags() -> dict[str, str]:
-    return {
-        "mlflow.user": _user(),
-        "mlflow.source.type": "LOCAL",
-        **process_tags(),
-    }
+def _start(
+    config: MlflowTracking, name: str, tags: Mapping[str, Any], resume: str | None
+) -> MlflowTracker:
+    client, experiment_id = open_store(config)
+    if resume is not None:
+        client.update_run(resume, status="RUNNING")
+        tracker = MlflowTracker(client, resume, experiment_id, config)
+        tracker.set_tags({"reason": "", **process_tags()})  # They were those of the earlier end.
+        return tracker
+    source = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL"}
+    all_tags = {**source, **process_tags(), **tags, **config.tags}
+    run_tags = {key: str(value) for key, value in all_tags.items()}
+    run = client.create_run(experiment_id, run_name=name, tags=run_tags)
+    return MlflowTracker(client, run.info.run_id, experiment_id, config)
+
+
+def _close_after(error: BaseException, tracker: MlflowTracker) -> None:
+    """Close a run that an exception ended. A store that fails too must not hide that exception."""
+    try:
+        tracker.set_tags({"reason": (str(error) or type(error).__name__)[:5_000]})
+        tracker.end("KILLED" if isinstance(error, KeyboardInterrupt | Pruned) else "FAILED")
+    # MLflow raises many kinds: its own, those of the database and those of the network.
+    except Exception as second:
+        reason = str(second).splitlines()[0]
+        print(f"tracking: run {tracker.run_id} could not be closed: {reason}", file=sys.stderr)
 
 
 def _user() -> str:

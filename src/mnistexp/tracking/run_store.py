@@ -1,136 +1,247 @@
-"""Runs that the store has already."""
+"""Read what an MLflow store holds: runs, histories of metrics and artifacts. Nothing is written."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mnistexp.errors import TrackingError, did_you_mean
 from mnistexp.tracking.config import MlflowTracking
-from mnistexp.tracking.store import client_of, existing_store, open_store, tracking_uri
+from mnistexp.tracking.mlflow_private import metric_histories
+from mnistexp.tracking.store import (
+    check_store,
+    read_only_uri,
+    redact_password,
+    sqlite_file,
+    tracking_uri,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+Curve = Sequence[tuple[int, float]]
+"""(step, value) of all values of a metric, by step."""
+RUNS_PER_QUERY = 10_000
+PYTHON_LITERALS = {"None": None, "True": True, "False": False}
+
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run as the store has it: its settings, its last metrics and its tags."""
+    """A run as the store holds it.
+
+    status: RUNNING, FINISHED, FAILED or KILLED. parent: the id of the sweep's run. params: settings
+    as text. metrics: the last value of each. model_id: of the model that was logged last.
+    """
 
     run_id: str
     name: str
-    started: datetime
     status: str
+    started: datetime
+    parent: str | None
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
+    model_id: str | None = None
 
     @property
     def diverged(self) -> bool:
-        """Whether it stopped because the loss became NaN or infinite."""
+        """Whether training stopped because the loss became NaN or infinite."""
         return self.tags.get("diverged") == "true"
 
     @property
-    def parent(self) -> str | None:
-        """The id of the run that this is a child of."""
-        return self.tags.get("mlflow.parentRunId")
+    def is_sweep(self) -> bool:
+        """Whether this is the run of a sweep, whose children are its jobs."""
+        return self.tags.get("kind") == "sweep"
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All that runs are filtered and tabulated by: tags as `tags.NAME`, settings, metrics.
+
+        Settings have the types that they had before MLflow stored them as text; lists and mappings
+        stay text. MLflow's own tags are left out.
+        """
+        tags = {f"tags.{n}": v for n, v in self.tags.items() if not n.startswith("mlflow.")}
+        settings = {name: _parse_setting(text) for name, text in self.params.items()}
+        own = ("run_id", "name", "status", "started", "parent")
+        return {**{name: getattr(self, name) for name in own}, **tags, **settings, **self.metrics}
 
 
-def past_runs(config: MlflowTracking, where: str = "") -> list[RunRecord]:
-    """The runs of the tracking's experiment, in the order of their start.
+class RunStore:
+    """The runs of one MLflow experiment, to be read.
 
-    Args:
-        where: a filter in MLflow's words.
+    Reading creates no store and no experiment, changes no file, no environment variable and no
+    global state of MLflow, and takes no lock. Every thread may read, also while runs are logged.
     """
-    return _search(*open_store(config), where)
 
+    def __init__(self, config: MlflowTracking) -> None:
+        self.config = config
+        self.uri = tracking_uri(config.uri)
 
-def existing_runs(config: MlflowTracking) -> list[RunRecord]:
-    """As `past_runs`, of a store that is there.
+    @property
+    def exists(self) -> bool:
+        """Whether there is a store. Raises TrackingError if it cannot be used."""
+        check_store(self.uri, for_writing=False)
+        file = sqlite_file(self.uri)
+        return file is None or (file.is_file() and file.stat().st_size > 0)
 
-    Raises:
-        TrackingError: there is no such store, or no such experiment in it.
-    """
-    return _search(*existing_store(config), "")
+    @cached_property
+    def client(self) -> "MlflowClient":
+        """MLflow's client of this store. A local database is opened read-only.
 
+        Raises:
+            TrackingError: there is no such store, or MLflow cannot read it.
+        """
+        if not self.exists:
+            raise TrackingError(
+                "tracking.uri: expected a store with runs. Received: "
+                f"{sqlite_file(self.uri)}, which does not exist or is empty. "
+                "Run mnistexp in this folder first, or name another store: --uri sqlite:///FILE"
+            )
+        with self._translated_errors():
+            import mlflow
 
-def _search(client: "MlflowClient", experiment_id: str, where: str) -> list[RunRecord]:
-    found: list[RunRecord] = []
-    token: str | None = None
-    while True:
-        page = client.search_runs(
-            [experiment_id], where, order_by=["attributes.start_time ASC"], page_token=token
+            return mlflow.MlflowClient(read_only_uri(self.uri))
+
+    @property
+    def experiment_id(self) -> str:
+        """The id of the experiment.
+
+        Raises:
+            TrackingError: the store has no experiment of this name.
+        """
+        name = self.config.experiment
+        with self._translated_errors():
+            experiment = self.client.get_experiment_by_name(name)
+            if experiment is not None:
+                return str(experiment.experiment_id)
+            names = sorted(known.name for known in self.client.search_experiments())
+        raise TrackingError(
+            f"tracking.experiment: expected one of {', '.join(names)}. "
+            f"Received: {name!r}.{did_you_mean(name, names)}"
         )
-        found += [_past(run) for run in page]
-        token = page.token
-        if not token:
-            return found
+
+    def runs(self, where: str = "", *, missing_ok: bool = False) -> list[RunRecord]:
+        """Return the runs of the experiment, in the order of their start.
+
+        Args:
+            where: a filter in MLflow's syntax.
+            missing_ok: return no runs where the store or the experiment does not exist.
+
+        Raises:
+            TrackingError: there is no such store or experiment, or it cannot be read.
+        """
+        if missing_ok and not self._has_experiment():
+            return []
+        return list(self._search([self.experiment_id], where))
+
+    def running(self) -> list[RunRecord]:
+        """Return the runs of all experiments whose status is RUNNING."""
+        with self._translated_errors():
+            ids = [experiment.experiment_id for experiment in self.client.search_experiments()]
+        return list(self._search(ids, "attributes.status = 'RUNNING'"))
+
+    def run(self, run_id: str) -> RunRecord | None:
+        """Return the run of an id, of any experiment; None if there is none."""
+        from mlflow.exceptions import MlflowException
+
+        client = self.client
+        try:
+            return _record_of(client.get_run(run_id))
+        except MlflowException:
+            return None
+
+    def histories(
+        self, run_ids: Iterable[str], metrics: Iterable[str]
+    ) -> dict[str, dict[str, Curve]]:
+        """Return the curves of metrics: `histories[metric][run_id]`, for runs that have it.
+
+        A local store needs one query for each metric, whatever the number of runs.
+        """
+        ids = list(dict.fromkeys(run_ids))
+        with self._translated_errors():
+            return {metric: metric_histories(self.client, ids, metric) for metric in metrics}
+
+    def download(self, run_id: str, path: str, folder: Path | str) -> Path | None:
+        """Copy the artifact `path` of a run below a folder; None if the run has none."""
+        from mlflow.exceptions import MlflowException
+
+        client = self.client
+        try:
+            return Path(client.download_artifacts(run_id, path, str(folder)))
+        except (MlflowException, OSError):
+            return None
+
+    def artifact(self, run_id: str, path: str) -> bytes | None:
+        """Return the content of the artifact `path` of a run; None if the run has none."""
+        with TemporaryDirectory() as folder:
+            file = self.download(run_id, path, folder)
+            return None if file is None else file.read_bytes()
+
+    def _has_experiment(self) -> bool:
+        if not self.exists:
+            return False
+        with self._translated_errors():
+            return self.client.get_experiment_by_name(self.config.experiment) is not None
+
+    def _search(self, experiment_ids: Sequence[str], where: str) -> Iterator[RunRecord]:
+        token: str | None = None
+        while True:
+            with self._translated_errors():
+                page = self.client.search_runs(
+                    list(experiment_ids),
+                    where,
+                    max_results=RUNS_PER_QUERY,
+                    order_by=["attributes.start_time ASC"],
+                    page_token=token,
+                )
+            yield from map(_record_of, page)
+            token = page.token
+            if not token:
+                return
+
+    @contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        """Turn errors of MLflow and of the database into a TrackingError of one line."""
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (MlflowException, SQLAlchemyError) as error:
+            reason = str(error).splitlines()[0]
+            if "readonly database" in reason:  # MLflow tries to create missing tables.
+                reason = "its tables are not those of this MLflow version. Try mnistexp doctor"
+            raise TrackingError(
+                f"tracking: MLflow cannot read {redact_password(self.uri)}: {reason}"
+            ) from error
 
 
-def find_run(config: MlflowTracking, run: str) -> RunRecord | None:
-    """The run with this id, or the latest one of this name in any experiment; None without any."""
-    from mlflow.exceptions import MlflowException
-
-    client = client_of(tracking_uri(config.uri))
-    try:
-        return _past(client.get_run(run))
-    except MlflowException:  # It is no id.
-        pass
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    name = run.replace("'", "")  # MLflow's filters cannot quote it, so no name has it.
-    where = f"attributes.run_name = '{name}'"
-    newest_first = ["attributes.start_time DESC"]
-    named = client.search_runs(experiments, where, max_results=1, order_by=newest_first)
-    return _past(named[0]) if named else None
-
-
-def fetch_artifact(config: MlflowTracking, run_id: str, path: str, folder: str) -> Path | None:
-    """An artifact of a run, copied below a folder; None if the run has none of this path."""
-    from mlflow.exceptions import MlflowException
-
-    client = client_of(tracking_uri(config.uri))
-    try:
-        return Path(client.download_artifacts(run_id, path, folder))
-    except (MlflowException, OSError):
-        return None
-
-
-def metric_history(config: MlflowTracking, run_id: str, metric: str) -> Sequence[tuple[int, float]]:
-    """(step, value) of all values of a metric, by step."""
-    client, _ = open_store(config)
-    values = client.get_metric_history(run_id, metric)
-    return sorted((value.step, value.value) for value in values)
-
-
-def read_artifact(config: MlflowTracking, run_id: str, path: str) -> bytes | None:
-    """The content of an artifact of a run; None if it has none of that path."""
-    with TemporaryDirectory() as folder:
-        file = fetch_artifact(config, run_id, path, folder)
-        return None if file is None else file.read_bytes()
-
-
-def add_to_run(
-    config: MlflowTracking, run_id: str, metrics: Mapping[str, float], text: str, path: str
-) -> None:
-    """Log metrics, and a text as the artifact `path`, to a run that has ended."""
-    client, _ = existing_store(config)
-    for name, value in metrics.items():
-        client.log_metric(run_id, name, value)
-    client.log_text(run_id, text, path)
-
-
-def end_run(config: MlflowTracking, run_id: str, status: str, reason: str) -> None:
-    """Close a run that its own process cannot close any more."""
-    client, _ = open_store(config)
-    client.set_tag(run_id, "reason", reason)
-    client.set_terminated(run_id, status)
-
-
-def _past(run: "Run") -> RunRecord:
-    info, data = run.info, run.data
-    started = datetime.fromtimestamp(info.start_time / 1000)
+def _record_of(run: "Run") -> RunRecord:
+    models = run.outputs.model_outputs if run.outputs else []
     return RunRecord(
-        *(info.run_id, info.run_name, started, info.status), data.params, data.metrics, data.tags
+        run_id=run.info.run_id,
+        name=run.info.run_name,
+        status=run.info.status,
+        started=datetime.fromtimestamp(run.info.start_time / 1000),
+        parent=run.data.tags.get("mlflow.parentRunId"),
+        params=run.data.params,
+        metrics=run.data.metrics,
+        tags=run.data.tags,
+        model_id=models[-1].model_id if models else None,
     )
+
+
+def _parse_setting(text: str) -> str | float | int | bool | None:
+    if text in PYTHON_LITERALS:
+        return PYTHON_LITERALS[text]
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, int | float) else text

@@ -1,16 +1,18 @@
-"""The MLflow store: which one, whether it answers, and its first set-up."""
+"""The MLflow store: its address, whether it can be used, its first set-up, its pages."""
 
 import hashlib
 import os
 import re
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from mnistexp.errors import TrackingError, did_you_mean
+from mnistexp.errors import TrackingError
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
 
 if TYPE_CHECKING:
@@ -24,29 +26,65 @@ DRIVERS = {
     "mssql": "pyodbc",
 }
 """The kinds of store, and the package that SQLAlchemy needs for each by default."""
-DESCRIPTION = "mlflow.note.content"
-"""The tag that MLflow's pages show as a description, in Markdown."""
-ABOUT = "Runs of mnistexp. A sweep is a run with its jobs below it; tags.kind = 'sweep' finds them."
+DESCRIPTION_TAG = "mlflow.note.content"
+"""MLflow's pages show this tag as a description, in Markdown."""
+EXPERIMENT_DESCRIPTION = (
+    "Runs of mnistexp. A sweep is a run with its jobs below it; tags.kind = 'sweep' finds them."
+)
 SQLITE_HEADER = b"SQLite format 3\x00"
 PROBE_TIMEOUT_SECONDS = 3
+OTHER_STORE = (
+    "Start it, set tracking.uri or MLFLOW_TRACKING_URI to another store, or use tracking=none"
+)
+LOCAL_SERVER = "http://127.0.0.1:5000"
+"""Where `mnistexp ui` shows a local store by default."""
 
 
 def tracking_uri(uri: str | None = None) -> str:
-    """The store that is used: the setting, else MLFLOW_TRACKING_URI, else `mlflow.db` here.
+    """Return the store's address: the setting, else MLFLOW_TRACKING_URI, else `mlflow.db` here.
 
-    The path of a local database is absolute: MLflow remembers a store by its address, and would
-    take the same words for the same file in another working folder.
+    The path of a local database is made absolute: MLflow caches stores by address, so a relative
+    path would mean the first store in every working folder.
     """
     chosen = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
     file = sqlite_file(chosen)
     return f"sqlite:///{file}" if file is not None and "?" not in chosen else chosen
 
 
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of a local database; None for any other store."""
+    path = uri.partition(":///")[2].partition("?")[0]
+    is_file = uri.startswith("sqlite") and path and path != ":memory:"
+    return Path(path).absolute() if is_file else None
+
+
+def read_only_uri(uri: str) -> str:
+    """Return an address by which SQLAlchemy opens a local database read-only; else the same one."""
+    file = sqlite_file(uri)
+    if file is None or "?" in uri:
+        return uri
+    _roll_back_interrupted_write(file)
+    # Without the name of the driver, MLflow would take the path for one on disk and create folders.
+    return f"sqlite+pysqlite:///file:{quote(str(file))}?mode=ro&uri=true"
+
+
+def _roll_back_interrupted_write(file: Path) -> None:
+    """Let SQLite undo the write of a killed process, which a read-only connection cannot do."""
+    if Path(f"{file}-journal").exists() and os.access(file, os.W_OK):
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("SELECT name FROM sqlite_master LIMIT 1").fetchall()
+
+
+def redact_password(uri: str) -> str:
+    """Return the address without user and password, to be printed."""
+    return re.sub(r"//[^/@]*@", "//", uri)
+
+
 def check_tracking(config: TrackingConfig) -> None:
-    """Refuse a store that cannot be used, before MLflow is imported.
+    """Refuse a store that cannot record a run, before MLflow is imported.
 
     Raises:
-        TrackingError: see `check_store`.
+        TrackingError: see `check_store`; or TensorBoard is not installed.
     """
     if config.tensorboard and find_spec("tensorboard") is None:
         raise TrackingError(
@@ -57,123 +95,128 @@ def check_tracking(config: TrackingConfig) -> None:
         check_store(tracking_uri(config.uri))
 
 
-def check_store(uri: str) -> None:
+def check_store(uri: str, *, for_writing: bool = True) -> None:
     """Refuse a store that cannot be used.
+
+    Args:
+        uri: the address, as `tracking_uri` returns it.
+        for_writing: refuse a local database that can only be read.
 
     Raises:
         TrackingError: the address is of no known kind, its file is no database or cannot be
-            written, its driver is not installed, or the server does not answer within 3 seconds.
+            opened, its driver is not installed, or the server does not answer within 3 seconds.
     """
-    scheme = uri.split(":", 1)[0].split("+", 1)[0]
+    scheme, _, driver = uri.partition(":")[0].partition("+")
     if scheme not in DRIVERS or ":" not in uri:
         raise TrackingError(
             "tracking.uri: expected sqlite:///FILE, http://HOST:PORT or another database that "
-            f"MLflow knows. Received: {without_password(uri)}"
+            f"MLflow supports. Received: {redact_password(uri)}"
         )
-    driver = DRIVERS[scheme] if "+" not in uri.split(":", 1)[0] else None
-    if driver and find_spec(driver) is None:
+    default_driver = DRIVERS[scheme]
+    if default_driver and not driver and find_spec(default_driver) is None:
         raise TrackingError(
-            f"tracking.uri: expected the driver {driver} to be installed for {scheme}. "
+            f"tracking.uri: expected the driver {default_driver} to be installed for {scheme}. "
             f"Received: none. Install it, or name another one: {scheme}+DRIVER://…"
         )
     if scheme in ("http", "https"):
-        _probe(uri)
+        _check_server(uri)
     if scheme == "sqlite":
-        _check_file(uri)
+        _check_file(uri, for_writing)
 
 
-def is_there(config: MlflowTracking) -> bool:
-    """Whether there is anything to read: a local database is not created by looking for it.
+def _check_server(uri: str) -> None:
+    import requests  # MLflow's client uses it too, so both send the same credentials.
 
-    Raises:
-        TrackingError: see `check_store`.
-    """
-    uri = tracking_uri(config.uri)
-    check_store(uri)
+    try:
+        response = requests.get(f"{uri.rstrip('/')}/health", timeout=PROBE_TIMEOUT_SECONDS)
+    except (requests.RequestException, ValueError) as error:
+        reason = "timed out" if isinstance(error, requests.Timeout) else "no connection"
+        raise TrackingError(
+            f"tracking.uri: no answer from the MLflow server at {redact_password(uri)} "
+            f"({reason}). {OTHER_STORE}"
+        ) from error
+    # 401 and 403: the server exists; MLflow's client reports missing permissions itself.
+    if response.status_code not in (200, 401, 403):
+        raise TrackingError(
+            f"tracking.uri: expected an MLflow server at {redact_password(uri)}. "
+            f"Received: status {response.status_code} for /health. {OTHER_STORE}"
+        )
+
+
+def _check_file(uri: str, for_writing: bool) -> None:
     file = sqlite_file(uri)
-    return file is None or file.exists()
+    if file is None:
+        raise TrackingError(
+            f"tracking.uri: expected sqlite:///FILE, which is kept after the run. Received: {uri}"
+        )
+    if not file.parent.is_dir():
+        raise TrackingError(
+            f"tracking.uri: expected an existing folder for the database. Received: {file.parent}"
+        )
+    if file.is_dir():
+        raise TrackingError(f"tracking.uri: expected an SQLite database. Received: {file}")
+    if for_writing and not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise TrackingError(f"tracking.uri: expected a writable database. Received: {file}")
+    if file.exists() and not os.access(file, os.R_OK):
+        raise TrackingError(f"tracking.uri: expected a readable database. Received: {file}")
+    if file.is_file() and _first_bytes(file) not in (b"", SQLITE_HEADER):
+        raise TrackingError(f"tracking.uri: expected an SQLite database. Received: {file}")
 
 
-def without_password(uri: str) -> str:
-    """The address as it may be shown."""
-    return re.sub(r"//[^/@]*@", "//", uri)
+def _first_bytes(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(len(SQLITE_HEADER))
 
 
 def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
-    """A client of the store, and the id of the experiment, both created if need be.
+    """Open the store for writing; create the store and the experiment if they do not exist.
 
     MLflow's first set-up of a database fails if several processes do it at once, so they queue.
-    """
-    with _opened(config) as client:
-        import mlflow
 
-        experiment = mlflow.set_experiment(config.experiment)
-        if DESCRIPTION not in experiment.tags:
-            client.set_experiment_tag(experiment.experiment_id, DESCRIPTION, ABOUT)
-    return client, experiment.experiment_id
-
-
-def existing_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
-    """A client of the store, and the id of the experiment; nothing is created.
+    Returns:
+        A client of the store, and the id of the experiment.
 
     Raises:
-        TrackingError: there is no such store, or no such experiment in it.
+        TrackingError: MLflow cannot use the store or the experiment.
     """
-    if not is_there(config):
-        file = sqlite_file(tracking_uri(config.uri))
-        raise TrackingError(
-            f"tracking.uri: expected a store with runs. Received: {file}, which does not exist. "
-            "Run mnistexp in this folder first, or name another store: --uri sqlite:///FILE"
-        )
-    with _opened(config) as client:
-        experiment = client.get_experiment_by_name(config.experiment)
-    if experiment is None:
-        names = [known.name for known in client.search_experiments()]
-        raise TrackingError(
-            f"tracking.experiment: expected one of {', '.join(sorted(names))}. "
-            f"Received: {config.experiment!r}.{did_you_mean(config.experiment, names)}"
-        )
-    return client, experiment.experiment_id
-
-
-@contextmanager
-def _opened(config: MlflowTracking) -> Iterator["MlflowClient"]:
-    """A client, while MLflow's set-up of the store is ours alone."""
-    _quiet_mlflow()
     import mlflow
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     uri = tracking_uri(config.uri)
     try:
-        with _lock(uri), _kept_environment("MLFLOW_TRACKING_URI"):
+        with _set_up_lock(uri), _unchanged_environment("MLFLOW_TRACKING_URI"):
             mlflow.set_tracking_uri(uri)
-            yield mlflow.MlflowClient(uri)
+            experiment = mlflow.set_experiment(config.experiment)
+            client = mlflow.MlflowClient(uri)
+            if DESCRIPTION_TAG not in experiment.tags:
+                client.set_experiment_tag(
+                    experiment.experiment_id, DESCRIPTION_TAG, EXPERIMENT_DESCRIPTION
+                )
     except (MlflowException, SQLAlchemyError) as error:
         reason = str(error).splitlines()[0]
         raise TrackingError(
             f"tracking: MLflow cannot use experiment {config.experiment!r} of "
-            f"{without_password(uri)}: {reason}"
+            f"{redact_password(uri)}: {reason}"
         ) from error
+    return client, experiment.experiment_id
 
 
-def client_of(uri: str) -> "MlflowClient":
-    """A client of a store that is set up; no experiment is created."""
-    _quiet_mlflow()
+def client_for_writing(uri: str) -> "MlflowClient":
+    """Return a client of a store that is set up already; no experiment is created.
+
+    The store becomes MLflow's global one, where its registry looks up models.
+    """
     import mlflow
 
+    with _unchanged_environment("MLFLOW_TRACKING_URI"):
+        mlflow.set_tracking_uri(uri)
     return mlflow.MlflowClient(uri)
 
 
-def _quiet_mlflow() -> None:
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-
-
 @contextmanager
-def _kept_environment(name: str) -> Iterator[None]:
-    """MLflow writes its store into the environment, where the next run would take it for a wish."""
+def _unchanged_environment(name: str) -> Iterator[None]:
+    """Restore a variable: MLflow writes its store there, and the next run would use that."""
     value = os.environ.get(name)
     try:
         yield
@@ -183,58 +226,8 @@ def _kept_environment(name: str) -> Iterator[None]:
             os.environ[name] = value
 
 
-def _probe(uri: str) -> None:
-    import requests  # MLflow's own client is made of it, so credentials work alike.
-
-    try:
-        answer = requests.get(f"{uri.rstrip('/')}/health", timeout=PROBE_TIMEOUT_SECONDS)
-    except (requests.RequestException, ValueError) as error:
-        reason = "timed out" if isinstance(error, requests.Timeout) else "no connection"
-        raise TrackingError(
-            f"tracking.uri: no answer from the MLflow server at {without_password(uri)} "
-            f"({reason}). {_REMEDY}"
-        ) from error
-    # 401 and 403: it is there; whether it lets us in is between MLflow and the server.
-    if answer.status_code not in (200, 401, 403):
-        raise TrackingError(
-            f"tracking.uri: expected an MLflow server at {without_password(uri)}. "
-            f"Received: status {answer.status_code} for /health. {_REMEDY}"
-        )
-
-
-_REMEDY = "Start it, set tracking.uri or MLFLOW_TRACKING_URI to another store, or use tracking=none"
-
-
-def _check_file(uri: str) -> None:
-    file = sqlite_file(uri)
-    if file is None:
-        raise TrackingError(
-            f"tracking.uri: expected sqlite:///FILE, which outlives the run. Received: {uri}"
-        )
-    if not file.parent.is_dir():
-        raise TrackingError(
-            f"tracking.uri: expected an existing folder for the database. Received: {file.parent}"
-        )
-    if not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise TrackingError(f"tracking.uri: expected a writable database. Received: {file}")
-    if file.is_dir() or (file.is_file() and _first_bytes(file) not in (b"", SQLITE_HEADER)):
-        raise TrackingError(f"tracking.uri: expected an SQLite database. Received: {file}")
-
-
-def _first_bytes(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return stream.read(len(SQLITE_HEADER))
-
-
-def sqlite_file(uri: str) -> Path | None:
-    """The file of a local database; None for any other store."""
-    path = uri.partition(":///")[2].partition("?")[0]
-    is_file = uri.startswith("sqlite") and path and path != ":memory:"
-    return Path(path).absolute() if is_file else None
-
-
-def _lock(uri: str) -> AbstractContextManager[object]:
-    """One process at a time sets up a local database. A server does that by itself."""
+def _set_up_lock(uri: str) -> AbstractContextManager[object]:
+    """Let one process at a time set up a local database. Servers do that themselves."""
     file = sqlite_file(uri)
     if file is None:
         return nullcontext()
@@ -244,6 +237,32 @@ def _lock(uri: str) -> AbstractContextManager[object]:
 
 
 def lock_file(database: Path) -> Path:
-    """The file that whoever sets up a local database has locked."""
+    """Return the file that a process locks while it sets up a local database."""
     name = hashlib.sha256(str(database).encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"mnistexp-{os.getuid()}-{name}.lock"
+
+
+def run_url(uri: str, experiment_id: str, run_id: str) -> str:
+    """Return the address of a run's page on its server, or where `mnistexp ui` shows it.
+
+    Args:
+        uri: of the store, as `tracking_uri` returns it.
+    """
+    server = redact_password(uri).rstrip("/") if uri.startswith("http") else LOCAL_SERVER
+    return f"{server}/#/experiments/{experiment_id}/runs/{run_id}"
+
+
+def browse_hint(config: TrackingConfig, url: str | None) -> str:
+    """Return a line that says how to open a run; empty where nothing is tracked.
+
+    Args:
+        url: the address of the run's page.
+    """
+    if not isinstance(config, MlflowTracking):
+        return ""
+    if tracking_uri(config.uri).startswith("http"):
+        return f"Open the run: {url}"
+    # Without --uri, `mnistexp ui` opens the store of the environment or of the working folder.
+    is_default = config.uri is None or tracking_uri(config.uri) == tracking_uri()
+    option = "" if is_default else f" --uri {redact_password(config.uri or '')}"
+    return f"Browse the runs: mnistexp ui{option}; this one is then at\n{url}"

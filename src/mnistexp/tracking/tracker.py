@@ -1,44 +1,47 @@
-"""What a run is recorded by, and its do-nothing twin."""
+"""What records a run: the interface, which itself records nothing."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow.models import Model
 
 DrawFigures = Callable[[], "Iterator[tuple[str, Figure]]"]
-"""Draws pictures one after the other, and names them."""
+"""Draws figures one after the other. Yields (name, figure)."""
 SaveModel = Callable[[str, "Model"], None]
 """Writes an MLflow model to a folder that does not exist yet, and completes its description."""
 
 
-class Tracker(Protocol):
-    """Where a run is recorded."""
+class Tracker:
+    """Records nothing. Subclasses record a run.
 
-    run_id: str | None
+    run_id: the id of the run; None if nothing is recorded.
+    """
+
+    run_id: str | None = None
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Record settings; values of over 6,000 characters are cut."""
+        """Record settings."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Record values measured after `step` steps."""
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
-        """Record what runs can be filtered by."""
+        """Record tags, by which runs can be filtered."""
 
     def describe(self, markdown: str) -> None:
-        """Say on the run's page what it is, unless the settings have a description."""
+        """Describe the run on its page, unless the settings have a description."""
 
     def log_text(self, text: str, path: str) -> None:
         """Store a text as the artifact `path`."""
 
     def log_figure(self, figure: "Figure", path: str) -> None:
-        """Store a picture as the artifact `path`."""
+        """Store a figure as the artifact `path`."""
 
     def log_figures(self, draw: "DrawFigures") -> None:
-        """Store the pictures that `draw` makes, if pictures are wanted."""
+        """Store the figures that `draw` yields, unless the settings have `figures: false`."""
 
     def log_artifact(self, file: Path, folder: str) -> None:
         """Store a file among the artifacts, in `folder`."""
@@ -49,44 +52,6 @@ class Tracker(Protocol):
     def log_model(self, save: SaveModel) -> None:
         """Store the model that `save` writes."""
 
-    def page(self) -> str | None:
-        """The address of the run's page; None if nothing is recorded."""
-
-
-class NoTracker:
-    """Records nothing."""
-
-    run_id: str | None = None
-
-    def log_params(self, params: Mapping[str, Any]) -> None:
-        """Do nothing."""
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Do nothing."""
-
-    def set_tags(self, tags: Mapping[str, Any]) -> None:
-        """Do nothing."""
-
-    def describe(self, markdown: str) -> None:
-        """Do nothing."""
-
-    def log_text(self, text: str, path: str) -> None:
-        """Do nothing."""
-
-    def log_figure(self, figure: "Figure", path: str) -> None:
-        """Do nothing."""
-
-    def log_figures(self, draw: "DrawFigures") -> None:
-        """Do nothing."""
-
-    def log_artifact(self, file: Path, folder: str) -> None:
-        """Do nothing."""
-
-    def log_dataset(self, name: str, digest: str, profile: Mapping[str, int]) -> None:
-        """Do nothing."""
-
-    def log_model(self, save: SaveModel) -> None:
-        """Do nothing."""
-
-    def page(self) -> None:
-        """There is none."""
+    def url(self) -> str | None:
+        """Return the address of the run's page; None if nothing is recorded."""
+        return None

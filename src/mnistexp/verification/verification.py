@@ -14,7 +14,7 @@ from mnistexp.config.expectation import Expectation
 from mnistexp.data import DataConfig, load_data
 from mnistexp.errors import ConfigError, TrainingDiverged, did_you_mean
 from mnistexp.experiment import run_experiment
-from mnistexp.tracking import MlflowTracking, RunRecord, past_runs
+from mnistexp.tracking import MlflowTracking, RunRecord, RunStore
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _store(jobs: Sequence[Job]) -> Mapping[str, RunRecord]:
     assert isinstance(tracking, MlflowTracking)
     return {
         run.tags["config_hash"]: run
-        for run in past_runs(tracking)
+        for run in RunStore(tracking).runs(missing_ok=True)
         if "config_hash" in run.tags and (run.status == "FINISHED" or run.diverged)
     }
 

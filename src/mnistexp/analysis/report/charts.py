@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mnistexp.analysis import CURVES, SeedGroup, differing, is_cost, short_names
+from mnistexp.analysis.comparison import is_cost
+from mnistexp.analysis.learning_curves import CURVES
+from mnistexp.analysis.seed_groups import SeedGroup
+from mnistexp.analysis.setting_differences import differing, short_names
 
 if TYPE_CHECKING:
     import pandas

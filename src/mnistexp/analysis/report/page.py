@@ -5,17 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnistexp.analysis import (
-    NOISE_TEST,
-    ComparisonFormatter,
-    SeedGroup,
-    compare,
-    load_history,
-    ranked,
-    selection_metric,
-)
+from mnistexp.analysis.comparison import compare, ranked, selection_metric
+from mnistexp.analysis.comparison_format import ComparisonFormatter
+from mnistexp.analysis.learning_curves import CURVES
 from mnistexp.analysis.report.charts import draw_costs, draw_curves, draw_parallel_coordinates
-from mnistexp.tracking import MlflowTracking, read_artifact
+from mnistexp.analysis.run_tables import tabulate_histories
+from mnistexp.analysis.seed_groups import SeedGroup
+from mnistexp.analysis.significance import NOISE_TEST
+from mnistexp.tracking import RunStore
 from mnistexp.version import __version__
 
 if TYPE_CHECKING:
@@ -35,23 +32,21 @@ MAX_DETAILS = 24
 CHART_SETTINGS: Mapping[str, Any] = {"displaylogo": False, "responsive": True}
 
 
-def build_report(
-    recipes: Sequence[SeedGroup], title: str, command: str, tracking: MlflowTracking
-) -> str:
+def build_report(recipes: Sequence[SeedGroup], title: str, command: str, store: RunStore) -> str:
     """A page of HTML: leaderboard, curves, costs, parallel coordinates, pictures and configs.
 
     All that it needs is inside, so it can be read without a network and sent to others.
 
     Args:
         recipes: at least one. title: what is compared. command: that made the page.
-        tracking: where the runs lie.
+        store: of the runs.
     """
     from jinja2 import Environment
     from plotly.offline import get_plotlyjs
 
     metric = selection_metric(recipes)
     recipes = ranked(recipes, metric)
-    history = _history(recipes, tracking)
+    history = _history(recipes, store)
     template = Environment(autoescape=True).from_string(TEMPLATE.read_text())
     return template.render(
         title=title,
@@ -67,31 +62,28 @@ def build_report(
             "Accuracy against time and parameters": _html(draw_costs(recipes, metric)),
             "Parallel coordinates": _html(draw_parallel_coordinates(recipes, metric)),
         },
-        details=[_details(recipe, metric, tracking) for recipe in recipes[:MAX_DETAILS]],
+        details=[_details(recipe, metric, store) for recipe in recipes[:MAX_DETAILS]],
         num_left_out=max(0, len(recipes) - MAX_DETAILS),
     )
 
 
-def _history(recipes: Sequence[SeedGroup], tracking: MlflowTracking) -> "pandas.DataFrame":
-    from mnistexp.analysis import CURVES
-
+def _history(recipes: Sequence[SeedGroup], store: RunStore) -> "pandas.DataFrame":
     ids = [run_id for recipe in recipes for run_id in recipe.runs["run_id"]]
-    return load_history(ids, CURVES, experiment=tracking.experiment, uri=tracking.uri)
+    return tabulate_histories(store, ids, CURVES)
 
 
 def _html(figure: "Figure") -> str:
     return str(figure.to_html(full_html=False, include_plotlyjs=False, config=CHART_SETTINGS))
 
 
-def _details(recipe: SeedGroup, metric: str, tracking: MlflowTracking) -> Mapping[str, Any]:
+def _details(recipe: SeedGroup, metric: str, store: RunStore) -> Mapping[str, Any]:
     """Pictures and config of one run: where a recipe has several seeds, the first."""
     run = recipe.runs.sort_values("seed").iloc[0]
     run_id = str(run["run_id"])
     pictures = {
-        heading: read_artifact(tracking, run_id, f"figures/{name}.png")
-        for name, heading in PICTURES.items()
+        heading: store.artifact(run_id, f"figures/{name}.png") for name, heading in PICTURES.items()
     }
-    config = read_artifact(tracking, run_id, "config.yaml")
+    config = store.artifact(run_id, "config.yaml")
     mean = recipe.mean(metric)
     return {
         "name": recipe.name,

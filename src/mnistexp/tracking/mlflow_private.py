@@ -1,0 +1,110 @@
+"""The undocumented parts of MLflow that this package uses, all in one place.
+
+`tests/tracking/test_mlflow_private.py` fails when MLflow changes them.
+
+- MLflow's public client reads the history of one metric of one run per call, so a report of 50 runs
+  would need hundreds of calls. MLflow's own pages read many runs at once; so does this module, with
+  the public call where that is not possible.
+- Importing MLflow takes 2 to 3 seconds, too long for the Tab key. Names of runs are read from the
+  tables of a local store by SQLite itself.
+- Only the migration scripts inside the package say which database schema this version expects.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MAX_RUNS_PER_STATEMENT = 500
+"""Databases limit the number of values in a statement."""
+MAX_RUNS_PER_REQUEST = 100
+MAX_VALUES_PER_REQUEST = 25_000
+"""The limits of MLflow's server."""
+HISTORIES_PATH = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
+MAX_COMPLETIONS = 500
+
+
+def metric_histories(
+    client: "MlflowClient", run_ids: Sequence[str], metric: str
+) -> dict[str, Sequence[tuple[int, float]]]:
+    """Return (step, value) of all values of a metric, by step, for each run that has it."""
+    store = client._tracking_client.store
+    is_database = hasattr(store, "get_metric_history_bulk")
+    size = MAX_RUNS_PER_STATEMENT if is_database else MAX_RUNS_PER_REQUEST
+    found: dict[str, list[tuple[int, float]]] = {}
+    for start in range(0, len(run_ids), size):
+        batch = run_ids[start : start + size]
+        read = _from_database if is_database else _from_server
+        for run_id, step, value in read(client, batch, metric):
+            found.setdefault(run_id, []).append((step, value))
+    return {run_id: sorted(curve) for run_id, curve in found.items()}
+
+
+def _from_database(
+    client: "MlflowClient", run_ids: Sequence[str], metric: str
+) -> Iterator[tuple[str, int, float]]:
+    values = client._tracking_client.store.get_metric_history_bulk(run_ids, metric, None)
+    return ((value.run_id, value.step, value.value) for value in values)
+
+
+def _from_server(
+    client: "MlflowClient", run_ids: Sequence[str], metric: str
+) -> Iterator[tuple[str, int, float]]:
+    from mlflow.utils.rest_utils import http_request
+
+    response = http_request(
+        client._tracking_client.store.get_host_creds(),
+        HISTORIES_PATH,
+        "GET",
+        params=[("metric_key", metric), *(("run_id", run_id) for run_id in run_ids)],
+    )
+    values = response.json()["metrics"] if response.status_code == 200 else None
+    if values is None or len(values) >= MAX_VALUES_PER_REQUEST:  # Unknown to it, or cut off.
+        return _by_public_calls(client, run_ids, metric)
+    return ((value["run_id"], value["step"], value["value"]) for value in values)
+
+
+def _by_public_calls(
+    client: "MlflowClient", run_ids: Sequence[str], metric: str
+) -> Iterator[tuple[str, int, float]]:
+    for run_id in run_ids:
+        for value in client.get_metric_history(run_id, metric):
+            yield run_id, value.step, value.value
+
+
+def list_run_names(database: Path, experiment: str) -> list[tuple[str, str]]:
+    """Return (name, id) of the latest runs of an experiment in a local store, newest first."""
+    return _query(
+        database,
+        "SELECT r.name, r.run_uuid FROM runs r JOIN experiments e USING (experiment_id) "
+        "WHERE e.name = ? AND r.lifecycle_stage = 'active' ORDER BY r.start_time DESC LIMIT ?",
+        (experiment, MAX_COMPLETIONS),
+    )
+
+
+def list_model_aliases(database: Path) -> list[tuple[str, str]]:
+    """Return (name, alias) of the registered models of a local store."""
+    return _query(database, "SELECT name, alias FROM registered_model_aliases ORDER BY 1, 2", ())
+
+
+def _query(database: Path, statement: str, values: tuple[object, ...]) -> list[tuple[str, str]]:
+    address = f"file:{quote(str(database))}?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, uri=True, timeout=0.5)) as connection:
+            return connection.execute(statement, values).fetchall()
+    except sqlite3.Error:
+        return []
+
+
+def migration_scripts() -> Path:
+    """Return the folder of MLflow's Alembic scripts, which define the database schema."""
+    spec = find_spec("mlflow")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "store" / "db_migrations"
