@@ -138,7 +138,7 @@ def test_a_baseline_a_metric_an_order_and_columns_can_be_chosen(here: Command) -
         (["--columns", "n,modle"], "--columns: .*Received: 'modle'. Did you mean model"),
         (
             ["--baseline", "softmax"],
-            "softmax: expected the id or the name .*Did you mean softmax-sgd",
+            "softmax: .*Did you mean softmax-sgd",
         ),
         (["--where", "status = FAILED"], "at least one finished run"),
         (["--uri", "sqlite:////nowhere/mlflow.db"], "expected an existing folder"),
