@@ -1,4 +1,4 @@
-"""A run from Python, for notebooks and scripts."""
+"""The Python interface: train from notebooks and scripts."""
 
 import os
 from collections.abc import Mapping
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 class Result:
     """What a run gave.
 
-    config: the typed one. metrics: the final ones, `test_accuracy` and others. history: one row a
-    step (the index), one column a metric, NaN where it was not measured. model: raw pixels to
-    probabilities; of a network a Keras model for uint8 [n, 28, 28, 1], of a classical method a
-    scikit-learn estimator for [n, 784]. run_id: in the store; None if it was not tracked.
-    recording: for `mnistexp.watch`; None if it was not recorded.
+    metrics: the final ones, `test_accuracy` and others. history: one row per step (the index), one
+    column per metric, NaN where a metric was not measured. model: raw pixels to probabilities; a
+    Keras model for uint8 [n, 28, 28, 1], or a scikit-learn estimator for [n, 784]. run_id: None if
+    the run was not tracked. recording: for `mnistexp.watch`; None if the run was not recorded.
     """
 
     config: Config
@@ -50,7 +49,7 @@ def run(*overrides: str) -> Result:
         overrides: choices and settings, `"model=conv_big"`, `"train.epochs=2"`.
 
     Raises:
-        InputError: something that was given cannot work.
+        InputError: a setting, a file, the device or the tracking store cannot be used.
         TrainingDiverged: the loss became NaN or infinite.
     """
     result = run_experiment(*compose_config(list(overrides)))

@@ -32,7 +32,7 @@ def test_every_experiment_runs_two_steps(experiment: str) -> None:
         small += ["train.epochs=null", "train.steps=2"]
     result = run(experiment, *small)
     assert np.isfinite(result.metrics["test_loss"])
-    assert result.verdict == "not judged"
+    assert result.expectation_result == "not judged"
 
 
 @pytest.mark.parametrize("experiment", EVERY)

@@ -1,4 +1,4 @@
-"""The end of a run, as a user reads it."""
+"""The summary that is printed at the end of a run."""
 
 from rich.console import Console
 from rich.table import Table
@@ -8,10 +8,10 @@ from mnistexp.tracking import browse_hint
 
 
 def print_summary(result: RunResult, console: Console | None = None) -> None:
-    """A short table at the end of a run, and how to open it."""
+    """Print the metrics of a run as a table, and how to open the run."""
     console = console or Console()
     console.print(_summary_table(result))
-    hint = browse_hint(result.config.tracking, result.page)
+    hint = browse_hint(result.config.tracking, result.url)
     if hint:
         console.print(hint, soft_wrap=True)
     if result.recording is not None:
@@ -28,8 +28,8 @@ def _summary_table(result: RunResult) -> Table:
         "test accuracy, maximum": metrics.get("test_accuracy_max"),
     }
     rows = {name: f"{value:.4f}" for name, value in accuracies.items() if value is not None}
-    if result.verdict:
-        rows["expected"] = f"{result.config.expect}: {result.verdict}"
+    if result.expectation_result:
+        rows["expected"] = f"{result.config.expect}: {result.expectation_result}"
     rows["seconds"] = f"{metrics['seconds']:.1f} ({metrics['train_seconds']:.1f} training)"
     rows["images per second"] = f"{metrics['mean_images_per_second']:,.0f}"
     rows["parameters"] = f"{result.learner.num_parameters:,}"

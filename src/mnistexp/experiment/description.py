@@ -1,4 +1,4 @@
-"""What MLflow's pages say of a run, in Markdown."""
+"""The description of a run on its MLflow page, in Markdown."""
 
 from collections.abc import Mapping
 
@@ -6,41 +6,41 @@ from mnistexp.config.config import Config
 from mnistexp.config.config_groups import option_description
 from mnistexp.config.config_source import ConfigSource
 
-SHOWN = ("test_accuracy", "val_accuracy", "test_loss", "num_parameters", "seconds")
+METRICS = ("test_accuracy", "val_accuracy", "test_loss", "num_parameters", "seconds")
 
 
 def describe_run(
     config: Config,
-    origin: ConfigSource,
+    source: ConfigSource,
     metrics: Mapping[str, float] | None = None,
-    verdict: str = "",
+    expectation_result: str = "",
 ) -> str:
-    """What is run, why, by which command, and what came of it.
+    """Return the description of a run: experiment, command, metrics and expectation.
 
     Args:
-        metrics: the final ones, once it has ended.
-        verdict: whether what the experiment expects was reached, if it expects something.
+        metrics: the final ones; None before the run has ended.
+        expectation_result: see `RunResult`.
     """
     paragraphs = [
-        option_description(*origin.experiment.split("=")) if origin.experiment else "",
-        f"`{' '.join(['mnistexp', *origin.overrides])}`",
+        option_description(*source.experiment.split("=")) if source.experiment else "",
+        f"`{' '.join(['mnistexp', *source.overrides])}`",
         _table(metrics or {}),
-        f"Expected: {config.expect}; {verdict}." if verdict and config.expect else "",
+        f"Expected: {config.expect}; {expectation_result}." if expectation_result else "",
     ]
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
 def _table(metrics: Mapping[str, float]) -> str:
-    shown = [name for name in SHOWN if name in metrics]
+    shown = [name for name in METRICS if name in metrics]
     if not shown:
         return ""
     lines = [
         [name.replace("_", " ") for name in shown],
         ["---:"] * len(shown),
-        [_figure(metrics[name]) for name in shown],
+        [_format_metric(metrics[name]) for name in shown],
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _figure(value: float) -> str:
+def _format_metric(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) and value > 1 else f"{value:.4g}"

@@ -1,4 +1,4 @@
-"""Under what circumstances something was computed: versions, host, state of the code."""
+"""The environment of a run: versions of packages, host, commit of the code."""
 
 import os
 import platform
@@ -21,7 +21,7 @@ PACKAGES = (
 
 
 def describe_environment() -> dict[str, object]:
-    """Host, platform, Python and the versions of the packages that bear on a result."""
+    """Return host, platform, Python, number of cores and the versions of packages."""
     return {
         "host": socket.gethostname(),
         "platform": platform.platform(),
@@ -32,9 +32,9 @@ def describe_environment() -> dict[str, object]:
 
 
 def git_state() -> dict[str, str]:
-    """Commit of the working folder and whether it was clean; nothing outside a repository.
+    """Return tags with the commit of the working folder and whether the folder is unchanged.
 
-    Also under the name in which MLflow's pages show it.
+    Empty outside a git repository. `mlflow.source.git.commit` is what MLflow's pages show.
     """
     commit = _git("rev-parse", "HEAD")
     if commit is None:

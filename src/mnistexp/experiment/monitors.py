@@ -1,4 +1,4 @@
-"""Who looks on while a run is trained: the dashboard's recording, and TensorBoard."""
+"""What is written while a run trains: the dashboard's recording, and TensorBoard's files."""
 
 import tempfile
 from collections.abc import Iterator
@@ -22,53 +22,55 @@ from mnistexp.data import Data
 from mnistexp.tracking import Tracker
 from mnistexp.train import NO_MONITORS, Monitors
 
-SUMMARIES = "tensorboard"
-"""The folder of the event files, in the folder of a run."""
+TENSORBOARD_FOLDER = "tensorboard"
+"""The folder of TensorBoard's event files, in the output folder of the run."""
 
 
 @dataclass(frozen=True)
-class Observation:
-    """What looks on. recording: the file, if there is one. audience: the view that is open."""
+class OpenMonitors:
+    """The monitors of a run.
+
+    monitors: the argument of `fit`. recording: the file; None if the run is not recorded.
+    viewer: the process that shows the recording.
+    """
 
     monitors: Monitors = NO_MONITORS
     recording: Path | None = None
-    audience: ViewerProcess = field(default_factory=ViewerProcess)
+    viewer: ViewerProcess = field(default_factory=ViewerProcess)
 
 
 @contextmanager
-def observing(
-    config: Config, origin: ConfigSource, name: str, data: Data, tracker: Tracker
-) -> Iterator[Observation]:
-    """What the settings want to look on, while this lasts.
+def open_monitors(
+    config: Config, source: ConfigSource, run_name: str, data: Data, tracker: Tracker
+) -> Iterator[OpenMonitors]:
+    """Open the monitors that the settings name, and close them at the end.
 
-    The files lie in the run's folder; the recording is kept with the run's artifacts as well.
-
-    Args:
-        name: of the run.
+    Their files are in the output folder of the run. The recording is also an artifact of the run.
     """
     dashboard = without_view(config.dashboard) if config.sweep.job else config.dashboard
     if dashboard.type == "off" and not config.tracking.tensorboard:
-        yield Observation()
+        yield OpenMonitors()
         return
-    folder = origin.folder or Path(tempfile.mkdtemp(prefix="mnistexp-"))
-    summaries = folder / SUMMARIES if config.tracking.tensorboard else None
+    folder = source.folder or Path(tempfile.mkdtemp(prefix="mnistexp-"))
+    tensorboard = folder / TENSORBOARD_FOLDER if config.tracking.tensorboard else None
     if dashboard.type == "off":
-        yield Observation(Monitors(None, summaries))
+        yield OpenMonitors(Monitors(None, tensorboard))
         return
     file = (folder / RECORDING_NAME).absolute()
     tracker.set_tags({RECORDING_TAG: file})
-    keep = partial(tracker.log_artifact, folder=ARTIFACT_FOLDER)
-    header = _header(config, name, data, tracker.run_id)
-    with recorded(dashboard, file, header, keep) as watched:
-        yield Observation(Monitors(watched.recorder, summaries), watched.file, watched.audience)
+    store_file = partial(tracker.log_artifact, folder=ARTIFACT_FOLDER)
+    header = _recording_header(config, run_name, data, tracker.run_id)
+    with recorded(dashboard, file, header, store_file) as recording:
+        monitors = Monitors(recording.recorder, tensorboard)
+        yield OpenMonitors(monitors, recording.file, recording.audience)
 
 
-def _header(config: Config, name: str, data: Data, run_id: str | None) -> Header:
+def _recording_header(config: Config, run_name: str, data: Data, run_id: str | None) -> Header:
     settings = config.data.model_dump(mode="json")
     if config.data.directory is not None:
         settings["directory"] = str(Path(config.data.directory).absolute())
     return Header(
-        name=name,
+        name=run_name,
         run_id=run_id,
         num_steps=config.train.num_steps(len(data.train)),
         batch_size=config.train.batch_size,

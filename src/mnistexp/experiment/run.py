@@ -1,7 +1,9 @@
-"""One run, from the config to what it is worth. The path of the data, on one screen."""
+"""One run, from the config to the logged model."""
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,151 +19,109 @@ from mnistexp.device import check_device, peak_memory_mb, reset_peak_memory
 from mnistexp.errors import Pruned, TrainingDiverged
 from mnistexp.experiment.description import describe_run
 from mnistexp.experiment.environment import describe_environment, git_state
-from mnistexp.experiment.monitors import observing
+from mnistexp.experiment.monitors import open_monitors
 from mnistexp.experiment.pruning import report_to_pruner
 from mnistexp.learner import Learner, build_learner
 from mnistexp.learner.metrics import evaluate, score
 from mnistexp.tracking import Tracker, check_tracking, run_context
-from mnistexp.train import History, Monitors, Training, check_finite
+from mnistexp.train import History, LogMetrics, Training, check_finite
 
 
 @dataclass(frozen=True)
 class RunResult:
     """What a run gave.
 
-    metrics: the final ones: `test_accuracy`, `val_loss`, `seconds`, …
-    verdict: whether what the experiment expects was reached; empty where nothing is expected.
-    run_id: None if it was not tracked. page: its address, if it lies on a server.
-    recording: for `mnistexp watch`; None if it was not recorded. audience: the view that is open.
+    metrics: the final ones, such as `test_accuracy`, `val_loss` and `seconds`.
+    expectation_result: `met`, `missed` or `not judged`; empty if the config has no expectation.
+    run_id: None if the run was not tracked. url: of the run's page; None if it has none.
+    recording: the file for `mnistexp watch`; None if the run was not recorded.
+    viewer: the process that shows the recording.
     """
 
     config: Config
     history: History
     metrics: dict[str, float]
     learner: Learner
-    verdict: str
+    expectation_result: str
     run_id: str | None
-    page: str | None
+    url: str | None
     recording: Path | None = None
-    audience: ViewerProcess = field(default_factory=ViewerProcess)
+    viewer: ViewerProcess = field(default_factory=ViewerProcess)
 
 
-def run_experiment(config: Config, origin: ConfigSource | None = None) -> RunResult:
+def run_experiment(config: Config, source: ConfigSource | None = None) -> RunResult:
     """Train, evaluate and track one configuration.
 
-    What can fail cheaply fails first: store, device and data are checked before TensorFlow is
-    imported, and the layers before there is a run in the store.
-
     Raises:
-        InputError: something that the user has given cannot work.
-        TrainingDiverged: the loss became NaN or infinite; the run is FAILED, and its tag
-            `diverged` is set.
-        Pruned: a search has given it up; the run is KILLED, and its tag `pruned` is set.
+        InputError: a setting, a file, the device or the tracking store cannot be used.
+        TrainingDiverged: the loss became NaN or infinite; the run has the status FAILED and the tag
+            `diverged`.
+        Pruned: the search stopped this trial; the run has the status KILLED and the tag `pruned`.
     """
     begin = time.perf_counter()
-    origin = origin or ConfigSource()
+    source = source or ConfigSource()
+    # What needs no TensorFlow is checked before it is imported, which takes seconds.
     check_tracking(config.tracking)
     check_device(config.device)
     data = load_data(config.data)
-    learner = build_learner(config, data)
+    learner = build_learner(config, data)  # Sets the device up, and builds model and optimizer.
     reset_peak_memory(learner.device)
-    name = _name(config, origin)
-    with run_context(config.tracking, name, _tags(config, origin)) as tracker:
-        _log_setup(tracker, config, origin, data, learner)
-        with observing(config, origin, name, data, tracker) as observation:
-            training, final, predicted = _fit(learner, config, data, tracker, observation.monitors)
-        metrics = {
-            **final,
-            "train_seconds": training.seconds,
-            "mean_images_per_second": training.images_per_second,
-            "num_parameters": float(learner.num_parameters),
-            **peak_memory_mb(learner.device),
-        }
-        verdict = _verdict(config, origin, metrics["test_accuracy"])
+    name = _run_name(config, source)
+    with run_context(config.tracking, name, _source_tags(config, source)) as tracker:
+        _log_setup(tracker, config, source, data, learner)
+        with _tag_early_end(tracker), open_monitors(config, source, name, data, tracker) as opened:
+            training = learner.fit(data, _log_or_prune(config, tracker), opened.monitors)
+            probabilities = learner.predict_probabilities(data.test.images)
+            metrics = _final_metrics(learner, data, training, probabilities)
+        expectation_result = _compare_with_expectation(config, source, metrics["test_accuracy"])
         tracker.set_tags({"weights_sha256": learner.digest()})
-        if verdict:
-            tracker.set_tags({"expectation": verdict})
+        if expectation_result:
+            tracker.set_tags({"expectation": expectation_result})
         tracker.log_model(learner.save)
         tracker.log_figures(
-            lambda: draw_run(training.history, data.test, predicted, learner.first_layer())
+            lambda: draw_run(training.history, data.test, probabilities, learner.first_layer())
         )
         metrics["seconds"] = time.perf_counter() - begin
         tracker.log_metrics(metrics, training.num_steps)
-        tracker.describe(describe_run(config, origin, metrics, verdict))
-    history, page = training.history, tracker.url()
+        tracker.describe(describe_run(config, source, metrics, expectation_result))
     return RunResult(
-        *(config, history, metrics, learner, verdict, tracker.run_id, page),
-        recording=observation.recording,
-        audience=observation.audience,
+        config=config,
+        history=training.history,
+        metrics=metrics,
+        learner=learner,
+        expectation_result=expectation_result,
+        run_id=tracker.run_id,
+        url=tracker.url(),
+        recording=opened.recording,
+        viewer=opened.viewer,
     )
 
 
-def _name(config: Config, origin: ConfigSource) -> str:
-    """What the settings, the sweep or the choices call the run."""
+def _run_name(config: Config, source: ConfigSource) -> str:
+    """The name from the settings, else from the sweep, else from the chosen options."""
     job = config.sweep.job
-    return config.tracking.run_name or (job.name if job else origin.run_name(config))
+    return config.tracking.run_name or (job.name if job else source.run_name(config))
 
 
-def _tags(config: Config, origin: ConfigSource) -> dict[str, str]:
-    """What is known before the run: the command, and the sweep that it belongs to."""
-    tags = {"mlflow.source.name": " ".join(["mnistexp", *origin.overrides])}
+def _source_tags(config: Config, source: ConfigSource) -> dict[str, str]:
+    """MLflow's tags for the command of the run and for the sweep that it belongs to."""
+    tags = {"mlflow.source.name": " ".join(["mnistexp", *source.overrides])}
     if config.sweep.job and config.sweep.job.parent_run_id:
         tags["mlflow.parentRunId"] = config.sweep.job.parent_run_id
     return tags
 
 
-def _fit(
-    learner: Learner, config: Config, data: Data, tracker: Tracker, monitors: Monitors
-) -> tuple[Training, dict[str, float], np.ndarray]:
-    """The training, the final figures of what was learned, and what it makes of the test images."""
-    try:
-        trial = config.sweep.job.trial if config.sweep.job else None
-        training = learner.fit(data, report_to_pruner(trial, tracker.log_metrics), monitors)
-        predicted = learner.predict_probabilities(data.test.images)
-        return training, _final_metrics(learner, data, training, predicted), predicted
-    except TrainingDiverged:
-        tracker.set_tags({"diverged": "true"})
-        raise
-    except Pruned:
-        tracker.set_tags({"pruned": "true"})
-        raise
-
-
-def _verdict(config: Config, origin: ConfigSource, test_accuracy: float) -> str:
-    """`met`, `missed` or `not judged`; empty where nothing is expected."""
-    if config.expect is None:
-        return ""
-    if origin.altered_settings:
-        return "not judged"
-    return "met" if config.expect.is_met(test_accuracy) else "missed"
-
-
-def _final_metrics(
-    learner: Learner, data: Data, training: Training, predicted: np.ndarray
-) -> dict[str, float]:
-    """Loss and accuracy on validation and test, and the best test accuracy if it was watched."""
-    validation = evaluate(learner, data.validation)
-    test = score(predicted, data.test.labels)
-    metrics = {f"val_{name}": value for name, value in validation.items()}
-    metrics |= {f"test_{name}": value for name, value in test.items()}
-    check_finite(metrics["test_loss"], training.num_steps, "test_loss")
-    watched = training.history["test_accuracy"]
-    if watched:
-        metrics["test_accuracy_max"] = max(watched.values())
-    return metrics
-
-
 def _log_setup(
-    tracker: Tracker, config: Config, origin: ConfigSource, data: Data, learner: Learner
+    tracker: Tracker, config: Config, source: ConfigSource, data: Data, learner: Learner
 ) -> None:
-    """All that is known before the training."""
+    """Log what is known before the training: settings, hashes, data, environment, layers."""
     settings = config_to_yaml(config)
-    if origin.folder is not None:
-        origin.folder.mkdir(parents=True, exist_ok=True)
-        (origin.folder / "config.yaml").write_text(settings)
-    tracker.describe(describe_run(config, origin))
+    if source.folder is not None:
+        source.folder.mkdir(parents=True, exist_ok=True)
+        (source.folder / "config.yaml").write_text(settings)
+    tracker.describe(describe_run(config, source))
     environment = describe_environment()
-    tracker.log_params({**origin.choices, **flatten_config(config)})
+    tracker.log_params({**source.choices, **flatten_config(config)})
     tracker.set_tags(
         {
             "config_hash": config_hash(config, data.digest),
@@ -175,6 +135,62 @@ def _log_setup(
     sizes = {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)}
     tracker.log_dataset(data.name, data.digest, sizes)
     tracker.log_text(settings, "config.yaml")
-    tracker.log_text("".join(f"{override}\n" for override in origin.overrides), "overrides.txt")
+    tracker.log_text("".join(f"{override}\n" for override in source.overrides), "overrides.txt")
     tracker.log_text(json.dumps(environment, indent=2), "environment.json")
     tracker.log_text(learner.summary, "model_summary.txt")
+
+
+@contextmanager
+def _tag_early_end(tracker: Tracker) -> Iterator[None]:
+    """Tag the run if its training diverges or is pruned."""
+    try:
+        yield
+    except TrainingDiverged:
+        tracker.set_tags({"diverged": "true"})
+        raise
+    except Pruned:
+        tracker.set_tags({"pruned": "true"})
+        raise
+
+
+def _log_or_prune(config: Config, tracker: Tracker) -> LogMetrics:
+    """Return what logs metrics and, in a search, stops trials that have no prospect."""
+    trial = config.sweep.job.trial if config.sweep.job else None
+    return report_to_pruner(trial, tracker.log_metrics)
+
+
+def _final_metrics(
+    learner: Learner, data: Data, training: Training, probabilities: np.ndarray
+) -> dict[str, float]:
+    """Compute the metrics of the trained model on validation and test images, and the costs.
+
+    Args:
+        probabilities: predicted for the test images, [num_images, 10].
+
+    Raises:
+        TrainingDiverged: the test loss is NaN or infinite.
+    """
+    validation = evaluate(learner, data.validation)
+    test = score(probabilities, data.test.labels)
+    check_finite(test["loss"], training.num_steps, "test_loss")
+    metrics = {f"val_{name}": value for name, value in validation.items()}
+    metrics |= {f"test_{name}": value for name, value in test.items()}
+    test_accuracies = training.history["test_accuracy"].values()
+    if test_accuracies:
+        metrics["test_accuracy_max"] = max(test_accuracies)
+    return {
+        **metrics,
+        "train_seconds": training.seconds,
+        "mean_images_per_second": training.images_per_second,
+        "num_parameters": float(learner.num_parameters),
+        **peak_memory_mb(learner.device),
+    }
+
+
+def _compare_with_expectation(config: Config, source: ConfigSource, test_accuracy: float) -> str:
+    """Return `met`, `missed`, `not judged` (for altered settings), or "" without expectation."""
+    if config.expect is None:
+        return ""
+    if source.altered_settings:
+        return "not judged"
+    return "met" if config.expect.is_met(test_accuracy) else "missed"

@@ -69,7 +69,7 @@ class JobResult:
     Attributes:
         metrics: the final values.
         message: the reason if the job did not finish.
-        verdict: whether the expectation of the experiment was met; empty without an expectation.
+        expectation_result: `met`, `missed`, `not judged`, or empty without an expectation.
         run_id: of the tracked run.
         parent_run_id: of the sweep that started the run; None for a single run.
     """
@@ -77,7 +77,7 @@ class JobResult:
     status: Status
     metrics: Mapping[str, float] = field(default_factory=dict)
     message: str = ""
-    verdict: str = ""
+    expectation_result: str = ""
     run_id: str | None = None
     parent_run_id: str | None = None
 
@@ -96,8 +96,8 @@ def job_result_of(run: RunRecord, expects_divergence: bool = False) -> JobResult
         status = "pruned"
     elif run.diverged and expects_divergence:
         status = "finished"
-    message, verdict = run.tags.get("reason", ""), run.tags.get("expectation", "")
-    return JobResult(status, run.metrics, message, verdict, run.run_id, run.parent)
+    message, expectation_result = run.tags.get("reason", ""), run.tags.get("expectation", "")
+    return JobResult(status, run.metrics, message, expectation_result, run.run_id, run.parent)
 
 
 def varying_settings(jobs: Iterable[Job]) -> list[str]:

@@ -93,8 +93,8 @@ def _format_result(result: JobResult) -> str:
     parts = [f"{name} {metrics[name]:.4f}" for name in ACCURACIES if name in metrics]
     if "seconds" in metrics:
         parts.append(f"{metrics['seconds']:.1f} s")
-    if result.verdict:
-        parts.append(f"expectation {result.verdict}")
+    if result.expectation_result:
+        parts.append(f"expectation {result.expectation_result}")
     if result.status != "finished":
         # The sentences after the first one are in failures.csv of the sweep's run.
         parts.append(f"{result.status}: {result.message.partition('. ')[0]}")

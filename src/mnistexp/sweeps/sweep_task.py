@@ -72,7 +72,9 @@ def _run(config: Config, source: ConfigSource) -> JobResult:
     # Any error of one job, for example too little memory, must not stop the other jobs.
     except Exception as error:
         return JobResult("failed", message=f"{type(error).__name__}: {error}")
-    return JobResult("finished", run.metrics, verdict=run.verdict, run_id=run.run_id)
+    return JobResult(
+        "finished", run.metrics, expectation_result=run.expectation_result, run_id=run.run_id
+    )
 
 
 def _this_process() -> tuple[str, int]:
