@@ -1,4 +1,4 @@
-"""TensorBoard's files, read by TensorBoard's own reader."""
+"""TensorBoard's event files, read with TensorBoard's own reader."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from support import QUICK, Command
 pytest.importorskip("tensorboard")
 
 
-def test_tensorboard_has_every_metric_and_the_weights_of_each_epoch(
+def test_event_files_hold_all_metrics_and_the_weights_of_each_epoch(
     mnistexp: Command, tmp_path: Path
 ) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -16,8 +16,8 @@ def test_tensorboard_has_every_metric_and_the_weights_of_each_epoch(
 
     import mnistexp as package
 
-    words = ["data.train_size=1000", "train.epochs=2", "train.log_every=5 steps"]
-    outcome = mnistexp("model=two_layers", "tracking.tensorboard=true", *words)
+    overrides = ["data.train_size=1000", "train.epochs=2", "train.log_every=5 steps"]
+    outcome = mnistexp("model=two_layers", "tracking.tensorboard=true", *overrides)
     assert outcome.exit_code == 0, outcome.err
     (folder,) = tmp_path.glob("runs/**/tensorboard")
     events = EventAccumulator(str(folder), {"tensors": 0, "histograms": 0}).Reload()
@@ -34,21 +34,24 @@ def test_tensorboard_has_every_metric_and_the_weights_of_each_epoch(
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("overrides", "message"),
     [
-        (["model=random_forest", "tracking.tensorboard=true"], "expected false for random_forest"),
+        (
+            ["model=random_forest", "tracking.tensorboard=true"],
+            "expected false, since random_forest",
+        ),
         (["tracking=none", "tracking.tensorboard=true"], "tracking.tensorboard"),
     ],
 )
-def test_tensorboard_where_it_has_nothing_to_show_is_refused(
-    mnistexp: Command, words: list[str], complaint: str
+def test_tensorboard_without_training_steps_or_tracking_is_rejected(
+    mnistexp: Command, overrides: list[str], message: str
 ) -> None:
-    outcome = mnistexp(*words, *QUICK[:1])
+    outcome = mnistexp(*overrides, *QUICK[:1])
     assert outcome.exit_code == 2
-    assert complaint in outcome.err
+    assert message in outcome.err
 
 
-def test_tensorboard_that_is_not_installed_is_told(
+def test_tensorboard_that_is_not_installed_is_rejected(
     mnistexp: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mnistexp.tracking.store.find_spec", lambda name: None)
