@@ -1,4 +1,4 @@
-"""The store: which one, whether it answers, its locks, its schema and where artifacts go."""
+"""Checks of the tracking store: access, locks, schema, artifacts and orphaned runs."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -11,163 +11,132 @@ from mnistexp.diagnostics.check_result import CheckResult
 from mnistexp.errors import TrackingError
 from mnistexp.tracking import MlflowTracking, RunStore, check_store, redact_password
 from mnistexp.tracking.mlflow_private import migration_scripts
+from mnistexp.tracking.orphaned_runs import close_orphaned, is_orphaned, process_state
 from mnistexp.tracking.store import lock_file, sqlite_file
 
-LOCK_SECONDS = 2.0
-"""A run that logs holds the database for some hundredths of a second."""
+LOCK_TIMEOUT_SECONDS = 2.0
+"""A run that logs metrics locks the database for less than 0.1 seconds."""
+SERVER_TIMEOUT_SECONDS = 2.0
+RECOVER = "restore a copy, or save what is readable: sqlite3 mlflow.db .recover | sqlite3 new.db"
+WAIT_FOR_PROCESS = "wait for that process, or end it: kill PID"
+CLOSE_ORPHANED = "mnistexp doctor --close-orphaned closes it as KILLED; its metrics remain"
+AUTHENTICATE = (
+    "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; the server's --allowed-hosts must "
+    "contain its host name"
+)
 
 
-def check_whether_it_answers(uri: str) -> Iterator[CheckResult]:
-    """Whether runs can be recorded in a store. Nothing is created or changed.
+def check_store_and_runs(uri: str, close_orphaned_runs: bool) -> Iterator[CheckResult]:
+    """Check a store and, if it can be used, its schema, artifacts and runs.
 
     Args:
-        uri: as `tracking_uri` gives it.
+        uri: the address of the store, as `tracking_uri` returns it.
+        close_orphaned_runs: whether to close runs whose process ended.
     """
-    file = sqlite_file(uri)
+    access = list(check_access(uri))
+    yield from access
+    if any(result.status == "problem" for result in access) or not _has_tables(uri):
+        return
+    schema = check_schema(uri)
+    yield schema
+    if schema.status == "problem":
+        return
+    store = RunStore(MlflowTracking(type="mlflow", uri=uri))
+    yield from check_artifacts(store)
+    if close_orphaned_runs:
+        yield from _close_orphaned(store)
+    yield from check_runs(store)
+
+
+def check_access(uri: str) -> Iterator[CheckResult]:
+    """Check whether runs can be logged to a store. Nothing is created or changed."""
+    database = sqlite_file(uri)
     try:
         check_store(uri)
     except TrackingError as error:
-        yield CheckResult("store", "problem", str(error), "or give another one: --uri")
+        yield CheckResult("store", "problem", str(error), "or name another store: --uri")
         return
-    shown = redact_password(uri)
-    if file is not None and not _is_begun(file):
-        yield CheckResult("store", "note", f"{shown}: not there yet", "the first run sets it up")
-    elif file is not None:
-        yield from _check_database(file, shown)
+    if database is None:
+        yield _check_server_access(uri)
+    elif not _has_content(database):
+        message = f"{redact_password(uri)}: does not exist yet"
+        yield CheckResult("store", "note", message, "the first run creates it")
     else:
-        yield _ask(uri, shown)
-
-
-def is_set_up(uri: str) -> bool:
-    """Whether there may be runs in a store that answers."""
-    if uri.startswith("http"):
-        return True
-    file = sqlite_file(uri)
-    return (file is None or _is_begun(file)) and _revisions(uri)[0] is not None
+        yield _check_set_up_lock(lock_file(database))
+        yield _check_database(database)
 
 
 def check_schema(uri: str) -> CheckResult:
-    """Whether the tables are those of the MLflow that is installed."""
-    ours = version("mlflow")
+    """Check whether the tables, or the server, have the version of the installed MLflow."""
+    installed = version("mlflow")
     if uri.startswith("http"):
-        return _check_server(uri, ours)
-    found, newest, known = _revisions(uri)
-    if found == newest:
-        return CheckResult("schema", "ok", f"that of MLflow {ours} ({found})")
-    if found in known:
-        remedy = f"back it up, then: mlflow db upgrade {redact_password(uri)}"
-        return CheckResult("schema", "problem", f"older than MLflow {ours}: {found}", remedy)
-    text = f"not known to MLflow {ours}: {found}; made by a newer MLflow, or not by MLflow"
-    return CheckResult("schema", "problem", text, "install the MLflow that made it, or --uri")
+        return _check_server_version(uri, installed)
+    revision, newest, known = _schema_revisions(uri)
+    if revision == newest:
+        return CheckResult("schema", "ok", f"that of MLflow {installed} ({revision})")
+    if revision in known:
+        remedy = f"make a copy, then: mlflow db upgrade {redact_password(uri)}"
+        message = f"older than MLflow {installed}: {revision}"
+        return CheckResult("schema", "problem", message, remedy)
+    message = f"unknown to MLflow {installed}: {revision}; from a newer MLflow or not from MLflow"
+    remedy = "install the MLflow that created it, or name another store: --uri"
+    return CheckResult("schema", "problem", message, remedy)
 
 
-def check_artifacts(uri: str) -> Iterator[CheckResult]:
-    """Whether the folders in which artifacts lie are there; MLflow keeps their absolute paths."""
-    client = RunStore(MlflowTracking(type="mlflow", uri=uri)).client
-    for experiment in client.search_experiments():
-        place = urlparse(experiment.artifact_location)
-        folder = Path(unquote(place.path))
-        if place.scheme not in ("", "file") or folder.is_dir():
+def check_artifacts(store: RunStore) -> Iterator[CheckResult]:
+    """Check whether the artifact folders exist. MLflow stores their absolute paths."""
+    for experiment in store.client.search_experiments():
+        location = urlparse(experiment.artifact_location)
+        folder = Path(unquote(location.path))
+        if location.scheme not in ("", "file") or folder.is_dir():
             continue
-        if client.search_runs([experiment.experiment_id], max_results=1):
-            yield CheckResult(
-                "artifacts",
-                "problem",
-                f"{experiment.name}: expected them in {folder}, which is gone",
-                "move the folder back; or begin anew with tracking.experiment=NAME",
-            )
+        if store.client.search_runs([experiment.experiment_id], max_results=1):
+            message = f"{experiment.name}: expected the folder {folder}. Received: none"
+            remedy = "move the folder back, or use a new experiment: tracking.experiment=NAME"
+            yield CheckResult("artifacts", "problem", message, remedy)
 
 
-def _ask(uri: str, shown: str) -> CheckResult:
-    """A question to a server or a database; that there is one is known already."""
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        if uri.startswith("http"):
-            store = RunStore(MlflowTracking(type="mlflow", uri=uri))
-            store.client.search_experiments(max_results=1)
+def check_runs(store: RunStore) -> Iterator[CheckResult]:
+    """Check whether the process of each RUNNING run is alive."""
+    alive = []
+    for run in store.running():
+        state = process_state(run.tags)
+        process = run.tags.get("process", "an unknown process")
+        if state == "ended":
+            message = f"{run.name} ({run.run_id}): RUNNING, but {process} has ended"
+            yield CheckResult("runs", "problem", message, CLOSE_ORPHANED)
+        elif state == "unknown":
+            message = f"{run.name} ({run.run_id}): RUNNING in {process} on another machine"
+            yield CheckResult("runs", "note", message, "run mnistexp doctor on that machine")
         else:
-            _revisions(uri)
-    except (MlflowException, SQLAlchemyError) as error:
-        remedy = (
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD are sent along; a host name "
-            "must be in the server's --allowed-hosts"
-        )
-        return CheckResult("store", "problem", f"{shown}: {str(error).splitlines()[0]}", remedy)
-    return CheckResult("store", "ok", f"{shown} answers")
+            alive.append(f"{run.name} in {process}")
+    yield CheckResult(
+        "runs", "ok", f"{len(alive)} running{': ' if alive else ''}{', '.join(alive)}"
+    )
 
 
-def _is_begun(file: Path) -> bool:
+def _close_orphaned(store: RunStore) -> Iterator[CheckResult]:
+    orphaned = [run for run in store.running() if is_orphaned(run)]
+    if orphaned:
+        close_orphaned(store.uri, orphaned)
+        names = ", ".join(run.name for run in orphaned)
+        yield CheckResult("runs", "note", f"closed as KILLED: {names}")
+
+
+def _has_content(file: Path) -> bool:
     return file.is_file() and file.stat().st_size > 0
 
 
-def _check_database(file: Path, shown: str) -> Iterator[CheckResult]:
-    """Its locks, and whether it can be read."""
-    yield _check_set_up_lock(lock_file(file))
-    try:
-        with closing(_connect(file)) as database:
-            database.execute("BEGIN IMMEDIATE")
-            database.execute("ROLLBACK")
-            damage = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        yield _trouble(file, error)
-        return
-    if damage != "ok":
-        yield CheckResult("store", "problem", f"{shown}: damaged: {damage}", RECOVER)
-        return
-    yield CheckResult("store", "ok", f"{shown}: readable, writable, not locked")
+def _has_tables(uri: str) -> bool:
+    if uri.startswith("http"):
+        return True
+    database = sqlite_file(uri)
+    is_readable = database is None or _has_content(database)
+    return is_readable and _schema_revisions(uri)[0] is not None
 
 
-RECOVER = "restore a copy, or save what is readable: sqlite3 mlflow.db .recover | sqlite3 new.db"
-
-
-def _connect(file: Path) -> sqlite3.Connection:
-    address = f"file:{quote(str(file))}?mode=rw"
-    return sqlite3.connect(address, uri=True, timeout=LOCK_SECONDS, isolation_level=None)
-
-
-def _trouble(file: Path, error: sqlite3.DatabaseError) -> CheckResult:
-    if "locked" not in str(error):
-        return CheckResult("store", "problem", f"{file}: {error}", RECOVER)
-    holders = ", ".join(_open_in(file)) or "a process of another user or machine"
-    text = f"{file}: locked for over {LOCK_SECONDS:g} s; open in {holders}"
-    return CheckResult("store", "problem", text, "wait for that process, or end it: kill PID")
-
-
-def _check_set_up_lock(file: Path) -> CheckResult:
-    from filelock import FileLock, Timeout
-
-    if not file.exists():
-        return CheckResult("lock", "ok", "nobody sets up the store")
-    try:
-        with FileLock(file, timeout=LOCK_SECONDS):
-            return CheckResult("lock", "ok", "nobody sets up the store")
-    except Timeout:
-        holders = ", ".join(_open_in(file)) or "a process of another user"
-        text = f"{file}: held for over {LOCK_SECONDS:g} s by {holders}"
-        return CheckResult("lock", "problem", text, "wait for that process, or end it: kill PID")
-
-
-def _open_in(file: Path) -> list[str]:
-    """The processes, as far as we may see them, that have a file open: `PID (command)`."""
-    target = file.resolve()
-    return [
-        f"{process.name} ({(process / 'comm').read_text().strip()})"
-        for process in Path("/proc").glob("[0-9]*")
-        if process.name != "self" and _has_open(process, target)
-    ]
-
-
-def _has_open(process: Path, file: Path) -> bool:
-    try:
-        return any(link.resolve() == file for link in (process / "fd").iterdir())
-    except OSError:
-        return False
-
-
-def _revisions(uri: str) -> tuple[str | None, str | None, set[str]]:
-    """The revision of a database, MLflow's newest, and all that MLflow knows."""
+def _schema_revisions(uri: str) -> tuple[str | None, str | None, set[str]]:
+    """The schema revision of a database, the newest of the installed MLflow, and all known ones."""
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
     from sqlalchemy import create_engine
@@ -175,17 +144,91 @@ def _revisions(uri: str) -> tuple[str | None, str | None, set[str]]:
     scripts = ScriptDirectory(str(migration_scripts()))
     engine = create_engine(uri)
     with engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
+        revision = MigrationContext.configure(connection).get_current_revision()
     engine.dispose()
     known = {script.revision for script in scripts.walk_revisions()}
-    return found, scripts.get_current_head(), known
+    return revision, scripts.get_current_head(), known
 
 
-def _check_server(uri: str, ours: str) -> CheckResult:
+def _check_server_access(uri: str) -> CheckResult:
+    """Check whether a server or a database server accepts a query."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    address = redact_password(uri)
+    try:
+        if uri.startswith("http"):
+            client = RunStore(MlflowTracking(type="mlflow", uri=uri)).client
+            client.search_experiments(max_results=1)
+        else:
+            _schema_revisions(uri)
+    except (MlflowException, SQLAlchemyError) as error:
+        message = f"{address}: {str(error).splitlines()[0]}"
+        return CheckResult("store", "problem", message, AUTHENTICATE)
+    return CheckResult("store", "ok", f"{address} answers")
+
+
+def _check_server_version(uri: str, installed: str) -> CheckResult:
     import requests
 
-    theirs = requests.get(f"{uri.rstrip('/')}/version", timeout=LOCK_SECONDS).text.strip()
-    if theirs.split(".")[:2] == ours.split(".")[:2]:
-        return CheckResult("schema", "ok", f"the server's MLflow is {theirs}, ours {ours}")
-    text = f"the server's MLflow is {theirs}, ours {ours}"
-    return CheckResult("schema", "note", text, "give both the same version if requests fail")
+    url = f"{uri.rstrip('/')}/version"
+    server = requests.get(url, timeout=SERVER_TIMEOUT_SECONDS).text.strip()
+    message = f"MLflow {server} on the server, {installed} here"
+    if server.split(".")[:2] == installed.split(".")[:2]:
+        return CheckResult("schema", "ok", message)
+    return CheckResult("schema", "note", message, "install the same version if requests fail")
+
+
+def _check_database(database: Path) -> CheckResult:
+    """Check whether an SQLite database can be read and written. Nothing is written."""
+    address = f"file:{quote(str(database))}?mode=rw"
+    try:
+        connection = sqlite3.connect(
+            address, uri=True, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None
+        )
+        with closing(connection):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+            damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        if "locked" not in str(error):
+            return CheckResult("store", "problem", f"{database}: {error}", RECOVER)
+        processes = _processes_with_open_file(database)
+        message = f"{database}: locked for over {LOCK_TIMEOUT_SECONDS:g} s; open in {processes}"
+        return CheckResult("store", "problem", message, WAIT_FOR_PROCESS)
+    if damage != "ok":
+        return CheckResult("store", "problem", f"{database}: damaged: {damage}", RECOVER)
+    return CheckResult("store", "ok", f"{database}: readable, writable, not locked")
+
+
+def _check_set_up_lock(file: Path) -> CheckResult:
+    """Check whether a process holds the lock for the set-up of the store."""
+    from filelock import FileLock, Timeout
+
+    if file.exists():
+        try:
+            with FileLock(file, timeout=LOCK_TIMEOUT_SECONDS):
+                pass
+        except Timeout:
+            processes = _processes_with_open_file(file)
+            message = f"{file}: held for over {LOCK_TIMEOUT_SECONDS:g} s by {processes}"
+            return CheckResult("lock", "problem", message, WAIT_FOR_PROCESS)
+    return CheckResult("lock", "ok", "no process sets up the store")
+
+
+def _processes_with_open_file(file: Path) -> str:
+    """The visible processes that have a file open: `PID (command), PID (command)`."""
+    target = file.resolve()
+    processes = [
+        f"{process.name} ({(process / 'comm').read_text().strip()})"
+        for process in Path("/proc").glob("[0-9]*")
+        if _has_open(process, target)
+    ]
+    return ", ".join(processes) or "a process of another user or machine"
+
+
+def _has_open(process: Path, file: Path) -> bool:
+    try:
+        return any(link.resolve() == file for link in (process / "fd").iterdir())
+    except OSError:  # The process has ended, or belongs to another user.
+        return False
