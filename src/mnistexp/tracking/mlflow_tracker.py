@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mnistexp.tracking.config import MlflowTracking
@@ -13,8 +14,7 @@ from mnistexp.tracking.tracker import DrawFigures, SaveModel, Tracker
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
-    from mlflow.entities import Metric
-    from mlflow.models import Model
+    from mlflow.entities import LoggedModel, Metric
 
 METRICS_PER_BATCH = 1_000
 PARAMS_PER_BATCH = 100
@@ -114,20 +114,44 @@ class MlflowTracker(Tracker):
         self._client.log_inputs(self._id, [DatasetInput(dataset, [context])])
 
     def log_model(self, save: SaveModel) -> None:
-        """Store the model that `save` writes, if the settings want it."""
+        """Store the model that `save` writes, if the settings want it; register it if they say so.
+
+        Done in the steps that the client offers, since `mlflow.tensorflow.log_model` would load the
+        model again and predict with it, which takes up to two minutes.
+        """
         if not self._config.log_model:
             return
+        from mlflow.entities import LoggedModelOutput
+
+        model = self._client.create_logged_model(
+            self._experiment_id,
+            name="model",
+            source_run_id=self._id,
+            params=self._client.get_run(self._id).data.params,
+        )
+        self._client.log_outputs(self._id, [LoggedModelOutput(model.model_id, step=0)])
+        try:
+            self._upload_model(model, save)
+        except BaseException:
+            self._client.finalize_logged_model(model.model_id, "FAILED")
+            raise
+        self._client.finalize_logged_model(model.model_id, "READY")
+        if self._config.register_as is not None:
+            register_model(self._client, model.model_id, self._id, self._config.register_as)
+
+    def _upload_model(self, model: "LoggedModel", save: SaveModel) -> None:
         from mlflow.models import Model
 
-        logged = Model.log(
-            None,
-            _Flavor(save),
-            name="model",
+        description = Model(
+            artifact_path=model.artifact_location,
             run_id=self._id,
-            validate_serving_input=False,  # It would load the model and predict.
+            model_uuid=model.model_id,
+            model_id=model.model_id,
         )
-        if self._config.register_as is not None:
-            register_model(self._client, logged.model_id, self._id, self._config.register_as)
+        with TemporaryDirectory() as parent:
+            folder = f"{parent}/model"
+            save(folder, description)
+            self._client.log_model_artifacts(model.model_id, folder)
 
     def url(self) -> str | None:
         """Return the address of the run's page on its server, or where `mnistexp ui` shows it."""
@@ -137,15 +161,3 @@ class MlflowTracker(Tracker):
         """Send the buffered metrics and close the run as FINISHED, FAILED or KILLED."""
         self.flush()
         self._client.set_terminated(self._id, status)
-
-
-class _Flavor:
-    """What MLflow expects of a kind of model: that it can save one."""
-
-    __name__ = "mnistexp"
-
-    def __init__(self, save: SaveModel) -> None:
-        self._save = save
-
-    def save_model(self, path: str, mlflow_model: "Model", **_: Any) -> None:
-        self._save(path, mlflow_model)
