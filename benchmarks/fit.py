@@ -44,15 +44,18 @@ def plain(case: Case) -> dict[str, float]:
     from mnistexp.config.compose import compose_config
     from mnistexp.data import load_data
     from mnistexp.model import NetworkConfig, build_model
-    from mnistexp.optim import build_optimizer
+    from mnistexp.optim import build_optimizer, build_schedule
 
     config, _ = compose_config(case.choices)
     data = load_data(config.data)
     keras.utils.set_random_seed(0)
     assert isinstance(config.model, NetworkConfig)
     network = build_model(config.model)
+    schedule = build_schedule(
+        config.optim.decay, config.optim.learning_rate, 550 * case.epochs, 550
+    )
     network.compile(
-        build_optimizer(config.optim, num_steps=550 * case.epochs, steps_per_epoch=550),
+        build_optimizer(config.optim, schedule),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
@@ -123,7 +126,7 @@ def row(case: Case) -> str:
 
 
 def main() -> None:
-    from mnistexp.device import processor
+    from mnistexp.device import cpu_device
     from mnistexp.experiment.environment import describe_environment
 
     rows = "\n".join(row(case) for case in CASES)
@@ -133,7 +136,7 @@ def main() -> None:
         f"""# Speed compared with plain Keras `fit`
 
 Written by `make benchmark`; do not edit. Medians of {ROUNDS} rounds, in which both alternate; a ratio is
-plain Keras / mnistexp within a round. TensorFlow {packages["tensorflow"]}, Keras {packages["keras"]}, {processor().name}.
+plain Keras / mnistexp within a round. TensorFlow {packages["tensorflow"]}, Keras {packages["keras"]}, {cpu_device().name}.
 
 | network | epoch: plain Keras (s) | mnistexp (s) | ratio | training: plain Keras (s) | mnistexp (s) | ratio | ratio of epochs, plain Keras without oneDNN | test accuracy: plain Keras | mnistexp |
 |---|---|---|---|---|---|---|---|---|---|

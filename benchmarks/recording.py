@@ -117,7 +117,7 @@ def pictures_per_second(file: Path) -> float:
 
 
 def main() -> None:
-    from mnistexp.device import processor
+    from mnistexp.device import cpu_device
 
     chosen = [case for case in CASES if case.name in sys.argv[1:] or len(sys.argv) == 1]
     with tempfile.TemporaryDirectory() as folder:
@@ -126,7 +126,7 @@ def main() -> None:
     text = f"""# The cost of recording
 
 Written by `make benchmark-recording`; do not edit. In one training, every other block of steps is recorded.
-A ratio is the time of a recorded block / the time of the block before it. {processor().name}.
+A ratio is the time of a recorded block / the time of the block before it. {cpu_device().name}.
 
 | run | steps per block | pairs of blocks | not recorded (s, median) | ratio (median) | ratio (quartiles) | 10,000 steps (MB) |
 |---|---:|---:|---:|---:|---:|---:|

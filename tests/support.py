@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 import mlflow
@@ -20,8 +21,15 @@ from mlflow.entities import Run
 
 from mnistexp.cli import main
 from mnistexp.config.compose import compose_config
+from mnistexp.config.config import Config
+from mnistexp.data import Data
 from mnistexp.experiment import RunResult
-from mnistexp.model import NetworkConfig
+from mnistexp.model import NetworkConfig, build_model
+from mnistexp.optim import build_optimizer, build_schedule
+from mnistexp.train import Monitors, SnapshotRecorder, TrainingResult, fit
+
+if TYPE_CHECKING:
+    import keras
 
 FEW_STEPS = ["data.train_size=2000", "train.steps=20"]
 """Settings of a training that takes less than a second."""
@@ -85,6 +93,40 @@ def network_config(*overrides: str) -> NetworkConfig:
     model = compose_config(list(overrides))[0].model
     assert isinstance(model, NetworkConfig)
     return model
+
+
+def build_optimization(
+    config: Config, num_images: int
+) -> "tuple[keras.optimizers.Optimizer, float | keras.optimizers.schedules.LearningRateSchedule]":
+    """The optimizer of a config and its schedule, for a training on so many images."""
+    schedule = build_schedule(
+        config.optim.decay,
+        config.optim.learning_rate,
+        num_steps=config.train.num_steps(num_images),
+        steps_per_epoch=num_images / config.train.batch_size,
+    )
+    return build_optimizer(config.optim, schedule), schedule
+
+
+def train_network(
+    data: Data, *overrides: str, recorder: SnapshotRecorder | None = None, xla: bool = False
+) -> "tuple[keras.Model, TrainingResult]":
+    """Train the network of a config with seed 1 on `data`, and return it with the result."""
+    import keras
+
+    config, _ = compose_config(list(overrides))
+    keras.utils.set_random_seed(1)
+    network = build_model(network_config(*overrides))
+    optimizer, schedule = build_optimization(config, len(data.train))
+    splits = {"train": data.train, "validation": data.validation, "test": data.test}
+    result = fit(
+        *(network, optimizer, schedule, config.train, splits),
+        scale=255.0,
+        seed=1,
+        xla=xla,
+        monitors=Monitors(recorder),
+    )
+    return network, result
 
 
 @dataclass(frozen=True)

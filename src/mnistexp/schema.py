@@ -1,14 +1,19 @@
-"""What the sections of the config have in common."""
+"""Constants of the data, and what the sections of the config have in common."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag
 
+NUM_CLASSES = 10
+IMAGE_SHAPE = (28, 28, 1)
+"""Height, width and channels of an image."""
+NUM_PIXELS = 784
+
 
 class Section(BaseModel):
-    """A part of the config: immutable, with no setting that the schema does not name.
+    """Base class of the config sections: immutable, and without unknown settings.
 
-    Strict, so that `units=true` is not 1, and finite, so that a number is never NaN.
+    Strict, so that `units=true` is not accepted as 1; finite, so that a number is never NaN.
     """
 
     model_config = ConfigDict(
@@ -29,4 +34,4 @@ Size = Annotated[
     Annotated[Count, Tag("number")] | Annotated[tuple[Count, Count], Strict(False), Tag("pair")],
     Discriminator(lambda value: "pair" if isinstance(value, list | tuple) else "number"),
 ]
-"""Height and width in pixels: one number for both, or two."""
+"""Height and width in pixels: one number for both, or two numbers."""

@@ -13,7 +13,7 @@ from matplotlib.backend_bases import KeyEvent, MouseButton, MouseEvent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
-from support import Command, TrackedRun, network_config
+from support import Command, TrackedRun, network_config, train_network
 
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config_groups import list_groups
@@ -31,15 +31,12 @@ from mnistexp.data import Data, load_data
 from mnistexp.errors import ConfigError, RecordingError, TrainingDiverged
 from mnistexp.experiment import RunResult, run_experiment
 from mnistexp.model import build_model
-from mnistexp.optim import build_optimizer
 from mnistexp.train import (
     Evaluation,
-    Monitors,
     QuantileSource,
     Snapshot,
     SnapshotRecorder,
-    Training,
-    fit,
+    TrainingResult,
 )
 from mnistexp.train.batch_order import BatchOrder
 from mnistexp.train.compiled_trainer import LOSSES
@@ -74,21 +71,9 @@ def film(recorded_run: TrackedRun) -> RecordedRun:
 
 def train(
     data: Data, witness: Witness | None, *overrides: str, xla: bool = False
-) -> tuple[keras.Model, Training]:
-    config, _ = compose_config([*overrides, "train.evaluate_on=[]"])
-    keras.utils.set_random_seed(1)
-    network = build_model(network_config(*overrides))
-    optimizer = build_optimizer(config.optim, config.train.num_steps(2_000), 20)
-    splits = {"train": data.train, "validation": data.validation, "test": data.test}
-    monitors = Monitors(witness)
-    training = fit(
-        *(network, optimizer, config.train, splits),
-        scale=255.0,
-        seed=1,
-        xla=xla,
-        monitors=monitors,
-    )
-    return network, training
+) -> tuple[keras.Model, TrainingResult]:
+    quiet = [*overrides, "train.evaluate_on=[]"]
+    return train_network(data, *quiet, recorder=witness, xla=xla)
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 8, 9, 1000, 184_900])
@@ -171,7 +156,7 @@ def test_looking_changes_no_layer_that_is_trained(
         set_attribute(layer, name, value)
 
     monkeypatch.setattr(keras.layers.Dense, "__setattr__", spying)
-    looked_at.look(weights, data.train.images[:10], data.train.labels[:10], "activations")
+    looked_at.evaluate(weights, data.train.images[:10], data.train.labels[:10], "activations")
     assert changed
     assert not {id(layer) for layer in changed} & {id(layer) for layer in network.layers}
 

@@ -13,10 +13,10 @@ from mnistexp.data import load_data
 from mnistexp.device import Device
 from mnistexp.errors import ConfigError, DeviceError
 from mnistexp.experiment import RunResult, run_experiment
-from mnistexp.learner.classical import TRUSTED_TYPES
 from mnistexp.learner.metrics import cross_entropy
 from mnistexp.learner.network import use_xla
 from mnistexp.model import NetworkConfig
+from mnistexp.model.sklearn_private import TRUSTED_TYPES
 
 SMALL = ["data.train_size=2000", "data.test_slice=[0,1000]"]
 CLASSICAL = {

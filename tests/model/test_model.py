@@ -91,14 +91,14 @@ def test_layers_that_stand_behind_each_other_are_refused() -> None:
 @pytest.mark.parametrize(
     ("overrides", "complaint"),
     [
-        (["model.layers.logits.units=11"], "model.layers.logits: the last layer must give 10"),
+        (["model.layers.logits.units=11"], "model.layers.logits: expected 10 logits per image"),
         (
             ["model=conv", "model.layers.flatten=null", "model.layers.hidden=null"],
-            r"model.layers.logits: the last layer must give 10 logits.*Received: \[n, 7, 7, 10\]",
+            r"model.layers.logits: expected 10 logits.*Received: \[n, 7, 7, 10\]",
         ),
         (
             ["model.layers.c={type: conv2d, filters: 3, kernel_size: 3, after: flatten}"],
-            r"model.layers.c: a conv2d layer cannot work behind the shape \[n, 784\]",
+            r"model.layers.c: a conv2d layer does not accept the input shape \[n, 784\]",
         ),
         (
             ["model=conv", "model.layers.pool={type: max_pooling, pool_size: 40, after: conv1}"],
@@ -106,11 +106,11 @@ def test_layers_that_stand_behind_each_other_are_refused() -> None:
         ),
         (
             ["model=conv_big", "model.layers.conv1.groups=4"],
-            "model.layers.conv1: Conv2D refuses its settings",
+            "model.layers.conv1: Conv2D rejects its settings",
         ),
         (
             ["model.layers.x={type: keras, class_name: Layer, after: flatten}"],
-            "model.layers.x: a keras layer cannot work behind",
+            "model.layers.x: a keras layer does not accept",
         ),
         (
             ["model.layers.x={type: keras, class_name: Dens, after: flatten}"],
@@ -118,7 +118,7 @@ def test_layers_that_stand_behind_each_other_are_refused() -> None:
         ),
         (
             ["model.layers.x={type: keras, class_name: Dense, config: {unit: 3}, after: flatten}"],
-            "model.layers.x: Dense refuses its settings: .*'units'",
+            "model.layers.x: Dense rejects its settings: .*'units'",
         ),
     ],
 )

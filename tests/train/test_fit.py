@@ -6,15 +6,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from support import network_config
+from support import build_optimization, network_config, train_network
 
 from mnistexp.config.compose import compose_config
 from mnistexp.data import Data, load_data
 from mnistexp.errors import TrainingDiverged
 from mnistexp.experiment import RunResult, run_experiment
 from mnistexp.model import build_model
-from mnistexp.optim import build_optimizer
-from mnistexp.train import History, Training, fit
+from mnistexp.train import History
 from mnistexp.train.batch_order import BatchOrder
 
 
@@ -31,16 +30,6 @@ def data() -> Data:
     return load_data(compose_config(["data.train_size=2000"])[0].data)
 
 
-def train(data: Data, *overrides: str, xla: bool = False) -> tuple[keras.Model, Training]:
-    config, _ = compose_config(list(overrides))
-    keras.utils.set_random_seed(1)
-    network = build_model(network_config(*overrides))
-    optimizer = build_optimizer(config.optim, config.train.num_steps(2_000), 20)
-    splits = {"train": data.train, "validation": data.validation, "test": data.test}
-    training = fit(network, optimizer, config.train, splits, scale=255.0, seed=1, xla=xla)
-    return network, training
-
-
 def test_no_thread_of_tensorflow_is_waited_for_at_the_end(
     data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,7 +42,7 @@ def test_no_thread_of_tensorflow_is_waited_for_at_the_end(
         return keras_fit(model, dataset, **settings)
 
     monkeypatch.setattr(keras.Model, "fit", spying)
-    train(data, "model=softmax", "train.steps=10")
+    train_network(data, "model=softmax", "train.steps=10")
     assert given == [False]
 
 
@@ -62,13 +51,13 @@ def test_no_thread_of_tensorflow_is_waited_for_at_the_end(
 def test_the_fast_loop_trains_as_plain_keras_does(data: Data, optim: str, xla: bool) -> None:
     """The same batches in the same order give the same weights as Keras' own train_on_batch."""
     settings = ["model=two_layers", f"optim={optim}", "train.steps=45", "optim.learning_rate=0.01"]
-    ours, training = train(data, *settings, xla=xla)
+    ours, training = train_network(data, *settings, xla=xla)
 
     config, _ = compose_config(settings)
     keras.utils.set_random_seed(1)
     plain = build_model(network_config(*settings))
     plain.compile(
-        build_optimizer(config.optim, 45, 20),
+        build_optimization(config, 2_000)[0],
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     losses = []
@@ -81,8 +70,8 @@ def test_the_fast_loop_trains_as_plain_keras_does(data: Data, optim: str, xla: b
 
 
 def test_training_metrics_are_means_since_they_were_last_logged(data: Data) -> None:
-    _, every_step = train(data, "train.steps=20", "train.log_every=1")
-    _, every_ten = train(data, "train.steps=20", "train.log_every=10")
+    _, every_step = train_network(data, "train.steps=20", "train.log_every=1")
+    _, every_ten = train_network(data, "train.steps=20", "train.log_every=10")
     for name in ("train_loss", "train_accuracy"):
         single = list(every_step.history[name].values())
         expected = [np.mean(single[:10]), np.mean(single[10:])]
@@ -90,7 +79,7 @@ def test_training_metrics_are_means_since_they_were_last_logged(data: Data) -> N
 
 
 def test_evaluation_agrees_with_plain_keras(data: Data) -> None:
-    network, training = train(data, "train.steps=20", "train.evaluate_on=[validation,test]")
+    network, training = train_network(data, "train.steps=20", "train.evaluate_on=[validation,test]")
     network.compile(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
     )
@@ -101,7 +90,7 @@ def test_evaluation_agrees_with_plain_keras(data: Data) -> None:
 
 
 def test_the_learning_rate_is_that_of_the_last_step_done(data: Data) -> None:
-    _, training = train(data, "optim=adam_decay", "train.steps=30", "train.log_every=10")
+    _, training = train_network(data, "optim=adam_decay", "train.steps=30", "train.log_every=10")
     expected = {step: 0.0001 + 0.003 * np.exp(-(step - 1) / 2000) for step in (10, 20, 30)}
     assert training.history["learning_rate"] == pytest.approx(expected)
 
@@ -137,7 +126,9 @@ def test_segments_cover_all_steps_and_end_at_every_event() -> None:
 
 
 def test_what_was_logged_has_the_cadence(data: Data) -> None:
-    _, training = train(data, "train.steps=50", "train.log_every=20", "train.evaluate_every=25")
+    _, training = train_network(
+        data, "train.steps=50", "train.log_every=20", "train.evaluate_every=25"
+    )
     assert list(training.history["train_loss"]) == [20, 25, 40, 50]
     assert list(training.history["val_loss"]) == [25, 50]
     assert training.num_steps == 50
@@ -200,9 +191,9 @@ def test_the_naive_loss_runs_into_nan_and_stops_there() -> None:
 def test_no_weight_changes_after_the_step_that_is_named(data: Data) -> None:
     settings = ["model=five_layers", "optim.learning_rate=5.0", "train.loss=naive_cross_entropy"]
     with pytest.raises(TrainingDiverged) as caught:
-        train(data, *settings, "train.steps=200", "train.log_every=200")
+        train_network(data, *settings, "train.steps=200", "train.log_every=200")
     step = int(str(caught.value).split("at step ")[1].split(".")[0])
-    network, _ = train(data, *settings, f"train.steps={step - 1}")
+    network, _ = train_network(data, *settings, f"train.steps={step - 1}")
     assert np.isfinite(network.get_weights()[0]).all()
 
 
@@ -220,7 +211,7 @@ def test_small_data_in_large_batches_is_counted_in_epochs(
 
 
 def test_early_stopping_stops_by_validation(data: Data) -> None:
-    _, training = train(
+    _, training = train_network(
         data,
         *("model=two_layers", "optim=sgd", "optim.learning_rate=1e-9", "train.steps=200"),
         *("train.evaluate_every=10", "train.early_stopping.patience=3", "train.evaluate_on=[]"),
@@ -231,7 +222,7 @@ def test_early_stopping_stops_by_validation(data: Data) -> None:
 
 
 def test_the_best_weights_are_put_back(data: Data) -> None:
-    network, training = train(
+    network, training = train_network(
         data,
         *("model=softmax", "optim=sgd", "optim.learning_rate=20.0", "train.steps=60"),
         *("train.evaluate_every=5", "train.restore_best_weights=val_accuracy"),
@@ -258,8 +249,8 @@ def test_reduced_precision_learns_too(precision: str) -> None:
 
 def test_regularisation_shrinks_the_weights(data: Data) -> None:
     settings = ["model=two_layers", "train.steps=40", "optim.learning_rate=0.1"]
-    free, _ = train(data, *settings)
-    held, _ = train(data, *settings, "model.layers.hidden1.kernel_regularizer.l2=0.1")
+    free, _ = train_network(data, *settings)
+    held, _ = train_network(data, *settings, "model.layers.hidden1.kernel_regularizer.l2=0.1")
     assert (
         np.abs(held.get_layer("hidden1").kernel).mean()
         < np.abs(free.get_layer("hidden1").kernel).mean()
@@ -281,7 +272,7 @@ def test_a_history_is_a_table_by_step() -> None:
 def test_progress_without_a_terminal_is_plain_lines(
     data: Data, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    train(data, "train.steps=20")
+    train_network(data, "train.steps=20")
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
     for shown in ("epoch 1/1", "step 20/20", "loss", "val_accuracy", "lr 5.00e-01", "images/s"):

@@ -1,25 +1,19 @@
 """The device that computes: CPU or GPU, precision, XLA, threads and determinism."""
 
-from mnistexp.device.device import (
-    Device,
-    DeviceConfig,
-    check_device,
-    count_gpus,
-    import_tensorflow,
-    peak_memory_mb,
-    processor,
-    reset_peak_memory,
-    set_up_device,
-)
+from mnistexp.device.config import DeviceConfig, check_device, count_gpus
+from mnistexp.device.memory import peak_memory_mb, reset_peak_memory
+from mnistexp.device.set_up import Device, cpu_device, import_tensorflow, set_up_device
+from mnistexp.device.tensorflow_private import is_onednn_enabled
 
 __all__ = [
     "Device",
     "DeviceConfig",
     "check_device",
     "count_gpus",
+    "cpu_device",
     "import_tensorflow",
+    "is_onednn_enabled",
     "peak_memory_mb",
-    "processor",
     "reset_peak_memory",
     "set_up_device",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnistexp.device import count_gpus, import_tensorflow, processor
+from mnistexp.device import count_gpus, cpu_device, import_tensorflow, is_onednn_enabled
 from mnistexp.diagnostics.check_result import CheckResult
 
 DRIVER_FILE = Path("/proc/driver/nvidia/version")
@@ -35,7 +35,7 @@ def check_hardware() -> Iterator[CheckResult]:
     """Check CPU, GPU and oneDNN. Imports TensorFlow, which takes seconds."""
     onednn_setting = os.environ.get(ONEDNN_VARIABLE)  # Before the import, which changes it.
     build = _read_tensorflow_build()
-    yield CheckResult("cpu", "ok", processor().name)
+    yield CheckResult("cpu", "ok", cpu_device().name)
     yield check_gpus(build, count_gpus(), DRIVER_FILE.is_file())
     yield check_onednn(build.onednn, onednn_setting)
 
@@ -83,8 +83,6 @@ def check_onednn(is_on: bool, setting: str | None) -> CheckResult:
 
 def _read_tensorflow_build() -> TensorFlowBuild:
     tf = import_tensorflow()
-    from tensorflow.python.util import _pywrap_util_port
-
     devices = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(device) for device in devices]
     cuda = tf.sysconfig.get_build_info().get("cuda_version")
@@ -92,5 +90,5 @@ def _read_tensorflow_build() -> TensorFlowBuild:
         version=tf.__version__,
         cuda=cuda if tf.test.is_built_with_cuda() else None,
         gpus=tuple(str(detail.get("device_name", "GPU")) for detail in details),
-        onednn=bool(_pywrap_util_port.IsMklEnabled()),
+        onednn=is_onednn_enabled(),
     )

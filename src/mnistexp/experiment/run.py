@@ -24,7 +24,7 @@ from mnistexp.experiment.pruning import report_to_pruner
 from mnistexp.learner import Learner, build_learner
 from mnistexp.learner.metrics import evaluate, score
 from mnistexp.tracking import Tracker, check_tracking, run_context
-from mnistexp.train import History, LogMetrics, Training, check_finite
+from mnistexp.train import History, LogMetrics, TrainingResult, check_finite
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _log_or_prune(config: Config, tracker: Tracker) -> LogMetrics:
 
 
 def _final_metrics(
-    learner: Learner, data: Data, training: Training, probabilities: np.ndarray
+    learner: Learner, data: Data, training: TrainingResult, probabilities: np.ndarray
 ) -> dict[str, float]:
     """Compute the metrics of the trained model on validation and test images, and the costs.
 

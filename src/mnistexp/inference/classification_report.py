@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from mnistexp.data import Split
-from mnistexp.data.splits import NUM_CLASSES
 from mnistexp.learner.metrics import Predictor, calibration, score
+from mnistexp.schema import NUM_CLASSES
 
 CONFIDENCE_LEVEL = 0.95
 

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnistexp.data.splits import NUM_CLASSES
 from mnistexp.device import DeviceConfig
 from mnistexp.errors import ModelError
-from mnistexp.learner.classical import TRUSTED_TYPES
 from mnistexp.learner.network import compile_prediction
-from mnistexp.model import IMAGE_SHAPE
+from mnistexp.model.sklearn_private import TRUSTED_TYPES
+from mnistexp.schema import IMAGE_SHAPE, NUM_CLASSES, NUM_PIXELS
 from mnistexp.tracking import RunStore, StoredModel
 from mnistexp.tracking.model_registry import fetch_model
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 KERAS_FILE = Path("data/model.keras")
 SKOPS_FILE = Path("model.skops")
-INPUT_SHAPES = ((-1, *IMAGE_SHAPE), (-1, int(np.prod(IMAGE_SHAPE))))
+INPUT_SHAPES = ((-1, *IMAGE_SHAPE), (-1, NUM_PIXELS))
 Predict = Callable[[np.ndarray], np.ndarray]
 """uint8 [num_images, 28, 28, 1] to probabilities [num_images, 10]."""
 

@@ -1,4 +1,4 @@
-"""What learns: a Keras network with its optimizer, or a classical method."""
+"""What learns: a Keras network with its optimizer, or a scikit-learn classifier."""
 
 from mnistexp.config.config import Config
 from mnistexp.data import Data
@@ -9,13 +9,17 @@ __all__ = ["Learner", "build_learner"]
 
 
 def build_learner(config: Config, data: Data) -> Learner:
-    """The learner of a config, on its device, for data of this size.
+    """Build the learner of a config on its device.
+
+    Args:
+        config: all settings.
+        data: its size determines the length of an epoch.
 
     Raises:
-        ConfigError: the layers do not fit each other.
+        ConfigError: the layers do not fit each other, or the optimizer rejects its settings.
         DeviceError: the device cannot be set up, or the method cannot use it.
     """
-    # Each kind stands on packages that the other does without.
+    # Each module imports only the packages that its kind of learner needs.
     if isinstance(config.model, NetworkConfig):
         from mnistexp.learner.network import NetworkLearner
 

@@ -1,4 +1,4 @@
-"""A classical method of scikit-learn as a learner."""
+"""A scikit-learn classifier as a learner."""
 
 import hashlib
 import time
@@ -8,43 +8,29 @@ import numpy as np
 
 from mnistexp.config.config import Config
 from mnistexp.data import Data, Split
-from mnistexp.device import processor
+from mnistexp.device import cpu_device
 from mnistexp.errors import DeviceError
-from mnistexp.learner.requirements import pinned
+from mnistexp.learner.learner import Learner, pin_versions
 from mnistexp.model import (
-    IMAGE_SHAPE,
     ClassicalConfig,
     NetworkConfig,
     build_estimator,
     count_parameters,
 )
 from mnistexp.model.classical import CALIBRATION_SIZE
-from mnistexp.train import NO_MONITORS, History, LogMetrics, Monitors, Training
+from mnistexp.model.sklearn_private import TRUSTED_TYPES
+from mnistexp.schema import IMAGE_SHAPE, NUM_CLASSES, NUM_PIXELS
+from mnistexp.train import NO_MONITORS, History, LogMetrics, Monitors, TrainingResult
 
 if TYPE_CHECKING:
     from mlflow.models import Model
 
 TRAIN_ACCURACY_SIZE = 5_000
-"""Training images that the training accuracy is measured on; asking some methods is slow."""
-TRUSTED_TYPES = (
-    "sklearn.tree._tree.Tree",  # Its node indices are not checked: load files of your own only.
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._TemperatureScaling",
-    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.ensemble._hist_gradient_boosting.common.X_DTYPE",
-    "sklearn._loss.link.Interval",
-    "sklearn._loss.link.MultinomialLogit",
-    "sklearn._loss._loss.CyHalfMultinomialLoss",
-    "sklearn._loss.loss.HalfMultinomialLoss",
-    "sklearn.neighbors._kd_tree.KDTree",
-    "sklearn.metrics._dist_metrics.EuclideanDistance64",
-)
-"""All that a stored model may hold beside what skops trusts by itself."""
+"""Number of training images for the training accuracy. Predicting is slow for some methods."""
 
 
-class ClassicalLearner:
-    """A scikit-learn classifier of raw pixels, 784 in a row."""
+class ClassicalLearner(Learner):
+    """A scikit-learn classifier of raw pixels, one row of 784 per image."""
 
     def __init__(self, config: Config) -> None:
         assert not isinstance(config.model, NetworkConfig)
@@ -55,61 +41,64 @@ class ClassicalLearner:
             )
         self._config = config
         self._model: ClassicalConfig = config.model
-        self.device = processor()
+        self.device = cpu_device()
         self._estimator: Any = build_estimator(self._model, config.seed, config.device.threads)
         self.summary = str(self._estimator)
 
     @property
     def num_parameters(self) -> int:
-        """How many numbers it has learned or keeps."""
+        """Number of values that the fitted estimator has learned or stores."""
         return count_parameters(self._estimator)
 
     @property
     def model(self) -> Any:
-        """The estimator, of pixels [num_images, 784]."""
+        """The estimator, of pixels [num_images, 784] to probabilities [num_images, 10]."""
         return self._estimator
 
     def fit(
         self, data: Data, log_metrics: LogMetrics, monitors: Monitors = NO_MONITORS
-    ) -> Training:
-        """Fit on `data.train`, in one step, which is nothing to watch."""
+    ) -> TrainingResult:
+        """Fit on `data.train` in one step. `monitors` are for networks only."""
         print(f"fitting {self._model.type} on {len(data.train):,} images …", flush=True)
         begin = time.perf_counter()
         self._fit(data.train)
         seconds = time.perf_counter() - begin
         history = History(log_metrics)
         sample = data.train[:TRAIN_ACCURACY_SIZE]
-        computed = self.predict_probabilities(sample.images).argmax(axis=1)
-        history.record({"train_accuracy": float((computed == sample.labels).mean())}, step=1)
-        return Training(history, 1, seconds, len(data.train) / seconds)
+        predictions = self.predict_probabilities(sample.images).argmax(axis=1)
+        history.record({"train_accuracy": float((predictions == sample.labels).mean())}, step=1)
+        return TrainingResult(history, 1, seconds, len(data.train) / seconds)
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
-        """uint8 [num_images, 28, 28, 1] to float64 [num_images, 10], each row of sum 1."""
+        """Return float64 [num_images, 10] for uint8 images [num_images, 28, 28, 1]."""
         probabilities: np.ndarray = self._estimator.predict_proba(images.reshape(len(images), -1))
         return probabilities
 
     def first_layer(self) -> np.ndarray | None:
-        """What it makes of each pixel: the weights for each digit, or the pixels' importance."""
+        """Return the weights of each class, or the importance of each pixel, as images."""
         last = self._estimator[-1] if hasattr(self._estimator, "steps") else self._estimator
         for name in ("coef_", "feature_importances_"):
-            found = getattr(last, name, None)
-            if isinstance(found, np.ndarray) and found.shape[-1] == np.prod(IMAGE_SHAPE):
-                return found.reshape(-1, *IMAGE_SHAPE[:2])
+            values = getattr(last, name, None)
+            if isinstance(values, np.ndarray) and values.shape[-1] == NUM_PIXELS:
+                return values.reshape(-1, *IMAGE_SHAPE[:2])
         return None
 
     def digest(self) -> str:
-        """SHA-256 of the probabilities of a fixed set of images: trees have no order of weights."""
-        images = np.random.default_rng(0).integers(0, 256, (100, 28, 28, 1), "u1")
+        """Return the SHA-256 of the probabilities for fixed random images.
+
+        Not of the parameters, which trees have in no defined order.
+        """
+        images = np.random.default_rng(0).integers(0, 256, (100, *IMAGE_SHAPE), "u1")
         return hashlib.sha256(self.predict_probabilities(images).tobytes()).hexdigest()
 
     def save(self, folder: str, mlflow_model: "Model | None" = None) -> None:
-        """Write an MLflow model of raw pixels to probabilities, by skops, without pickle."""
+        """Write an MLflow model of raw pixels to probabilities in the skops format."""
         import mlflow.sklearn
         from mlflow.models import ModelSignature
         from mlflow.types import Schema, TensorSpec
 
-        pixels = TensorSpec(np.dtype("uint8"), (-1, 784))
-        probabilities = TensorSpec(np.dtype("float64"), (-1, 10))
+        pixels = TensorSpec(np.dtype("uint8"), (-1, NUM_PIXELS))
+        probabilities = TensorSpec(np.dtype("float64"), (-1, NUM_CLASSES))
         mlflow.sklearn.save_model(
             self._estimator,
             folder,
@@ -118,12 +107,12 @@ class ClassicalLearner:
             skops_trusted_types=list(TRUSTED_TYPES),
             pyfunc_predict_fn="predict_proba",
             signature=ModelSignature(Schema([pixels]), Schema([probabilities])),
-            input_example=np.zeros((1, 784), "u1"),
-            pip_requirements=pinned("scikit-learn", "skops", "numpy"),
+            input_example=np.zeros((1, NUM_PIXELS), "u1"),
+            pip_requirements=pin_versions("scikit-learn", "skops", "numpy"),
         )
 
     def tags(self) -> dict[str, str]:
-        """The processor."""
+        """Return the device and the precision as tags of the run."""
         return {"device": self.device.name, "device_type": "cpu", "precision": "float64"}
 
     def _fit(self, train: Split) -> None:
@@ -135,12 +124,12 @@ class ClassicalLearner:
 
 
 def _calibrated(estimator: Any, pixels: np.ndarray, labels: np.ndarray) -> Any:
-    """Fitted, with a temperature from training images that the fit did not see."""
+    """Fit, and calibrate with a temperature on training images that are kept out of the fit."""
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
-    kept_back = min(CALIBRATION_SIZE, len(labels) // 10)
-    estimator.fit(pixels[kept_back:], labels[kept_back:])
-    # The folds change nothing for a frozen estimator; two of them need the fewest images.
+    num_kept_out = min(CALIBRATION_SIZE, len(labels) // 10)
+    estimator.fit(pixels[num_kept_out:], labels[num_kept_out:])
+    # The folds do not matter for a frozen estimator; two folds need the fewest images.
     calibrated = CalibratedClassifierCV(FrozenEstimator(estimator), method="temperature", cv=2)
-    return calibrated.fit(pixels[:kept_back], labels[:kept_back])
+    return calibrated.fit(pixels[:num_kept_out], labels[:num_kept_out])

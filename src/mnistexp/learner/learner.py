@@ -1,51 +1,80 @@
-"""What every learner can do."""
+"""The base class of all learners."""
 
-from typing import TYPE_CHECKING, Any, Protocol
+from abc import ABC, abstractmethod
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mnistexp.data import Data
 from mnistexp.device import Device
-from mnistexp.train import NO_MONITORS, LogMetrics, Monitors, Training
+from mnistexp.train import NO_MONITORS, LogMetrics, Monitors, TrainingResult
 
 if TYPE_CHECKING:
     from mlflow.models import Model
 
 
-class Learner(Protocol):
-    """What can be fitted, asked and saved."""
+class Learner(ABC):
+    """A model that can be fitted, evaluated and saved.
+
+    device: where it computes. summary: its layers or settings, as text.
+    """
 
     device: Device
     summary: str
-    """What it is made of, as text."""
 
     @property
+    @abstractmethod
     def num_parameters(self) -> int:
-        """How many numbers it learns; of a classical method, known once it is fitted."""
+        """Number of values that it learns or stores. A classical method must be fitted first."""
 
     @property
+    @abstractmethod
     def model(self) -> Any:
-        """The Keras model or scikit-learn estimator: raw pixels to probabilities."""
+        """The Keras model or scikit-learn estimator, of raw pixels to probabilities."""
 
+    @abstractmethod
     def fit(
         self, data: Data, log_metrics: LogMetrics, monitors: Monitors = NO_MONITORS
-    ) -> Training:
-        """Learn from `data.train`, and tell every metric as soon as it is measured.
+    ) -> TrainingResult:
+        """Fit on `data.train`.
 
-        Who is watching is shown how, if it happens step by step.
+        Args:
+            data: the splits.
+            log_metrics: receives every metric as soon as it is measured.
+            monitors: outputs that are written during the training of a network.
         """
 
+    @abstractmethod
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
-        """uint8 [num_images, 28, 28, 1] to [num_images, 10], each row of sum 1."""
+        """Return [num_images, 10], each row of sum 1, for uint8 images [num_images, 28, 28, 1]."""
 
+    @abstractmethod
     def first_layer(self) -> np.ndarray | None:
-        """What each unit of the first layer looks for, [num_units, height, width]; or nothing."""
+        """Return the weights of each unit of the first layer, [num_units, height, width].
 
+        Returns:
+            None where the first layer does not see the image.
+        """
+
+    @abstractmethod
     def digest(self) -> str:
-        """SHA-256 of what was learned."""
+        """Return a SHA-256 that is equal for equal fitted models."""
 
+    @abstractmethod
     def save(self, folder: str, mlflow_model: "Model | None" = None) -> None:
-        """Write an MLflow model of raw pixels to probabilities to a new folder."""
+        """Write an MLflow model of raw pixels to probabilities, without pickle.
 
+        Args:
+            folder: does not exist yet.
+            mlflow_model: the description to complete; a new one by default.
+        """
+
+    @abstractmethod
     def tags(self) -> dict[str, str]:
-        """How it computes, for the run's tags."""
+        """Return the device and the precision as tags of the run."""
+
+
+def pin_versions(*packages: str) -> list[str]:
+    """Return the packages in their installed versions: `["numpy==2.4.6"]`."""
+    return [f"{name}=={version(name)}" for name in packages]

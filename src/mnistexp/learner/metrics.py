@@ -1,4 +1,4 @@
-"""What a trained learner is worth on a split."""
+"""Loss, accuracy and calibration of predicted probabilities."""
 
 from typing import Protocol
 
@@ -7,26 +7,27 @@ import numpy as np
 from mnistexp.data import Split
 
 NUM_BINS = 15
-SMALLEST = float(np.finfo("f4").tiny)
-"""A probability of 0 counts as this, so that a single image costs at most a loss of 87."""
+"""Number of bins of the calibration."""
+MIN_PROBABILITY = float(np.finfo("f4").tiny)
+"""Smaller probabilities count as this one, so that the loss of one image is at most 87."""
 
 
 class Predictor(Protocol):
-    """Something that has learned."""
+    """A fitted model."""
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
-        """uint8 [num_images, 28, 28, 1] to [num_images, 10], each row of sum 1."""
+        """Return [num_images, 10], each row of sum 1, for uint8 images [num_images, 28, 28, 1]."""
 
 
-def evaluate(learner: Predictor, split: Split) -> dict[str, float]:
-    """`loss` (mean cross-entropy in nats) and `accuracy` (0 to 1); nothing for an empty split."""
+def evaluate(model: Predictor, split: Split) -> dict[str, float]:
+    """Return `loss` (mean cross-entropy in nats) and `accuracy` (0 to 1); {} for no images."""
     if not len(split):
         return {}
-    return score(learner.predict_probabilities(split.images), split.labels)
+    return score(model.predict_probabilities(split.images), split.labels)
 
 
 def score(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """`loss` and `accuracy` of what was predicted, as of `evaluate`.
+    """Return `loss` and `accuracy` of predicted probabilities, as `evaluate` does.
 
     Args:
         probabilities: [num_images, num_classes], each row of sum 1.
@@ -41,7 +42,7 @@ def score(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 def calibration(
     probabilities: np.ndarray, labels: np.ndarray
 ) -> tuple[list[tuple[float, float, int]], float]:
-    """How sure it is against how often it is right, in 15 bins of equal width.
+    """Compare confidence and accuracy in 15 bins of confidence of equal width.
 
     The expected calibration error is the mean of |accuracy - confidence| over the bins, weighted
     by their images (C. Guo et al., On Calibration of Modern Neural Networks, 2017, eq. 3).
@@ -51,25 +52,25 @@ def calibration(
         labels: [num_images], from 0.
 
     Returns:
-        For each bin that has images (mean confidence, accuracy, number of images), and the error.
+        (mean confidence, accuracy, number of images) of each bin with images; and the error.
     """
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
-    numbers = np.minimum((confidence * NUM_BINS).astype(int), NUM_BINS - 1)
+    bin_of_image = np.minimum((confidence * NUM_BINS).astype(int), NUM_BINS - 1)
     bins = [
         (float(confidence[inside].mean()), float(correct[inside].mean()), int(inside.sum()))
-        for inside in (numbers == number for number in np.unique(numbers))
+        for inside in (bin_of_image == number for number in np.unique(bin_of_image))
     ]
     gaps = [abs(accuracy - mean) * count for mean, accuracy, count in bins]
     return bins, sum(gaps) / len(labels)
 
 
 def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Mean of -ln(probability of the true class), in nats.
+    """Return the mean of -ln(probability of the true class), in nats.
 
     Args:
         probabilities: [num_images, num_classes], each row of sum 1.
         labels: [num_images], from 0.
     """
-    of_truth = probabilities[np.arange(len(labels)), labels].astype("f8")
-    return float(-np.log(np.maximum(of_truth, SMALLEST)).mean())
+    of_true_class = probabilities[np.arange(len(labels)), labels].astype("f8")
+    return float(-np.log(np.maximum(of_true_class, MIN_PROBABILITY)).mean())

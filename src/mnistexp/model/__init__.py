@@ -1,4 +1,4 @@
-"""What is trained: its settings, and how it is built from them."""
+"""The model: a Keras network or a scikit-learn classifier, and its settings."""
 
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from mnistexp.model.classical import (
     build_estimator,
     count_parameters,
 )
-from mnistexp.model.network import IMAGE_SHAPE, NetworkConfig, build_classifier, build_model
+from mnistexp.model.network import NetworkConfig, build_classifier, build_model
 
 
 def _type(value: Any) -> str:
@@ -32,7 +32,6 @@ ModelConfig = Annotated[
 ]
 
 __all__ = [
-    "IMAGE_SHAPE",
     "ClassicalConfig",
     "ModelConfig",
     "NetworkConfig",

@@ -1,24 +1,26 @@
-"""The classical methods that networks are compared with: scikit-learn's, by name.
+"""Settings of the scikit-learn classifiers, and the estimators that they build.
 
-All take the raw pixels of an image, 0 to 255, as one row and give ten probabilities.
+Each estimator maps the raw pixels of an image, 0 to 255 in one row, to ten probabilities.
 """
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from mnistexp.schema import Count, NonNegative, Positive, Section
+from mnistexp.model.sklearn_private import count_boosting_nodes
+from mnistexp.schema import NUM_PIXELS, Count, NonNegative, Positive, Section
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
 CALIBRATION_SIZE = 5_000
+"""Maximum number of training images for the calibration of a support vector machine."""
 
 
 class LogisticRegression(Section):
-    """Multinomial logistic regression by L-BFGS: softmax without a learning rate.
+    """Multinomial logistic regression, fitted with L-BFGS.
 
-    Each pixel is scaled to 0 to 1 by the range that it has in the training images.
+    Each pixel is scaled to the range 0 to 1 by its minimum and maximum in the training images.
     """
 
     type: Literal["logistic_regression"]
@@ -26,11 +28,11 @@ class LogisticRegression(Section):
     """Inverse of the strength of the L2 penalty."""
     max_iter: Count = 200
     tol: Positive = 1e-3
-    """The largest gradient at which it has converged."""
+    """Largest component of the gradient at which the fit stops."""
 
 
 class KNearestNeighbors(Section):
-    """The vote of the most similar training images."""
+    """Predicts the class of the most similar training images."""
 
     type: Literal["k_nearest_neighbors"]
     n_neighbors: Count = 3
@@ -38,10 +40,10 @@ class KNearestNeighbors(Section):
 
 
 class SupportVectorMachine(Section):
-    """Support vectors with a radial kernel, on the leading principal components.
+    """Support vector machine with a radial kernel, on the leading principal components.
 
     Probabilities are a softmax of the decision values with a temperature, which is fitted on
-    training images that were kept back.
+    training images that are kept out of the fit.
     """
 
     type: Literal["support_vector_machine"]
@@ -49,12 +51,12 @@ class SupportVectorMachine(Section):
     """Inverse of the strength of the penalty."""
     kernel: Literal["rbf", "poly", "sigmoid", "linear"] = "rbf"
     gamma: Positive | Literal["scale", "auto"] = "scale"
-    components: Annotated[int, Field(gt=0, le=784)] | None = 50
-    """Principal components that the pixels are reduced to; null: the pixels themselves (slow)."""
+    components: Annotated[int, Field(gt=0, le=NUM_PIXELS)] | None = 50
+    """Number of principal components; null: the pixels themselves (slow)."""
 
 
 class RandomForest(Section):
-    """The mean of many decision trees, each grown on a sample of the images."""
+    """The mean of many decision trees, each fitted to a random sample of the images."""
 
     type: Literal["random_forest"]
     n_estimators: Count = 100
@@ -64,12 +66,12 @@ class RandomForest(Section):
 
 
 class GradientBoosting(Section):
-    """Decision trees that each mend what the ones before got wrong, on binned pixels."""
+    """Decision trees on binned pixels, each fitted to the errors of the trees before it."""
 
     type: Literal["gradient_boosting"]
     learning_rate: Positive = 0.1
     max_iter: Count = 100
-    """Rounds; each grows a tree for each of the ten classes."""
+    """Number of rounds. Each adds one tree per class."""
     max_leaf_nodes: Annotated[int, Field(gt=1)] = 31
     l2_regularization: NonNegative = 0.0
 
@@ -80,12 +82,12 @@ ClassicalConfig = (
 
 
 def build_estimator(config: ClassicalConfig, seed: int, threads: int | None) -> "ClassifierMixin":
-    """The unfitted scikit-learn classifier.
+    """Build the unfitted scikit-learn classifier.
 
     Args:
-        config: which one, and its settings.
-        seed: of what it draws at random.
-        threads: that it may use, where it can use several. None: all cores.
+        config: the classifier and its settings.
+        seed: of its random numbers.
+        threads: maximum number of threads, for classifiers that can use several. None: all cores.
     """
     from sklearn import (
         decomposition,
@@ -120,9 +122,9 @@ def build_estimator(config: ClassicalConfig, seed: int, threads: int | None) -> 
 
 
 def count_parameters(estimator: Any) -> int:
-    """How many numbers a fitted classifier has learned or keeps.
+    """Return the number of values that a fitted classifier has learned or stores.
 
-    Coefficients of a regression, nodes of trees, values of the kept images or support vectors.
+    These are coefficients, nodes of trees, or the values of stored images or support vectors.
     """
     if hasattr(estimator, "calibrated_classifiers_"):
         return count_parameters(estimator.calibrated_classifiers_[0].estimator)
@@ -130,16 +132,16 @@ def count_parameters(estimator: Any) -> int:
         return sum(count_parameters(step) for _, step in estimator.steps)
     if hasattr(estimator, "estimators_"):
         return sum(int(tree.tree_.node_count) for tree in estimator.estimators_)
-    if hasattr(estimator, "_predictors"):
-        return sum(len(tree.nodes) for trees in estimator._predictors for tree in trees)
-    if hasattr(estimator, "_fit_X"):
-        return int(estimator._fit_X.size)
-    if hasattr(estimator, "estimator"):  # Frozen.
+    if hasattr(estimator, "n_trees_per_iteration_"):
+        return count_boosting_nodes(estimator)
+    if hasattr(estimator, "n_samples_fit_"):
+        return int(estimator.n_samples_fit_ * estimator.n_features_in_)
+    if hasattr(estimator, "estimator"):  # A FrozenEstimator.
         return count_parameters(estimator.estimator)
     names = ("coef_", "intercept_", "support_vectors_", "dual_coef_", "components_", "mean_")
-    return sum(int(getattr(estimator, name).size) for name in names if _has(estimator, name))
+    return sum(int(getattr(estimator, name).size) for name in names if _has_values(estimator, name))
 
 
-def _has(estimator: Any, name: str) -> bool:
+def _has_values(estimator: Any, name: str) -> bool:
     # An SVC computes `coef_` from its support vectors, and only for a linear kernel.
     return not (name == "coef_" and hasattr(estimator, "dual_coef_")) and hasattr(estimator, name)

@@ -1,4 +1,4 @@
-"""How weights and biases start, and what keeps them small."""
+"""Settings of initializers and regularizers, and the Keras objects that they build."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -28,7 +28,7 @@ InitializerName = Literal[
 
 
 class Normal(Section):
-    """A normal distribution; the truncated one draws again beyond two standard deviations."""
+    """A normal distribution; the truncated one redraws values beyond two standard deviations."""
 
     type: Literal["truncated_normal", "random_normal"]
     mean: float = 0.0
@@ -54,8 +54,8 @@ class VarianceScaling(Section):
     )
 
 
-def _kind(value: Any) -> str:
-    """The member of the union that a value belongs to: a number, a name or a mapping's type."""
+def _tag(value: Any) -> str:
+    """Return the tag of a value's member of the union: `number`, `name`, or by its type."""
     if isinstance(value, dict | Section):
         kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
         return {"truncated_normal": "normal", "random_normal": "normal"}.get(str(kind), str(kind))
@@ -69,7 +69,7 @@ Initializer = Annotated[
     | Annotated[Uniform, Tag("random_uniform")]
     | Annotated[VarianceScaling, Tag("variance_scaling")],
     Discriminator(
-        _kind,
+        _tag,
         custom_error_type="initializer",
         custom_error_message=(
             "expected a number (a constant), a name such as glorot_uniform, or a mapping with "
@@ -77,7 +77,7 @@ Initializer = Annotated[
         ),
     ),
 ]
-"""A number (every weight starts there), a name, or a mapping with a `type` and its settings."""
+"""A number (a constant), a name, or a mapping with a `type` and its settings."""
 
 
 class Regularizer(Section):
@@ -88,7 +88,7 @@ class Regularizer(Section):
 
 
 def build_initializer(config: Initializer) -> "keras.Initializer":
-    """The Keras initialiser of a setting; it draws from Keras' global seed."""
+    """Build the Keras initializer, which uses Keras' global seed."""
     import keras
 
     if isinstance(config, float | int):
@@ -100,7 +100,7 @@ def build_initializer(config: Initializer) -> "keras.Initializer":
 
 
 def build_regularizer(config: Regularizer | None) -> "keras.Regularizer | None":
-    """The Keras regulariser of a setting, or None."""
+    """Build the Keras regularizer; None for None."""
     import keras
 
     return None if config is None else keras.regularizers.L1L2(**config.model_dump())

@@ -1,4 +1,4 @@
-"""The layers by name: their settings, and the Keras layer of each."""
+"""Settings of each layer type, and the Keras layers that they build."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -55,15 +55,15 @@ Padding = Literal["same", "valid"]
 
 
 class LayerBase(Section):
-    """What every layer has. Fields have Keras' own names."""
+    """Settings of every layer. They have Keras' own names."""
 
     keras_class: ClassVar[str]
 
     after: str | None = None
-    """The layer that this one stands behind. Default: the order of the mapping."""
+    """Name of the layer before this one. Default: the order of the mapping."""
 
     def arguments(self) -> dict[str, Any]:
-        """The keyword arguments of the Keras class."""
+        """Return the keyword arguments of the Keras class."""
         return {
             name: _keras_argument(name, getattr(self, name))
             for name in type(self).model_fields
@@ -83,7 +83,7 @@ class WeightedLayer(LayerBase):
 
 
 class Dense(WeightedLayer):
-    """Every output sees every input."""
+    """Fully connected layer."""
 
     keras_class = "Dense"
     type: Literal["dense"]
@@ -92,7 +92,7 @@ class Dense(WeightedLayer):
 
 
 class Conv2D(WeightedLayer):
-    """A convolution over height and width."""
+    """Convolution over height and width."""
 
     keras_class = "Conv2D"
     type: Literal["conv2d"]
@@ -106,37 +106,39 @@ class Conv2D(WeightedLayer):
     groups: Count = 1
 
 
-class MaxPooling(LayerBase):
-    """The largest value of each window."""
+class PoolingLayer(LayerBase):
+    """Settings that all pooling over windows shares."""
+
+    pool_size: Size = 2
+    """Height and width of the window in pixels: one number for both, or two."""
+    strides: Size | None = None
+    """Default: `pool_size`."""
+    padding: Padding = "valid"
+
+
+class MaxPooling(PoolingLayer):
+    """Maximum of each window."""
 
     keras_class = "MaxPooling2D"
     type: Literal["max_pooling"]
-    pool_size: Size = 2
-    strides: Size | None = None
-    """Default: `pool_size`."""
-    padding: Padding = "valid"
 
 
-class AveragePooling(LayerBase):
-    """The mean of each window."""
+class AveragePooling(PoolingLayer):
+    """Mean of each window."""
 
     keras_class = "AveragePooling2D"
     type: Literal["average_pooling"]
-    pool_size: Size = 2
-    strides: Size | None = None
-    """Default: `pool_size`."""
-    padding: Padding = "valid"
 
 
 class GlobalAveragePooling(LayerBase):
-    """The mean of each channel over the whole image."""
+    """Mean of each channel over the whole image."""
 
     keras_class = "GlobalAveragePooling2D"
     type: Literal["global_average_pooling"]
 
 
 class BatchNormalization(LayerBase):
-    """Normalises each channel over the batch; in use, by moving averages."""
+    """Normalises each channel: in training by the batch, otherwise by moving averages."""
 
     keras_class = "BatchNormalization"
     type: Literal["batch_normalization"]
@@ -151,12 +153,12 @@ class BatchNormalization(LayerBase):
 
 
 class Dropout(LayerBase):
-    """While training, sets a share of the values to 0 and scales up the others."""
+    """In training, sets a random fraction of the values to 0 and scales up the others."""
 
     keras_class = "Dropout"
     type: Literal["dropout"]
     rate: Fraction
-    """The share that is dropped (1 - keep probability)."""
+    """Fraction of the values that is set to 0."""
 
 
 class SpatialDropout(LayerBase):
@@ -165,18 +167,18 @@ class SpatialDropout(LayerBase):
     keras_class = "SpatialDropout2D"
     type: Literal["spatial_dropout"]
     rate: Fraction
-    """The share of the feature maps that is dropped."""
+    """Fraction of the feature maps that is set to 0."""
 
 
 class Flatten(LayerBase):
-    """All values of an image in one row."""
+    """Reshapes each image to one row."""
 
     keras_class = "Flatten"
     type: Literal["flatten"]
 
 
 class Activation(LayerBase):
-    """An activation that stands alone, behind batch normalisation for example."""
+    """Activation as a layer of its own, after batch normalisation for example."""
 
     keras_class = "Activation"
     type: Literal["activation"]
@@ -210,47 +212,47 @@ Layer = Annotated[
 
 
 def ordered_layers(layers: Mapping[str, Layer | None]) -> list[tuple[str, Layer]]:
-    """The layers in the order in which an image meets them, those set to null left out.
+    """Return the layers in the order of computation, without those set to null.
 
-    A layer with `after: NAME` stands directly behind NAME.
+    A layer with `after: NAME` comes directly after NAME.
 
     Raises:
-        ConfigError: `after` names a layer that is not there.
+        ConfigError: `after` names a layer that does not exist.
     """
     present = {name: layer for name, layer in layers.items() if layer is not None}
     order = [name for name, layer in present.items() if layer.after is None]
-    moved = [(name, layer.after) for name, layer in present.items() if layer.after is not None]
-    while moved:
-        placeable = [(name, after) for name, after in moved if after in order]
+    unplaced = [(name, layer.after) for name, layer in present.items() if layer.after is not None]
+    while unplaced:
+        placeable = [(name, after) for name, after in unplaced if after in order]
         if not placeable:
-            name, after = moved[0]
+            name, after = unplaced[0]
             raise ConfigError(
                 f"model.layers.{name}.after: expected the name of another layer. "
                 f"Received: {after!r}.{did_you_mean(after, order)}"
             )
         for name, after in placeable:
             order.insert(order.index(after) + 1, name)
-            moved.remove((name, after))
+            unplaced.remove((name, after))
     return [(name, present[name]) for name in order]
 
 
 def build_layer(name: str, config: Layer) -> "keras.layers.Layer":
-    """The Keras layer called `name`.
+    """Build the Keras layer with this name.
 
     Raises:
-        ConfigError: Keras has no such layer class, or refuses its settings.
+        ConfigError: Keras has no such layer class, or rejects its settings.
     """
     layer_class, arguments = _keras_class(name, config)
     try:
         return layer_class(name=name, **arguments)
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"model.layers.{name}: {layer_class.__name__} refuses its settings: {one_line(error)}"
+            f"model.layers.{name}: {layer_class.__name__} rejects its settings: {one_line(error)}"
         ) from error
 
 
 def one_line(error: Exception) -> str:
-    """What Keras says of an error, without its list of arguments."""
+    """Return the message of a Keras error in one line, without its list of arguments."""
     return " ".join(str(error).partition("Arguments received")[0].split())
 
 

@@ -1,4 +1,4 @@
-"""A Keras network from its layers."""
+"""Settings of a network, and the Keras models that they build."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,7 +13,7 @@ from mnistexp.model.layers import (
     one_line,
     ordered_layers,
 )
-from mnistexp.schema import Fraction, Section
+from mnistexp.schema import IMAGE_SHAPE, NUM_CLASSES, Fraction, Section
 
 if TYPE_CHECKING:
     import keras
@@ -21,51 +21,51 @@ if TYPE_CHECKING:
 LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 RESERVED_NAMES = {"image", "pixels", "rescaling", "probabilities"}
 NEVER_LAST = {"dropout", "spatial_dropout", "activation", "batch_normalization"}
-"""Layers that would change the logits if they were the last."""
-IMAGE_SHAPE = (28, 28, 1)
-NUM_CLASSES = 10
+"""Layer types that cannot be the last one, since they would change the logits."""
 
 
 class NetworkConfig(Section):
-    """A network: its layers by name, and settings that several of them refer to."""
+    """The layers of a network by name, and settings that several layers can refer to."""
 
     type: Literal["network"] = "network"
     activation: ActivationName | None = None
-    """Of the hidden layers, which refer to it as ${model.activation}."""
+    """Activation, for layers that refer to ${model.activation}."""
     kernel_initializer: Initializer | None = None
-    """Of the weights, for layers that refer to ${model.kernel_initializer}."""
+    """Initializer of the weights, for layers that refer to ${model.kernel_initializer}."""
     bias_initializer: Initializer | None = None
-    """Of the biases, for layers that refer to ${model.bias_initializer}."""
+    """Initializer of the biases, for layers that refer to ${model.bias_initializer}."""
     kernel_regularizer: Regularizer | None = None
-    """Of the weights, for layers that refer to ${model.kernel_regularizer}."""
+    """Regularizer of the weights, for layers that refer to ${model.kernel_regularizer}."""
     dropout_rate: Fraction | None = None
-    """For layers that refer to ${model.dropout_rate}."""
+    """Dropout rate, for layers that refer to ${model.dropout_rate}."""
     layers: dict[LayerName, Layer | None] = Field(min_length=1)
-    """From the image to the ten logits. A layer set to null is left out."""
+    """The layers, from the image to the ten logits. A layer set to null is left out."""
 
     @field_validator("layers")
     @classmethod
-    def _order_is_known(cls, layers: dict[str, Layer | None]) -> dict[str, Layer | None]:
+    def _check_order(cls, layers: dict[str, Layer | None]) -> dict[str, Layer | None]:
         order = ordered_layers(layers)
         if not order:
             raise ConfigError("model.layers: expected at least one layer that is not null")
         name, last = order[-1]
         if last.type in NEVER_LAST:
             raise ConfigError(
-                f"model.layers.{name}: a {last.type} layer would stand behind the logits. Say "
-                f"where it belongs with after: NAME, one of {', '.join(n for n, _ in order[:-1])}"
+                f"model.layers.{name}: expected the logits to come last. Received: a {last.type} "
+                f"layer after them. Set after to one of {', '.join(n for n, _ in order[:-1])}"
             )
         for name in sorted(RESERVED_NAMES & set(layers)):
-            raise ConfigError(f"model.layers.{name}: this name is taken; choose another one")
+            raise ConfigError(
+                f"model.layers.{name}: expected another name: mnistexp uses this one itself"
+            )
         return layers
 
 
 def build_model(config: NetworkConfig) -> "keras.Model":
-    """The uncompiled network: float images `[n, 28, 28, 1]` to logits `[n, 10]`.
+    """Build the uncompiled network: float images `[n, 28, 28, 1]` to logits `[n, 10]`.
 
     Raises:
-        ConfigError: a layer cannot take what the one before it gives, or the last one does not
-            give ten values per image.
+        ConfigError: a layer does not accept the output of the layer before it, or the last layer
+            does not return ten values per image.
     """
     import keras
 
@@ -77,18 +77,18 @@ def build_model(config: NetworkConfig) -> "keras.Model":
             outputs = layer(outputs)
         except (TypeError, ValueError, NotImplementedError) as error:
             raise ConfigError(
-                f"model.layers.{name}: a {layer_config.type} layer cannot work behind the shape "
-                f"{_shape(outputs)}: {one_line(error) or type(error).__name__}"
+                f"model.layers.{name}: a {layer_config.type} layer does not accept the input shape "
+                f"{_format_shape(outputs)}: {one_line(error) or type(error).__name__}"
             ) from error
         if 0 in outputs.shape:
             raise ConfigError(
-                f"model.layers.{name}: nothing is left of the image: the shape became "
-                f"{_shape(outputs)}. Use a smaller kernel, pool or stride, or padding=same"
+                f"model.layers.{name}: expected an output that is not empty. Received: shape "
+                f"{_format_shape(outputs)}. Use a smaller kernel, pool or stride, or padding=same"
             )
     if outputs.shape[1:] != (NUM_CLASSES,):
         raise ConfigError(
-            f"model.layers.{name}: the last layer must give {NUM_CLASSES} logits per image, shape "
-            f"[n, {NUM_CLASSES}]. Received: {_shape(outputs)}"
+            f"model.layers.{name}: expected {NUM_CLASSES} logits per image from the last layer, "
+            f"shape [n, {NUM_CLASSES}]. Received: {_format_shape(outputs)}"
         )
     network = keras.Model(inputs, outputs, name="network")
     if not network.trainable_weights:
@@ -97,11 +97,11 @@ def build_model(config: NetworkConfig) -> "keras.Model":
 
 
 def build_classifier(network: "keras.Model", scale: float) -> "keras.Model":
-    """The network as it is used: raw pixels in, probabilities out, plain Keras layers only.
+    """Build the model for inference: raw pixels in, probabilities out, Keras' own layers only.
 
     Args:
-        network: what `build_model` gave. Its layers, and so its weights, are shared.
-        scale: pixels are divided by it.
+        network: from `build_model`. Both models share its layers, and so its weights.
+        scale: divisor of the pixels.
 
     Returns:
         A model of uint8 images `[n, 28, 28, 1]` to float32 probabilities `[n, 10]`.
@@ -116,5 +116,5 @@ def build_classifier(network: "keras.Model", scale: float) -> "keras.Model":
     return keras.Model(inputs, outputs, name="classifier")
 
 
-def _shape(tensor: "keras.KerasTensor") -> str:
+def _format_shape(tensor: "keras.KerasTensor") -> str:
     return "[" + ", ".join("n" if size is None else str(size) for size in tensor.shape) + "]"

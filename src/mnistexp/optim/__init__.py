@@ -1,4 +1,4 @@
-"""How the weights are moved: the optimizer and the decay of its learning rate."""
+"""The optimizer and its learning-rate schedule."""
 
 from mnistexp.optim.decay import DecayConfig, build_schedule
 from mnistexp.optim.optimizer import OptimConfig, build_optimizer

@@ -1,4 +1,4 @@
-"""How the learning rate moves from step to step."""
+"""Settings of each learning-rate decay, and the schedule that they build."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class NoDecay(Section):
-    """The learning rate stays as it is."""
+    """A constant learning rate."""
 
     type: Literal["none"]
 
@@ -23,11 +23,11 @@ class Exponential(Section):
     type: Literal["exponential"]
     floor: NonNegative = 0.0
     decay_steps: Positive
-    """Steps until the distance to the floor has shrunk to 1/e."""
+    """Steps in which the distance to the floor shrinks to 1/e."""
 
 
 class ExponentialPerEpoch(Section):
-    """learning_rate·rate^epoch, the same for all steps of an epoch."""
+    """learning_rate·rate^epoch, constant within an epoch."""
 
     type: Literal["exponential_per_epoch"]
     rate: Annotated[float, Field(gt=0, le=1)]
@@ -41,39 +41,39 @@ class InverseTime(Section):
 
 
 class Cosine(Section):
-    """Up a straight line, then half a cosine down to `floor` at the end of the training."""
+    """Linear warm-up, then half a cosine down to `floor` at the end of the training."""
 
     type: Literal["cosine"]
     warmup_fraction: Fraction = 0.0
-    """The share of all steps on the way up."""
+    """Fraction of all steps that the warm-up takes."""
     floor: NonNegative = 0.0
 
 
 class OneCycle(Section):
-    """Half a cosine up to the learning rate, half a cosine down to almost nothing.
+    """Half a cosine up to the learning rate, then half a cosine down to almost 0.
 
-    From learning_rate / initial_divisor, and down to that divided by final_divisor (Smith and
-    Topin, "Super-Convergence", 2018; the cosine form is fastai's).
+    The initial rate is learning_rate / initial_divisor; the final rate is the initial rate /
+    final_divisor (Smith and Topin, "Super-Convergence", 2018; the cosine form is fastai's).
     """
 
     type: Literal["one_cycle"]
     warmup_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    """The share of all steps on the way up."""
+    """Fraction of all steps in which the learning rate rises."""
     initial_divisor: Annotated[float, Field(ge=1)] = 25.0
     final_divisor: Annotated[float, Field(ge=1)] = 10_000.0
 
 
 class Piecewise(Section):
-    """Constant between boundaries: learning_rate·factors[i] from step boundaries[i] on."""
+    """Piecewise constant: learning_rate·factors[i] from step boundaries[i] on."""
 
     type: Literal["piecewise"]
     boundaries: list[Count] = Field(min_length=1)
-    """Steps, rising."""
+    """Steps, in rising order."""
     factors: list[Positive] = Field(min_length=1)
-    """One for each boundary, all of the initial learning rate."""
+    """One per boundary; each multiplies the initial learning rate."""
 
     @model_validator(mode="after")
-    def _lists_fit(self) -> "Piecewise":
+    def _check_lists(self) -> "Piecewise":
         if len(self.factors) != len(self.boundaries):
             raise ConfigError(
                 "optim.decay.factors: expected as many as there are boundaries "
@@ -96,16 +96,16 @@ DecayConfig = Annotated[
 def build_schedule(
     config: DecayConfig, learning_rate: float, num_steps: int, steps_per_epoch: float
 ) -> "float | keras.optimizers.schedules.LearningRateSchedule":
-    """The learning rate as a function of the step, which counts from 0.
+    """Build the learning rate as a function of the step, which counts from 0.
 
     Args:
         config: the decay.
-        learning_rate: the initial one; of a cycle or a warm-up, the highest.
-        num_steps: length of the whole training.
-        steps_per_epoch: steps that see every training image once, not always a whole number.
+        learning_rate: the initial one; with a warm-up or a cycle, the highest one.
+        num_steps: length of the whole training, to which cosine and one-cycle are stretched.
+        steps_per_epoch: number of training images / batch size, not always a whole number.
 
     Returns:
-        A number where there is no decay, else a Keras schedule.
+        A number without a decay, else a Keras schedule.
     """
     if isinstance(config, NoDecay):
         return learning_rate
@@ -135,7 +135,7 @@ def build_schedule(
             )
         case Piecewise():
             values = [learning_rate] + [learning_rate * factor for factor in config.factors]
-            # Keras still has the old value at the boundary itself, we have the new one.
+            # Keras changes the value after the boundary step, mnistexp at the boundary step.
             last_steps = [boundary - 1 for boundary in config.boundaries]
             return schedules.PiecewiseConstantDecay(last_steps, values)
 

@@ -1,41 +1,59 @@
-"""The optimizers by name: their settings, and the Keras optimizer of each."""
+"""Settings of each optimizer, and the Keras optimizer that they build."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from mnistexp.errors import ConfigError
-from mnistexp.optim.decay import DecayConfig, NoDecay, build_schedule
-from mnistexp.schema import Count, Fraction, NonNegative, Positive, Section
+from mnistexp.errors import ConfigError, did_you_mean
+from mnistexp.optim.decay import DecayConfig, NoDecay
+from mnistexp.schema import Fraction, NonNegative, Positive, Section
 
 if TYPE_CHECKING:
     import keras
 
+KerasOptimizerName = Literal[
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Lamb",
+    "Lion",
+    "Muon",
+    "Nadam",
+    "RMSprop",
+    "SGD",
+    "ScheduleFreeAdamW",
+]
+
 
 class OptimizerBase(Section):
-    """What every optimizer has. Fields have Keras' own names."""
+    """Settings of every optimizer. They have Keras' own names and defaults."""
 
     keras_class: ClassVar[str]
 
     learning_rate: Positive
-    """Of the first step; of a warm-up or a cycle, the highest."""
+    """The initial learning rate. With a warm-up or a cycle: the highest one."""
     decay: DecayConfig = Field(default_factory=lambda: NoDecay(type="none"))
     weight_decay: NonNegative | None = None
-    """The share of each weight that is taken off per step, times the learning rate."""
+    """Decoupled weight decay: the fraction, times the learning rate, subtracted per step."""
     clipnorm: Positive | None = None
-    """The longest gradient that a single weight matrix may have."""
+    """Clip the gradient of each weight matrix to this L2 norm."""
     clipvalue: Positive | None = None
-    """The largest value that a gradient may have."""
+    """Clip each component of the gradients to this absolute value."""
     global_clipnorm: Positive | None = None
-    """The longest gradient of all weights together."""
+    """Clip the gradient of all weights together to this L2 norm."""
     use_ema: bool = False
-    """End with the moving average of the weights instead of the last ones."""
+    """End with the exponential moving average of the weights instead of the last weights."""
     ema_momentum: Fraction = 0.99
     gradient_accumulation_steps: Annotated[int, Field(gt=1)] | None = None
-    """Update the weights only every so many batches, by the mean gradient."""
+    """Update the weights only after this many batches, by their mean gradient."""
 
     @model_validator(mode="after")
-    def _one_clipping(self) -> Self:
+    def _check_one_clipping(self) -> Self:
         names = ("clipnorm", "clipvalue", "global_clipnorm")
         given = [name for name in names if getattr(self, name) is not None]
         if len(given) > 1:
@@ -45,9 +63,13 @@ class OptimizerBase(Section):
             )
         return self
 
+    def arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments of the Keras class, except the learning rate."""
+        return self.model_dump(exclude={"type", "learning_rate", "decay"})
+
 
 class Sgd(OptimizerBase):
-    """Stochastic gradient descent, with momentum if wanted."""
+    """Stochastic gradient descent, optionally with momentum."""
 
     keras_class = "SGD"
     type: Literal["sgd"]
@@ -56,7 +78,7 @@ class Sgd(OptimizerBase):
 
 
 class RmsProp(OptimizerBase):
-    """Divides the gradient by a moving average of its size."""
+    """Divides the gradient by the root of a moving average of its square."""
 
     keras_class = "RMSprop"
     type: Literal["rmsprop"]
@@ -66,171 +88,111 @@ class RmsProp(OptimizerBase):
     centered: bool = False
 
 
-class Adam(OptimizerBase):
-    """Moving averages of the gradient and of its square."""
+class AdamBase(OptimizerBase):
+    """Settings that Adam and AdamW share."""
 
-    keras_class = "Adam"
-    type: Literal["adam"]
     beta_1: Fraction = 0.9
     beta_2: Fraction = 0.999
     epsilon: Positive = 1e-7
     amsgrad: bool = False
 
 
-class AdamW(OptimizerBase):
-    """Adam with a weight decay that is apart from the gradient."""
+class Adam(AdamBase):
+    """Adapts the step size by moving averages of the gradient and of its square."""
+
+    keras_class = "Adam"
+    type: Literal["adam"]
+
+
+class AdamW(AdamBase):
+    """Adam with decoupled weight decay."""
 
     keras_class = "AdamW"
     type: Literal["adamw"]
     weight_decay: NonNegative | None = 0.004
-    beta_1: Fraction = 0.9
-    beta_2: Fraction = 0.999
-    epsilon: Positive = 1e-7
-    amsgrad: bool = False
 
 
-class Adadelta(OptimizerBase):
-    """Step sizes from moving averages of gradients and of earlier steps."""
+class AnyKerasOptimizer(OptimizerBase):
+    """Any other optimizer of Keras, by the name of its class."""
 
-    keras_class = "Adadelta"
-    type: Literal["adadelta"]
-    rho: Fraction = 0.95
-    epsilon: Positive = 1e-7
+    type: Literal["keras"]
+    class_name: KerasOptimizerName
+    """A class of keras.optimizers, `Nadam` for example."""
+    config: dict[str, Any] = Field(default_factory=dict)
+    """Further keyword arguments of the class, `{beta_1: 0.8}` for example."""
 
+    @model_validator(mode="after")
+    def _check_config(self) -> Self:
+        for name in self.config:
+            if name in OptimizerBase.model_fields:
+                raise ConfigError(
+                    f"optim.config.{name}: expected the setting optim.{name} instead. "
+                    f"Received: {self.config[name]!r}"
+                )
+        return self
 
-class Adagrad(OptimizerBase):
-    """Divides the gradient by the root of the sum of all its squares."""
-
-    keras_class = "Adagrad"
-    type: Literal["adagrad"]
-    initial_accumulator_value: NonNegative = 0.1
-    epsilon: Positive = 1e-7
-
-
-class Adamax(OptimizerBase):
-    """Adam with the largest gradient in place of the mean square."""
-
-    keras_class = "Adamax"
-    type: Literal["adamax"]
-    beta_1: Fraction = 0.9
-    beta_2: Fraction = 0.999
-    epsilon: Positive = 1e-7
+    def arguments(self) -> dict[str, Any]:
+        """Return the given keyword arguments; Keras' own defaults apply to the others."""
+        left_out = {"type", "class_name", "config", "learning_rate", "decay"}
+        return {**self.model_dump(exclude=left_out, exclude_defaults=True), **self.config}
 
 
-class Adafactor(OptimizerBase):
-    """Adam's second moments, factored to save memory."""
-
-    keras_class = "Adafactor"
-    type: Literal["adafactor"]
-    beta_2_decay: float = -0.8
-    epsilon_1: Positive = 1e-30
-    epsilon_2: Positive = 1e-3
-    clip_threshold: Positive = 1.0
-    relative_step: bool = True
-
-
-class Nadam(OptimizerBase):
-    """Adam with Nesterov's momentum."""
-
-    keras_class = "Nadam"
-    type: Literal["nadam"]
-    beta_1: Fraction = 0.9
-    beta_2: Fraction = 0.999
-    epsilon: Positive = 1e-7
+def _suggest_keras_class(value: Any) -> Any:
+    """Say how to reach an optimizer of Keras that has no type of its own."""
+    received = value.get("type") if isinstance(value, dict) else None
+    classes = {name.lower(): name for name in get_args(KerasOptimizerName)}
+    class_name = classes.get(str(received).replace("_", "").lower())
+    if class_name is None or received in OPTIMIZER_TYPES:
+        return value
+    raise ConfigError(
+        f"optim.type: expected one of {', '.join(OPTIMIZER_TYPES)}. Received: {received!r}. "
+        f"Use optim.type=keras optim.class_name={class_name}"
+    )
 
 
-class Ftrl(OptimizerBase):
-    """Follow the regularised leader: sparse weights."""
-
-    keras_class = "Ftrl"
-    type: Literal["ftrl"]
-    learning_rate_power: Annotated[float, Field(le=0)] = -0.5
-    initial_accumulator_value: NonNegative = 0.1
-    l1_regularization_strength: NonNegative = 0.0
-    l2_regularization_strength: NonNegative = 0.0
-    l2_shrinkage_regularization_strength: NonNegative = 0.0
-    beta: NonNegative = 0.0
-
-
-class Lion(OptimizerBase):
-    """Steps by the sign of a momentum."""
-
-    keras_class = "Lion"
-    type: Literal["lion"]
-    beta_1: Annotated[float, Field(gt=0, le=1)] = 0.9
-    beta_2: Fraction = 0.99
-
-
-class Lamb(OptimizerBase):
-    """Adam whose steps are scaled to each layer's weights, for large batches."""
-
-    keras_class = "Lamb"
-    type: Literal["lamb"]
-    beta_1: Fraction = 0.9
-    beta_2: Fraction = 0.999
-    epsilon: Positive = 1e-7
-
-
-class Muon(OptimizerBase):
-    """Orthogonal updates of weight matrices; Adam for all other weights."""
-
-    keras_class = "Muon"
-    type: Literal["muon"]
-    weight_decay: NonNegative | None = 0.004
-    adam_beta_1: Fraction = 0.9
-    adam_beta_2: Fraction = 0.999
-    adam_weight_decay: NonNegative | None = 0.004
-    epsilon: Positive = 1e-7
-    adam_lr_ratio: Positive = 1.0
-    momentum: Fraction = 0.95
-    ns_steps: Count = 5
-    nesterov: bool = True
-    rms_rate: Positive = 0.2
-
-
-class ScheduleFreeAdamW(OptimizerBase):
-    """AdamW that averages its weights in place of a decay."""
-
-    keras_class = "ScheduleFreeAdamW"
-    type: Literal["schedule_free_adamw"]
-    beta_1: Fraction = 0.9
-    beta_2: Fraction = 0.999
-    epsilon: Positive = 1e-8
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
-
-
+OPTIMIZER_TYPES = ("sgd", "rmsprop", "adam", "adamw", "keras")
 OptimConfig = Annotated[
-    Sgd
-    | RmsProp
-    | Adam
-    | AdamW
-    | Adadelta
-    | Adagrad
-    | Adamax
-    | Adafactor
-    | Nadam
-    | Ftrl
-    | Lion
-    | Lamb
-    | Muon
-    | ScheduleFreeAdamW,
+    Sgd | RmsProp | Adam | AdamW | AnyKerasOptimizer,
     Field(discriminator="type"),
+    BeforeValidator(_suggest_keras_class),
 ]
 
 
 def build_optimizer(
-    config: OptimConfig, num_steps: int, steps_per_epoch: float
+    config: OptimConfig, schedule: "float | keras.optimizers.schedules.LearningRateSchedule"
 ) -> "keras.optimizers.Optimizer":
-    """The Keras optimizer with its learning-rate schedule.
+    """Build the Keras optimizer.
 
     Args:
-        config: the optimizer and its decay.
-        num_steps: length of the whole training, which cosine and one-cycle are stretched to.
-        steps_per_epoch: for a decay per epoch.
+        config: the optimizer; its learning rate and decay are in `schedule`.
+        schedule: the learning rate, as `build_schedule` returns it.
+
+    Raises:
+        ConfigError: Keras rejects the arguments in `optim.config`.
     """
     import keras
 
-    schedule = build_schedule(config.decay, config.learning_rate, num_steps, steps_per_epoch)
-    optimizer_class: Any = getattr(keras.optimizers, config.keras_class)
-    arguments = config.model_dump(exclude={"type", "learning_rate", "decay"})
-    return optimizer_class(learning_rate=schedule, **arguments)
+    name = config.class_name if isinstance(config, AnyKerasOptimizer) else config.keras_class
+    optimizer_class: Any = getattr(keras.optimizers, name)
+    if isinstance(config, AnyKerasOptimizer):
+        _check_arguments(config, optimizer_class)
+    try:
+        return optimizer_class(learning_rate=schedule, **config.arguments())
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"optim: {name} rejects its settings: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _check_arguments(config: AnyKerasOptimizer, optimizer_class: Any) -> None:
+    parameters = inspect.signature(optimizer_class).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
+    for name, value in config.config.items():
+        if name not in defaults:
+            raise ConfigError(
+                f"optim.config.{name}: expected an argument of {config.class_name}. "
+                f"Received: {name!r}.{did_you_mean(name, defaults)}"
+            )
+        # Keras itself would fail only during the training.
+        if isinstance(defaults[name], int | float) and not isinstance(value, int | float):
+            raise ConfigError(f"optim.config.{name}: expected a number. Received: {value!r}")

@@ -1,4 +1,7 @@
-"""The schedules that Keras lacks. Imports Keras, so it is imported where one is built."""
+"""Learning-rate schedules that Keras does not have.
+
+Imports Keras, so import this module only where a schedule is built.
+"""
 
 import math
 from typing import Any
@@ -16,19 +19,19 @@ class ExponentialToFloor(keras.optimizers.schedules.LearningRateSchedule):
         self.decay_steps = decay_steps
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate of a step, a scalar that counts from 0."""
+        """Return the learning rate of a step, a scalar that counts from 0."""
         progress = ops.cast(step, "float32") / self.decay_steps
         return self.floor + (self.initial - self.floor) * ops.exp(-progress)
 
     def get_config(self) -> dict[str, float]:
-        """The arguments of the constructor."""
+        """Return the arguments of the constructor."""
         return {"initial": self.initial, "floor": self.floor, "decay_steps": self.decay_steps}
 
 
 class OneCycleCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """Half a cosine from peak / initial_divisor to peak, half a cosine down to almost nothing.
+    """Half a cosine from peak / initial_divisor to peak, then half a cosine down to almost 0.
 
-    The last of `num_steps` steps has the lowest learning rate.
+    The last of the `num_steps` steps has the lowest learning rate.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class OneCycleCosine(keras.optimizers.schedules.LearningRateSchedule):
         self.final_divisor = final_divisor
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate of a step, a scalar that counts from 0."""
+        """Return the learning rate of a step, a scalar that counts from 0."""
         start = self.peak / self.initial_divisor
         end = start / self.final_divisor
         position = ops.cast(step, "float32") / max(self.num_steps - 1, 1)
@@ -59,7 +62,7 @@ class OneCycleCosine(keras.optimizers.schedules.LearningRateSchedule):
         )
 
     def get_config(self) -> dict[str, float]:
-        """The arguments of the constructor."""
+        """Return the arguments of the constructor."""
         return {
             "peak": self.peak,
             "num_steps": self.num_steps,
@@ -70,5 +73,5 @@ class OneCycleCosine(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def _half_cosine(start: float, end: float, position: Any) -> Any:
-    """From `start` at position 0 to `end` at position 1, level at both ends."""
+    """Interpolate from `start` at position 0 to `end` at position 1, flat at both ends."""
     return end + (start - end) * 0.5 * (1 + ops.cos(math.pi * position))

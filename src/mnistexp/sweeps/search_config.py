@@ -112,7 +112,7 @@ def check_objectives(search: SearchConfig, config: Config) -> None:
                 f"{name}, but data.validation_size=0. Set data.validation_size=5000, or "
                 "hydra.sweeper.objective=test_accuracy hydra.sweeper.allow_test_objective=true"
             )
-    splits = [] if config.unused_sections else config.train.watched_splits
+    splits = [] if config.unused_sections else config.train.evaluated_splits
     prefixes = {"validation": "val", "test": "test"}
     measured = [f"{prefixes[split]}_{kind}" for split in splits for kind in ("accuracy", "loss")]
     if search.pruner != "none" and search.objectives[0] not in measured:

@@ -1,8 +1,8 @@
-"""The training: its length, its cadence and the one loop."""
+"""The training: its settings, the one loop, and what is measured in it."""
 
+from mnistexp.train.batch_order import Split
 from mnistexp.train.config import TrainConfig
-from mnistexp.train.divergence import check_finite
-from mnistexp.train.history import History, LogMetrics
+from mnistexp.train.history import History, LogMetrics, check_finite
 from mnistexp.train.snapshot import (
     NO_MONITORS,
     Evaluation,
@@ -11,8 +11,7 @@ from mnistexp.train.snapshot import (
     Snapshot,
     SnapshotRecorder,
 )
-from mnistexp.train.split import Split
-from mnistexp.train.training_loop import Training, fit
+from mnistexp.train.training_loop import TrainingResult, fit
 
 __all__ = [
     "NO_MONITORS",
@@ -25,7 +24,7 @@ __all__ = [
     "SnapshotRecorder",
     "Split",
     "TrainConfig",
-    "Training",
+    "TrainingResult",
     "check_finite",
     "fit",
 ]

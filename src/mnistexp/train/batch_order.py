@@ -1,14 +1,26 @@
-"""Which images are in which batch."""
+"""The images of a training and the order of its batches."""
 
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
 Shuffle = Literal["every_epoch", "once", "never"]
 
 
+class Split(Protocol):
+    """Images and their labels."""
+
+    @property
+    def images(self) -> np.ndarray:
+        """uint8, [num_images, 28, 28, 1]."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """uint8, [num_images]."""
+
+
 class BatchOrder:
-    """An endless row of batches: the epochs one after the other, cut into full batches."""
+    """An endless sequence of batches: epoch after epoch, cut into full batches."""
 
     def __init__(self, num_images: int, batch_size: int, shuffle: Shuffle, seed: int) -> None:
         self.num_images = num_images
@@ -16,21 +28,21 @@ class BatchOrder:
         self._shuffle = shuffle
         self._random = np.random.default_rng(seed)
         self._epoch = self._shuffled() if shuffle == "once" else np.arange(num_images, dtype="i4")
-        self._waiting = np.empty(0, "i4")
+        self._pending = np.empty(0, "i4")
 
     def take(self, num_batches: int) -> np.ndarray:
-        """The next batches: indices of images, int32, [num_batches, batch_size]."""
-        wanted = num_batches * self.batch_size
-        num_epochs = -(-max(wanted - len(self._waiting), 0) // self.num_images)
-        parts = [self._waiting, *(self._next_epoch() for _ in range(num_epochs))]
+        """Return the next batches: indices of images, int32, [num_batches, batch_size]."""
+        num_indices = num_batches * self.batch_size
+        num_epochs = -(-max(num_indices - len(self._pending), 0) // self.num_images)
+        parts = [self._pending, *(self._next_epoch() for _ in range(num_epochs))]
         indices = np.concatenate(parts)
-        self._waiting = indices[wanted:]
-        return indices[:wanted].reshape(num_batches, self.batch_size)
+        self._pending = indices[num_indices:]
+        return indices[:num_indices].reshape(num_batches, self.batch_size)
 
     def peek(self) -> np.ndarray:
-        """The batch that is next, int32 [batch_size], without taking it."""
+        """Return the next batch, int32 [batch_size], without taking it."""
         batch: np.ndarray = self.take(1)[0]
-        self._waiting = np.concatenate([batch, self._waiting])
+        self._pending = np.concatenate([batch, self._pending])
         return batch
 
     def _next_epoch(self) -> np.ndarray:

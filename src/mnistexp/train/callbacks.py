@@ -1,8 +1,8 @@
-"""What happens between two segments of the training: measuring, evaluating, stopping.
+"""Keras callbacks between two segments of the training: log, evaluate, stop.
 
-Keras calls these after each segment as after a batch. The logs of a segment are its last `step`
-and its mean `loss`, `accuracy` and `images_per_second`. Imports Keras, so it is imported where it
-is used.
+Keras calls `on_train_batch_end` after each segment. The logs of a segment are its last `step`, and
+its mean `loss`, `accuracy` and `images_per_second`. Imports Keras, so import this module only where
+a network is trained.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -11,15 +11,14 @@ from typing import Any
 import keras
 
 from mnistexp.train.config import TrainConfig
-from mnistexp.train.divergence import check_finite
-from mnistexp.train.history import History
+from mnistexp.train.history import History, check_finite
 from mnistexp.train.snapshot import Evaluation
 
 MONITOR_MODES = {"val_loss": "min", "val_accuracy": "max"}
 
 
 class LogTrainingMetrics(keras.callbacks.Callback):
-    """Records the training metrics and the learning rate of the segment's last step."""
+    """Records the mean training metrics of a segment, and the learning rate of its last step."""
 
     def __init__(self, history: History, learning_rate: Callable[[int], float]) -> None:
         super().__init__()
@@ -40,9 +39,9 @@ class LogTrainingMetrics(keras.callbacks.Callback):
 
 
 class EvaluationCallback(keras.callbacks.Callback):
-    """Records loss and accuracy of the watched splits, and tells the stoppers.
+    """Records loss and accuracy of the evaluated splits, and passes them to the stoppers.
 
-    One evaluation is for Keras' EarlyStopping what an epoch is elsewhere.
+    For Keras' EarlyStopping, one evaluation is one epoch.
     """
 
     def __init__(
@@ -52,7 +51,14 @@ class EvaluationCallback(keras.callbacks.Callback):
         steps: Collection[int],
         stoppers: Collection[keras.callbacks.EarlyStopping],
     ) -> None:
-        """Args: evaluations: by prefix, `val` or `test`, what a split is worth after a step."""
+        """Create the callback.
+
+        Args:
+            history: receives the metrics.
+            evaluations: by metric prefix, `val` or `test`, the evaluation of a split after a step.
+            steps: after which to evaluate.
+            stoppers: Keras callbacks that stop the training or restore the best weights.
+        """
         super().__init__()
         self._history = history
         self._evaluations = evaluations
@@ -60,16 +66,16 @@ class EvaluationCallback(keras.callbacks.Callback):
         self._stoppers = keras.callbacks.CallbackList(list(stoppers), add_history=False)
 
     def set_model(self, model: keras.Model) -> None:
-        """Keras tells the model that is trained."""
+        """Pass the model on to the stoppers."""
         super().set_model(model)
         self._stoppers.set_model(model)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Nothing was best so far."""
+        """Reset the stoppers."""
         self._stoppers.on_train_begin()
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Evaluate, if this segment ends with a step at which it is time."""
+        """Evaluate if the last step of this segment is one of `steps`."""
         assert logs is not None
         step = int(logs["step"])
         if step not in self._steps:
@@ -85,12 +91,12 @@ class EvaluationCallback(keras.callbacks.Callback):
         self._stoppers.on_epoch_end(step, metrics)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """The stoppers put the best weights back."""
+        """Let the stoppers restore the best weights."""
         self._stoppers.on_train_end()
 
 
 def build_stoppers(config: TrainConfig) -> list[keras.callbacks.EarlyStopping]:
-    """Keras' own early stopping: for stopping, for the best weights, or none."""
+    """Build Keras' early-stopping callbacks for the settings: none, one or two."""
     stoppers = []
     if config.early_stopping is not None:
         stoppers.append(
@@ -106,7 +112,7 @@ def build_stoppers(config: TrainConfig) -> list[keras.callbacks.EarlyStopping]:
             keras.callbacks.EarlyStopping(
                 monitor=config.restore_best_weights,
                 mode=MONITOR_MODES[config.restore_best_weights],
-                patience=2**31,  # Never stops, only remembers.
+                patience=2**31,  # It must never stop the training, only restore the weights.
                 restore_best_weights=True,
             )
         )

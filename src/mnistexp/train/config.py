@@ -1,4 +1,4 @@
-"""How long is trained, on what batches, and how often it is looked at."""
+"""Settings of the training: length, batches, loss, and intervals of logging and evaluation."""
 
 import math
 import re
@@ -13,8 +13,8 @@ DEFAULT_EPOCHS = 5
 Monitor = Literal["val_loss", "val_accuracy"]
 
 
-class Every(Section):
-    """A cadence: every so many steps or epochs."""
+class Interval(Section):
+    """A number of steps or epochs between two events."""
 
     count: Count
     unit: Literal["step", "epoch"]
@@ -23,9 +23,9 @@ class Every(Section):
         return f"{self.count} {self.unit}{'s' if self.count > 1 else ''}"
 
     def steps(self, num_steps: int, batch_size: int, num_images: int) -> list[int]:
-        """The steps, counted from 1, after which it is time; at most `num_steps`.
+        """Return the steps, counted from 1 and at most `num_steps`, after which the event happens.
 
-        An epoch ends with the batch that holds its last image.
+        An epoch ends with the batch that contains its last image.
         """
         if self.unit == "step":
             return list(range(self.count, num_steps + 1, self.count))
@@ -34,30 +34,28 @@ class Every(Section):
         return [math.ceil(epoch * num_images / batch_size) for epoch in epochs]
 
 
-def _parse_every(value: Any) -> Any:
-    """`100` and `100 steps` are steps, `2 epochs` are epochs."""
+def _parse_interval(value: Any) -> Any:
+    """Parse `100`, `100 steps` or `2 epochs`."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = f"{value} steps"
     match = re.fullmatch(r"(\d+) *(step|epoch)s?", value) if isinstance(value, str) else None
     if match is None or int(match[1]) == 0:
-        if isinstance(value, Every):
+        if isinstance(value, Interval):
             return value
         raise ValueError("expected a number of steps > 0, or '1 epoch', '2 epochs'")
     return {"count": int(match[1]), "unit": match[2]}
 
 
-Cadence = Annotated[
-    Every,
-    BeforeValidator(_parse_every, json_schema_input_type=int | str),
+IntervalSetting = Annotated[
+    Interval,
+    BeforeValidator(_parse_interval, json_schema_input_type=int | str),
     PlainSerializer(str),
 ]
 
 
 def _refuse_test(monitor: Any) -> Any:
     if isinstance(monitor, str) and monitor.startswith("test"):
-        raise ValueError(
-            "expected val_loss or val_accuracy, since the test set never chooses anything"
-        )
+        raise ValueError("expected val_loss or val_accuracy: the test set must not select anything")
     return monitor
 
 
@@ -65,42 +63,42 @@ ValidationMetric = Annotated[Monitor, BeforeValidator(_refuse_test)]
 
 
 class EarlyStopping(Section):
-    """Stop when a validation metric no longer gets better."""
+    """Stop when a validation metric no longer improves."""
 
     monitor: ValidationMetric = "val_loss"
     patience: Count = 5
     """Evaluations without an improvement."""
     min_delta: NonNegative = 0.0
-    """What counts as an improvement."""
+    """Smallest change that counts as an improvement."""
 
 
 class TrainConfig(Section):
-    """Length, batches, loss and cadence of the training."""
+    """Length, batches and loss of the training; intervals of logging and evaluation."""
 
     epochs: Annotated[Count, Field(le=100_000)] | None = None
-    """Length in passes over the training images. Default, if `steps` is not set either: 5."""
+    """Length in passes over the training images. Default: 5, unless `steps` is set."""
     steps: Annotated[Count, Field(le=100_000_000)] | None = None
-    """Length in steps (batches), instead of `epochs`."""
+    """Length in steps (one batch each), instead of `epochs`."""
     batch_size: Annotated[Count, Field(le=100_000)] = 100
-    """Images per step. All batches are full; they run across the end of an epoch."""
+    """Images per step. All batches are full: one can contain images of two epochs."""
     shuffle: Literal["every_epoch", "once", "never"] = "every_epoch"
-    """`once`: one random order, the same for all epochs, as in the lab."""
+    """`once`: one random order for all epochs, as in the lab."""
     loss: Literal["cross_entropy", "naive_cross_entropy"] = "cross_entropy"
-    """`naive_cross_entropy` takes log(softmax), which is NaN once a probability is 0."""
-    log_every: Cadence = Every(count=100, unit="step")
-    """Cadence of the training metrics."""
-    evaluate_every: Cadence = Every(count=1, unit="epoch")
-    """Cadence of the evaluation. The end of the training is evaluated in any case."""
+    """`naive_cross_entropy`: log(softmax(logits)), which is NaN as soon as a probability is 0."""
+    log_every: IntervalSetting = Interval(count=100, unit="step")
+    """Interval of the training metrics, `100 steps` or `1 epoch` for example."""
+    evaluate_every: IntervalSetting = Interval(count=1, unit="epoch")
+    """Interval of the evaluation. The last step is always evaluated."""
     evaluate_early: bool = False
-    """Until the first regular evaluation, evaluate at each `log_every` too."""
+    """Evaluate at each `log_every`, too, until the first regular evaluation."""
     evaluate_on: list[Literal["validation", "test"]] = ["validation"]
-    """The splits that are evaluated while training. `test` is for watching only."""
+    """Splits to evaluate during the training. `test` is shown, and never used to select."""
     early_stopping: EarlyStopping | None = None
     restore_best_weights: ValidationMetric | None = None
-    """End with the weights that had the best value of this metric, instead of the last ones."""
+    """End with the weights of the best value of this metric, instead of the last weights."""
 
     @model_validator(mode="after")
-    def _one_length(self) -> "TrainConfig":
+    def _check_one_length(self) -> "TrainConfig":
         if self.epochs is not None and self.steps is not None:
             raise ConfigError(
                 "train.steps: expected either train.epochs or train.steps. Received both: "
@@ -110,14 +108,14 @@ class TrainConfig(Section):
 
     @field_validator("evaluate_on")
     @classmethod
-    def _each_once(cls, splits: list[str]) -> list[str]:
+    def _check_each_once(cls, splits: list[str]) -> list[str]:
         if len(set(splits)) != len(splits):
             raise ConfigError(f"train.evaluate_on: expected each split once. Received: {splits}")
         return splits
 
     @property
     def needs_validation(self) -> str | None:
-        """The setting that needs validation images, if there is one."""
+        """The path of a setting that needs validation images; None if there is none."""
         if self.early_stopping is not None:
             return "train.early_stopping"
         if self.restore_best_weights is not None:
@@ -125,20 +123,20 @@ class TrainConfig(Section):
         return "train.evaluate_on" if "validation" in self.evaluate_on else None
 
     @property
-    def watched_splits(self) -> list[str]:
-        """The splits that are evaluated: those asked for, and validation if it decides anything."""
-        decides = self.early_stopping is not None or self.restore_best_weights is not None
-        added = ["validation"] if decides and "validation" not in self.evaluate_on else []
+    def evaluated_splits(self) -> list[str]:
+        """`evaluate_on`, plus the validation split if the training uses its metrics."""
+        is_used = self.early_stopping is not None or self.restore_best_weights is not None
+        added = ["validation"] if is_used and "validation" not in self.evaluate_on else []
         return [*self.evaluate_on, *added]
 
     def num_steps(self, num_images: int) -> int:
-        """The number of steps that the training takes; epochs are rounded up to full batches."""
+        """Return the length in steps; epochs are rounded up to full batches."""
         if self.steps is not None:
             return self.steps
         return math.ceil((self.epochs or DEFAULT_EPOCHS) * num_images / self.batch_size)
 
     def evaluation_steps(self, num_images: int) -> list[int]:
-        """The steps after which is evaluated, rising; the last step is always among them."""
+        """Return the steps after which to evaluate, in rising order; the last step is included."""
         num_steps = self.num_steps(num_images)
         regular = self.evaluate_every.steps(num_steps, self.batch_size, num_images)
         early: list[int] = []
@@ -149,7 +147,7 @@ class TrainConfig(Section):
         return sorted({*early, *regular, num_steps})
 
     def segments(self, num_images: int) -> list[tuple[int, int]]:
-        """The training cut at every step that is logged or evaluated: [(start, stop), …]."""
+        """Split the training at each step to log or evaluate: [(start, stop), …]."""
         num_steps = self.num_steps(num_images)
         logged = self.log_every.steps(num_steps, self.batch_size, num_images)
         stops = sorted({*logged, *self.evaluation_steps(num_images)})

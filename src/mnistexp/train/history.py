@@ -1,20 +1,23 @@
-"""What a training has measured, step by step."""
+"""Metrics of a training, step by step, and the check that the loss is finite."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
+
+from mnistexp.errors import TrainingDiverged
 
 if TYPE_CHECKING:
     import pandas
 
 LogMetrics = Callable[[Mapping[str, float], int], None]
-"""Takes the values of some metrics and the step that they belong to."""
+"""Receives the values of some metrics and the step after which they were measured."""
 
 
 class History:
-    """The values of each metric, by the step after which it was measured."""
+    """The values of each metric, by the step after which they were measured."""
 
     def __init__(self, log_metrics: LogMetrics | None = None) -> None:
-        """Args: log_metrics: is told every value too, a tracker for example."""
+        """Args: log_metrics: also receives every value, to track it for example."""
         self._values: dict[str, dict[int, float]] = {}
         self._log_metrics = log_metrics
 
@@ -26,7 +29,7 @@ class History:
             self._log_metrics(metrics, step)
 
     def __getitem__(self, name: str) -> dict[int, float]:
-        """Step to value of a metric; empty where it was never measured."""
+        """Return step → value of a metric; empty if it was not measured."""
         return self._values.get(name, {})
 
     @property
@@ -35,15 +38,29 @@ class History:
         return list(self._values)
 
     def steps(self, name: str) -> list[int]:
-        """After which steps a metric was measured."""
+        """Return the steps after which a metric was measured."""
         return list(self[name])
 
     def last(self, name: str) -> float | None:
-        """The latest value of a metric, None where it was never measured."""
+        """Return the latest value of a metric; None if it was not measured."""
         return next(reversed(self[name].values()), None)
 
     def to_frame(self) -> "pandas.DataFrame":
-        """One row a step (the index), one column a metric; NaN where it was not measured."""
+        """Return one row per step (the index), one column per metric; NaN where not measured."""
         import pandas
 
         return pandas.DataFrame(self._values).sort_index().rename_axis("step")
+
+
+def check_finite(loss: float, step: int, name: str = "loss") -> None:
+    """Check that the loss after `step` steps is neither NaN nor infinite.
+
+    Raises:
+        TrainingDiverged: it is; the message says what to try.
+    """
+    if not math.isfinite(loss):
+        raise TrainingDiverged(
+            f"the {name} became {loss} at step {step}. Try a lower optim.learning_rate, "
+            "optim.global_clipnorm=1.0, another model.kernel_initializer, or "
+            "train.loss=cross_entropy if it is not"
+        )

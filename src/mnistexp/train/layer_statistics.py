@@ -1,6 +1,6 @@
-"""What happens inside a network: its parameters, and what its layers make of a batch.
+"""The values inside a network: its parameters, and its weighted sums and activations for a batch.
 
-Imports TensorFlow, so it is imported where it is used.
+Imports TensorFlow, so import this module only where a network is trained.
 """
 
 from collections.abc import Callable
@@ -13,98 +13,101 @@ import tensorflow as tf
 
 from mnistexp.train.snapshot import QuantileSource
 
-INACTIVE = {"linear", "softmax"}
-"""Activations that are none of a neuron's."""
+NOT_A_NEURON = {"linear", "softmax"}
+"""Activation functions whose outputs do not count as activations of neurons."""
 
 
 class LayerStatistics:
-    """Looks at a network as it was at a moment, while the network itself trains on.
+    """Computes statistics of a network from given weights, while the network itself trains on.
 
-    What needs no TensorFlow is done without it, and in memory that is used again: a call of
-    TensorFlow keeps the training from the interpreter, which costs it more than all the rest.
+    Parameters are collected with NumPy into memory that is reused. A call of TensorFlow would
+    compete with the training for Python's interpreter lock, which costs more than the computation.
     """
 
     def __init__(self, network: keras.Model, scale: float, loss_per_image: Any) -> None:
-        # Compiling a look changes layers for a moment; the training may compile at the same time.
-        self._network = keras.Model.from_config(network.get_config())
+        """Args: scale: divisor of the pixels. loss_per_image: labels and logits to losses [n]."""
+        self._network, self._activations = separate_activations(network)
         self._scale = scale
         self._loss_per_image = loss_per_image
         self._weights = _Parameters(self._network, lambda weight: len(weight.shape) > 1)
-        # Offsets of batch normalisation are such, its scales are neither.
+        # Batch normalisation: its offsets (beta) count as biases, its scales (gamma) as neither.
         self._biases = _Parameters(self._network, lambda weight: weight.name in ("bias", "beta"))
         self._functions: dict[QuantileSource, Any] = {}
 
-    def look(
+    def evaluate(
         self, weights: list[Any], images: np.ndarray, labels: np.ndarray, source: QuantileSource
     ) -> tuple[float, np.ndarray, dict[str, np.ndarray]]:
-        """Mean loss, answers, and by name the values whose spread is wanted, float32 [n] each.
-
-        The values are the caller's until the next look.
+        """Evaluate a batch with dropout off.
 
         Args:
-            weights: what the network's weights were at the moment.
-            images: uint8, [n, 28, 28, 1]. labels: uint8, [n].
-            source: not `auto`.
+            weights: values of all weights of the network.
+            images: uint8, [n, 28, 28, 1].
+            labels: uint8, [n].
+            source: `parameters` or `activations`.
+
+        Returns:
+            Mean loss; predictions, int32 [n]; and by name the values of the source, float32 arrays
+            of one dimension that are valid until the next call.
         """
         function = self._function(source)
-        loss, answers, activity = function(weights, tf.constant(images), tf.constant(labels))
+        loss, predictions, values = function(weights, tf.constant(images), tf.constant(labels))
         if source == "parameters":
-            return float(loss), answers.numpy(), self.parameters(weights)
-        values = {name: tensor.numpy() for name, tensor in activity.items()}
-        return float(loss), answers.numpy(), values
+            return float(loss), predictions.numpy(), self.parameters(weights)
+        arrays = {name: tensor.numpy() for name, tensor in values.items()}
+        return float(loss), predictions.numpy(), arrays
 
     def parameters(self, weights: list[Any]) -> dict[str, np.ndarray]:
-        """All weights and all biases, float32 [n] each; the caller's until they are asked again."""
-        return {"weights": self._weights.of(weights), "biases": self._biases.of(weights)}
+        """Return all `weights` and all `biases`, float32 [n] each, valid until the next call."""
+        return {"weights": self._weights.collect(weights), "biases": self._biases.collect(weights)}
 
     def _function(self, source: QuantileSource) -> Any:
-        """Of one shape, as finding the shape for a call takes longer than the call."""
+        """Return a function of one fixed shape: finding it per call takes longer than the call."""
         if source not in self._functions:
             weights = [tf.TensorSpec(x.shape, x.dtype) for x in self._network.weights]
             images = tf.TensorSpec([None, *self._network.input_shape[1:]], tf.uint8)
             labels = tf.TensorSpec([None], tf.uint8)
 
-            def look(weights: list[Any], images: Any, labels: Any) -> tuple[Any, ...]:
-                return self._look(weights, images, labels, source)
+            def evaluate(weights: list[Any], images: Any, labels: Any) -> tuple[Any, ...]:
+                return self._evaluate(weights, images, labels, source)
 
-            # XLA would take longer to compile it than it ever saves.
-            function = tf.function(look)
+            # Without XLA, whose compilation would take longer than it saves.
+            function = tf.function(evaluate)
             self._functions[source] = function.get_concrete_function(weights, images, labels)
         return self._functions[source]
 
-    def _look(
+    def _evaluate(
         self, weights: list[Any], images: Any, labels: Any, source: QuantileSource
     ) -> tuple[Any, ...]:
         with keras.StatelessScope(zip(self._network.weights, weights, strict=True)):
-            logits, activity = probe(self._network, tf.cast(images, tf.float32) / self._scale)
+            scaled = tf.cast(images, tf.float32) / self._scale
+            logits, values = _run_layers(self._network, self._activations, scaled)
         loss = tf.reduce_mean(self._loss_per_image(tf.cast(labels, tf.int32), logits))
-        answers = tf.argmax(logits, axis=-1, output_type=tf.int32)
-        return loss, answers, activity if source == "activations" else {}
+        predictions = tf.argmax(logits, axis=-1, output_type=tf.int32)
+        return loss, predictions, values if source == "activations" else {}
 
 
 class _Parameters:
-    """Some of a network's trainable weights."""
+    """The trainable weights of a network that fulfil a condition."""
 
-    def __init__(self, network: keras.Model, wanted: Callable[[Any], bool]) -> None:
-        self._places = [
-            place
-            for place, weight in enumerate(network.weights)
-            if weight.trainable and wanted(weight)
+    def __init__(self, network: keras.Model, condition: Callable[[Any], bool]) -> None:
+        self._indices = [
+            index
+            for index, weight in enumerate(network.weights)
+            if weight.trainable and condition(weight)
         ]
-        self._values = np.empty(
-            sum(int(np.prod(network.weights[place].shape)) for place in self._places), "f4"
-        )
+        sizes = [int(np.prod(network.weights[index].shape)) for index in self._indices]
+        self._values = np.empty(sum(sizes), "f4")
 
-    def of(self, weights: list[Any]) -> np.ndarray:
-        """All their values, float32 [n]."""
-        if self._places:
-            values = [np.asarray(weights[place]).ravel() for place in self._places]
+    def collect(self, weights: list[Any]) -> np.ndarray:
+        """Return their values, float32 [n]."""
+        if self._indices:
+            values = [np.asarray(weights[index]).ravel() for index in self._indices]
             np.concatenate(values, out=self._values)
         return self._values
 
 
 def resolve_quantile_source(network: keras.Model, source: QuantileSource) -> QuantileSource:
-    """Which spread `auto` is for this network."""
+    """Return what `auto` means for this network; any other source unchanged."""
     if source != "auto":
         return source
     normalised = any(isinstance(x, keras.layers.BatchNormalization) for x in network.layers)
@@ -112,67 +115,83 @@ def resolve_quantile_source(network: keras.Model, source: QuantileSource) -> Qua
 
 
 def is_same_in_training(network: keras.Model) -> bool:
-    """Whether it computes the same while it is trained: no dropout, no noise, nothing by batch."""
+    """Return whether the network computes the same in training: no dropout, noise or batch norm."""
     return all(
-        # A dense layer takes the argument for quantization only.
+        # A dense layer uses the argument only for quantization.
         isinstance(layer, keras.layers.Dense) or "training" not in signature(layer.call).parameters
         for layer in network.layers
     )
 
 
-def probe(network: keras.Model, images: Any) -> tuple[Any, dict[str, Any]]:
-    """Logits of a batch; and all weighted sums, and the highest activations, float32 [n] each.
+def separate_activations(
+    network: keras.Model,
+) -> tuple[keras.Model, dict[str, Callable[[Any], Any]]]:
+    """Copy a network so that its weighted sums can be read.
 
-    Nothing is changed: dropout is off, and batch normalisation goes by this batch as it does while
-    training, but leaves its moving averages alone.
+    Returns:
+        The network with the linear activation in each dense and convolutional layer, with the same
+        weights in the same order; and the original activation function of each such layer by name.
+    """
+    activations: dict[str, Callable[[Any], Any]] = {}
+
+    def copy_layer(layer: Any) -> Any:
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Dense | keras.layers.Conv2D):
+            activations[layer.name] = layer.activation
+            config["activation"] = "linear"
+        return type(layer).from_config(config)
+
+    return keras.models.clone_model(network, clone_function=copy_layer), activations
+
+
+def _run_layers(
+    network: keras.Model, activations: dict[str, Callable[[Any], Any]], images: Any
+) -> tuple[Any, dict[str, Any]]:
+    """Run the layers of a network that `separate_activations` has copied.
+
+    Dropout is off. Batch normalisation uses the statistics of this batch, as in training, but its
+    moving averages do not change.
 
     Args:
-        images: scaled, [n, 28, 28, 1].
+        network: the copy.
+        activations: the activation function of each dense and convolutional layer.
+        images: scaled, float32 [n, 28, 28, 1].
+
+    Returns:
+        Logits, float32 [n, 10]; and by name, float32 of one dimension each: `logits`, all weighted
+        sums of all layers, and `activations`, the maximum over the batch of each neuron, or of each
+        position in a feature map.
     """
     sums: list[Any] = []
-    activations: list[Any] = []
+    outputs: list[Any] = []
     values = images
     for layer in network.layers[1:]:
-        values = _through(layer, values, sums, activations)
-    highest = [tf.reduce_max(values, axis=0) for values in activations]
-    activity = {"logits": _flat(sums), "activations": _flat(highest)}
-    return tf.cast(values, tf.float32), activity
+        if isinstance(layer, keras.layers.BatchNormalization):
+            values = _normalise(layer, values)
+        elif layer.name in activations:
+            values = layer(values)
+            sums.append(values)
+            activation = activations[layer.name]
+            values = activation(values)
+            if activation.__name__ not in NOT_A_NEURON:
+                outputs.append(values)
+        else:
+            values = layer(values, training=False)
+            if isinstance(layer, keras.layers.Activation):
+                outputs.append(values)
+    maxima = [tf.reduce_max(output, axis=0) for output in outputs]
+    return tf.cast(values, tf.float32), {
+        "logits": _concatenate(sums),
+        "activations": _concatenate(maxima),
+    }
 
 
-def _through(layer: Any, values: Any, sums: list[Any], activations: list[Any]) -> Any:
-    """What a layer makes of values; its weighted sums and activations are collected."""
-    if isinstance(layer, keras.layers.BatchNormalization):
-        return _normalised(layer, values)
-    if isinstance(layer, keras.layers.Activation):
-        values = layer(values)
-        activations.append(values)
-        return values
-    if isinstance(layer, keras.layers.Dense | keras.layers.Conv2D):
-        return _weighted(layer, values, sums, activations)
-    return layer(values, training=False)
-
-
-def _weighted(layer: Any, values: Any, sums: list[Any], activations: list[Any]) -> Any:
-    """As the layer, which keeps its sums to itself where it has an activation of its own."""
-    activation, layer.activation = layer.activation, keras.activations.linear
-    try:
-        values = layer(values)
-    finally:
-        layer.activation = activation
-    sums.append(values)
-    if activation.__name__ in INACTIVE:
-        return activation(values)
-    values = activation(values)
-    activations.append(values)
-    return values
-
-
-def _normalised(layer: Any, values: Any) -> Any:
-    """By the batch, as while training; calling the layer itself would move its averages."""
-    wide = tf.cast(values, tf.float32)
-    mean, variance = tf.nn.moments(wide, axes=list(range(len(wide.shape) - 1)))
+def _normalise(layer: Any, values: Any) -> Any:
+    """Normalise by the batch. Calling the layer in training mode would change its averages."""
+    precise = tf.cast(values, tf.float32)
+    mean, variance = tf.nn.moments(precise, axes=list(range(len(precise.shape) - 1)))
     normalised = tf.nn.batch_normalization(
-        wide,
+        precise,
         mean,
         variance,
         layer.beta.value if layer.center else None,
@@ -182,7 +201,7 @@ def _normalised(layer: Any, values: Any) -> Any:
     return tf.cast(normalised, values.dtype)
 
 
-def _flat(tensors: list[Any]) -> Any:
+def _concatenate(tensors: list[Any]) -> Any:
     if not tensors:
         return tf.zeros([0])
     return tf.concat([tf.reshape(tf.cast(tensor, tf.float32), [-1]) for tensor in tensors], axis=0)

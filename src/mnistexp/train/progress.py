@@ -1,6 +1,6 @@
-"""What a user sees while it trains: a bar in a terminal, plain lines elsewhere.
+"""Progress display of a training: a bar in a terminal, plain lines elsewhere.
 
-Imports Keras, so it is imported where it is used.
+Imports Keras, so import this module only where a network is trained.
 """
 
 import time
@@ -19,32 +19,32 @@ from rich.text import Text
 from mnistexp.train.history import History
 
 LINE_SECONDS = 5.0
-"""Without a terminal there is a line at most every so many seconds, and one at the end."""
+"""Minimum time between two lines. The last line is always printed."""
 
 
 @dataclass(frozen=True)
-class Length:
-    """How long it trains: the number of steps, and how many of them make an epoch."""
+class TrainingLength:
+    """Number of steps of the training, and of one epoch."""
 
     num_steps: int
     steps_per_epoch: float
 
     def epoch(self, step: int) -> str:
-        """`epoch 2/5` of a step that counts from 1."""
+        """Return `epoch 2/5` for a step that counts from 1."""
         current, last = (ceil(at / self.steps_per_epoch) for at in (step, self.num_steps))
         return f"epoch {current}/{last}"
 
 
-def build_progress(history: History, length: Length) -> keras.callbacks.Callback:
-    """A bar if the output is a terminal, else lines."""
-    console = get_console()  # The one of all, on which a sweep may have its line already.
-    return (Bar if console.is_terminal else Lines)(history, length, console)
+def build_progress(history: History, length: TrainingLength) -> keras.callbacks.Callback:
+    """Return the bar if the output is a terminal, else the lines."""
+    console = get_console()  # The shared one, on which a sweep may show its own progress.
+    return (ProgressBar if console.is_terminal else ProgressLines)(history, length, console)
 
 
-class Bar(keras.callbacks.Callback):
-    """A bar that vanishes at the end, and the latest metrics below it."""
+class ProgressBar(keras.callbacks.Callback):
+    """Shows a bar with the latest metrics below it; removes both at the end."""
 
-    def __init__(self, history: History, length: Length, console: Console) -> None:
+    def __init__(self, history: History, length: TrainingLength, console: Console) -> None:
         super().__init__()
         self._history = history
         self._length = length
@@ -65,25 +65,25 @@ class Bar(keras.callbacks.Callback):
         self._live.start()
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Move the bar."""
+        """Update the bar and the metrics."""
         assert logs is not None
         step = int(logs["step"])
         self._bar.update(self._task, completed=step, description=self._length.epoch(step))
-        self._live.update(Group(self._bar, Text(describe(self._history), style="dim")))
+        self._live.update(Group(self._bar, Text(format_metrics(self._history), style="dim")))
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self.close()
 
     def close(self) -> None:
-        """Give the terminal back, also after a failure."""
+        """Remove the bar; also after a failure."""
         self._live.stop()
 
 
-class Lines(keras.callbacks.Callback):
-    """A line now and then."""
+class ProgressLines(keras.callbacks.Callback):
+    """Prints a line with the latest metrics every few seconds."""
 
-    def __init__(self, history: History, length: Length, console: Console) -> None:
+    def __init__(self, history: History, length: TrainingLength, console: Console) -> None:
         super().__init__()
         self._history = history
         self._length = length
@@ -91,16 +91,16 @@ class Lines(keras.callbacks.Callback):
         self._line = ""
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Print a line if it is time."""
+        """Print a line if the last one is old enough."""
         assert logs is not None
         step = int(logs["step"])
         progress = f"{self._length.epoch(step)}  step {step}/{self._length.num_steps}"
-        self._line = f"{progress}  {describe(self._history)}"
+        self._line = f"{progress}  {format_metrics(self._history)}"
         if time.monotonic() - self._last_line >= LINE_SECONDS:
             self._print()
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Print how it ended."""
+        """Print the last line."""
         self._print()
 
     def _print(self) -> None:
@@ -110,7 +110,7 @@ class Lines(keras.callbacks.Callback):
         self._last_line = time.monotonic()
 
     def close(self) -> None:
-        """There is nothing to give back."""
+        """Do nothing."""
 
 
 FORMATS = {
@@ -123,8 +123,8 @@ FORMATS = {
 }
 
 
-def describe(history: History) -> str:
-    """The latest metrics in one line."""
+def format_metrics(history: History) -> str:
+    """Return the latest metrics in one line."""
     latest = {name: history.last(name) for name in FORMATS}
     return "  ".join(
         FORMATS[name].format(value) for name, value in latest.items() if value is not None

@@ -1,4 +1,4 @@
-"""What a training looks like at a moment, for those who watch it."""
+"""The state of a training at one step, and what records it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ QuantileSource = Literal["auto", "parameters", "activations"]
 """The values whose quantiles are recorded. `auto`: activations where the network has batch
 normalisation, else parameters."""
 NUM_BANDS = 7
-"""Bands of equally many values, so there are 8 boundaries."""
-NUM_SHOWN = 100
-"""Images of a batch that are shown at most: the first ones."""
+"""Number of quantile bands. Each contains equally many values; 7 bands have 8 edges."""
+MAX_BATCH_IMAGES = 100
+"""Maximum number of images of a batch in a snapshot: the first ones."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a split was worth.
+    """Loss, accuracy and predictions for some images.
 
     loss: mean cross-entropy in nats. accuracy: 0 to 1. predictions: uint8, [num_images].
     """
@@ -31,17 +31,17 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The network after `step` steps, and the batch that it trains on next.
+    """The network after `step` steps, and the next batch.
 
     learning_rate: of the next step.
-    batch: indices of at most 100 images of the next batch, int32.
-    on_batch: of the whole next batch, before its update, without dropout, and with batch
-        normalisation by this batch. Its `predictions` are those of `batch`.
-    quantiles: by name, the 8 boundaries of 7 bands of equally many values, float32: `weights` and
-        `biases` of all layers, or `logits` (the weighted sums of all layers for this batch) and
-        `activations` (of each neuron or place in a feature map, its maximum over the batch).
-        NaN where there are no values.
-    on_test: of the test images, at the moments of an evaluation.
+    batch: indices of the first images of the next batch, at most 100, int32.
+    on_batch: loss and accuracy of the whole next batch before its update, with dropout off and
+        batch normalisation by this batch; predictions for the images of `batch` only.
+    quantiles: by name, the 8 edges of 7 bands of equally many values, float32. The names are
+        `weights` and `biases` (of all layers), or `logits` (all weighted sums of all layers for
+        this batch) and `activations` (the maximum over the batch of each neuron, or of each
+        position in a feature map). NaN where there are no values.
+    on_test: the test images; only at the start and at evaluated steps.
     """
 
     step: int
@@ -82,17 +82,17 @@ NO_MONITORS = Monitors()
 
 
 def quantile_edges(values: np.ndarray) -> np.ndarray:
-    """Minimum, 1/7, …, 6/7 and maximum of float32 values [n]; sorts them in place.
+    """Return minimum, 1/7, …, 6/7 quantile and maximum of float32 values [n]; sort them in place.
 
-    The quantiles are those of `numpy.quantile`: linear between neighbours. Sorting whole is three
-    times as fast as NumPy's partial sorting, and in XLA sorting is slower yet.
+    The quantiles are those of `numpy.quantile`: linear between neighbours. A full sort is three
+    times as fast as NumPy's partial sort; sorting in XLA is slower.
     """
     if not len(values):
         return np.full(NUM_BANDS + 1, np.nan, "f4")
     values.sort()
-    places = np.linspace(0, len(values) - 1, NUM_BANDS + 1)
-    below = np.floor(places).astype(int)
+    positions = np.linspace(0, len(values) - 1, NUM_BANDS + 1)
+    below = np.floor(positions).astype(int)
     above = np.minimum(below + 1, len(values) - 1)
-    share = places - below
-    found: np.ndarray = (1 - share) * values[below] + share * values[above]
-    return found.astype("f4")
+    fraction = positions - below
+    edges: np.ndarray = (1 - fraction) * values[below] + fraction * values[above]
+    return edges.astype("f4")

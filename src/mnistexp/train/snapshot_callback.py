@@ -1,6 +1,6 @@
-"""Looking at a network while it trains: evaluations of a split, and snapshots for an observer.
+"""Evaluations of a split during a training, and the snapshots for a recorder.
 
-Imports Keras, so it is imported where it is used.
+Imports Keras, so import this module only where a network is trained.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -12,53 +12,54 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mnistexp.train.batch_order import Split
 from mnistexp.train.compiled_trainer import CompiledTrainer
 from mnistexp.train.layer_statistics import is_same_in_training, resolve_quantile_source
 from mnistexp.train.snapshot import (
-    NUM_SHOWN,
+    MAX_BATCH_IMAGES,
     Evaluation,
     Snapshot,
     SnapshotRecorder,
     quantile_edges,
 )
-from mnistexp.train.split import Split
 
-EVALUATION_BATCH = 1_000
+EVALUATION_BATCH_SIZE = 1_000
 
 
 class CompiledEvaluation:
-    """What a split, which lies on the device, is worth; computed once for each step."""
+    """Evaluates the model on a split whose images are on the device, once per step."""
 
     def __init__(self, model: CompiledTrainer, split: Split) -> None:
         self._images = tf.constant(split.images)
-        self._truth = split.labels
         self._labels = tf.constant(split.labels, tf.int32)
+        self._host_labels = split.labels
         self._model = model
         self._latest: tuple[int, Evaluation] | None = None
 
     def __call__(self, step: int) -> Evaluation:
-        """Of the model as it is now, after `step` steps."""
+        """Evaluate the model in its current state, after `step` steps."""
         if self._latest is None or self._latest[0] != step:
             self._latest = (step, self._evaluate())
         return self._latest[1]
 
     def _evaluate(self) -> Evaluation:
-        starts = range(0, len(self._labels), EVALUATION_BATCH)
+        starts = range(0, len(self._host_labels), EVALUATION_BATCH_SIZE)
         results = [
             self._model.run_evaluation(
-                self._images[start : start + EVALUATION_BATCH],
-                self._labels[start : start + EVALUATION_BATCH],
+                self._images[start : start + EVALUATION_BATCH_SIZE],
+                self._labels[start : start + EVALUATION_BATCH_SIZE],
             )
             for start in starts
         ]
-        loss = np.array([loss for loss, _ in results], "f8").sum() / len(self._truth)
-        answers = np.concatenate([answers.numpy() for _, answers in results])
-        return Evaluation(float(loss), float((answers == self._truth).mean()), answers)
+        loss = np.array([loss for loss, _ in results], "f8").sum() / len(self._host_labels)
+        predictions = np.concatenate([predictions.numpy() for _, predictions in results])
+        accuracy = float((predictions == self._host_labels).mean())
+        return Evaluation(float(loss), accuracy, predictions)
 
 
 @dataclass(frozen=True)
-class Moment:
-    """The network after a step, the batch that is next, and what the test images are worth."""
+class TrainingState:
+    """What a snapshot is computed from: weights, next batch, and evaluation of the test images."""
 
     step: int
     weights: list[Any]
@@ -67,10 +68,13 @@ class Moment:
 
 
 class SnapshotCallback(keras.callbacks.Callback):
-    """Shows an observer the start, and every step that is logged or evaluated.
+    """Records a snapshot at the start, and at every step that is logged or evaluated.
 
-    What a network makes of the next batch, the training itself computes in its next step. So where
-    that is all that is asked for, a moment is shown when the training has gone on for a segment.
+    The snapshots are computed in a second thread, while the training continues.
+
+    Where possible the loss and the predictions for the next batch are not computed a second time,
+    but taken from the training, whose next step computes them. Then a snapshot is recorded one
+    segment later.
     """
 
     def __init__(
@@ -81,78 +85,91 @@ class SnapshotCallback(keras.callbacks.Callback):
         steps: Collection[int],
         learning_rate: Callable[[int], float],
     ) -> None:
-        """Args: steps: after which the test images are evaluated; at the start they are, too."""
+        """Create the callback.
+
+        Args:
+            recorder: receives the snapshots.
+            train: the training images.
+            test: evaluates the test images.
+            steps: after which the test images are evaluated, besides the start.
+            learning_rate: of a step that counts from 0.
+        """
         super().__init__()
         self._recorder = recorder
         self._train = train
         self._test = test
         self._steps = frozenset(steps)
         self._learning_rate = learning_rate
-        self._aside = ThreadPoolExecutor(1)
-        self._looking: Future[None] | None = None
-        self._waiting: Moment | None = None
+        self._executor = ThreadPoolExecutor(1)
+        self._running: Future[None] | None = None
+        self._delayed: TrainingState | None = None
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Take the start."""
+        """Record the start."""
         network = self.model.network
-        self._probe = self.model.probe
-        self._quantile_source = resolve_quantile_source(network, self._recorder.quantile_source)
-        self._is_told = self._quantile_source == "parameters" and is_same_in_training(network)
-        self._take(0, self._test(0))
+        self._statistics = self.model.layer_statistics
+        self._source = resolve_quantile_source(network, self._recorder.quantile_source)
+        self._uses_next_step = self._source == "parameters" and is_same_in_training(network)
+        self._capture(0, self._test(0))
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Show the start of a segment, if it had to wait, and take its end."""
+        """Record the start of the segment if that was delayed, and capture its end."""
         assert logs is not None
         step = int(logs["step"])
-        self._show_waiting(self.model.opening)
-        self._take(step, self._test(step) if step in self._steps else None)
+        self._record_delayed(self.model.first_batch)
+        self._capture(step, self._test(step) if step in self._steps else None)
 
     def close(self) -> None:
-        """Show what waits, and wait until all was shown, also after a failure."""
-        self._show_waiting(None)
-        self._aside.shutdown()
-        if self._looking is not None:
-            self._looking.result()
+        """Record the delayed snapshot, and wait until all are recorded; also after a failure."""
+        self._record_delayed(None)
+        self._executor.shutdown()
+        if self._running is not None:
+            self._running.result()
 
-    def _take(self, step: int, on_test: Evaluation | None) -> None:
-        moment = Moment(step, self.model.latest_weights, self.model.order.peek(), on_test)
-        if self._is_told:
-            self._waiting = moment
+    def _capture(self, step: int, on_test: Evaluation | None) -> None:
+        state = TrainingState(step, self.model.latest_weights, self.model.order.peek(), on_test)
+        if self._uses_next_step:
+            self._delayed = state
         else:
-            self._show(moment, None)
+            self._start_recording(state, None)
 
-    def _show_waiting(self, opening: tuple[float, np.ndarray] | None) -> None:
-        moment, self._waiting = self._waiting, None
-        if moment is not None:
-            self._show(moment, opening)
+    def _record_delayed(self, first_batch: tuple[float, np.ndarray] | None) -> None:
+        state, self._delayed = self._delayed, None
+        if state is not None:
+            self._start_recording(state, first_batch)
 
-    def _show(self, moment: Moment, opening: tuple[float, np.ndarray] | None) -> None:
-        """Aside, while the training goes on.
+    def _start_recording(
+        self, state: TrainingState, first_batch: tuple[float, np.ndarray] | None
+    ) -> None:
+        """Record in the second thread.
 
         Args:
-            opening: mean loss and answers of the moment's batch, if the training has told them.
+            state: of the training.
+            first_batch: mean loss and predictions of the state's batch, if the training has
+                computed them.
         """
-        if self._looking is not None:
-            self._looking.result()
-        self._looking = self._aside.submit(self._look, moment, opening)
+        if self._running is not None:
+            self._running.result()
+        self._running = self._executor.submit(self._record, state, first_batch)
 
-    def _look(self, moment: Moment, opening: tuple[float, np.ndarray] | None) -> None:
-        truth = self._train.labels[moment.batch]
-        if opening is not None:
-            loss, answers = opening
-            values = self._probe.parameters(moment.weights)
+    def _record(self, state: TrainingState, first_batch: tuple[float, np.ndarray] | None) -> None:
+        labels = self._train.labels[state.batch]
+        if first_batch is not None:
+            loss, predictions = first_batch
+            values = self._statistics.parameters(state.weights)
         else:
-            images = self._train.images[moment.batch]
-            loss, answers, values = self._probe.look(
-                moment.weights, images, truth, self._quantile_source
+            images = self._train.images[state.batch]
+            loss, predictions, values = self._statistics.evaluate(
+                state.weights, images, labels, self._source
             )
-        accuracy = float((answers == truth).mean())
+        accuracy = float((predictions == labels).mean())
+        shown = predictions[:MAX_BATCH_IMAGES].astype("u1")
         snapshot = Snapshot(
-            step=moment.step,
-            learning_rate=self._learning_rate(moment.step),
-            batch=moment.batch[:NUM_SHOWN],
-            on_batch=Evaluation(loss, accuracy, answers[:NUM_SHOWN].astype("u1")),
+            step=state.step,
+            learning_rate=self._learning_rate(state.step),
+            batch=state.batch[:MAX_BATCH_IMAGES],
+            on_batch=Evaluation(loss, accuracy, shown),
             quantiles={name: quantile_edges(value) for name, value in values.items()},
-            on_test=moment.on_test,
+            on_test=state.on_test,
         )
         self._recorder.record(snapshot)

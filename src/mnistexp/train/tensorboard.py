@@ -1,6 +1,6 @@
-"""What TensorBoard shows: every metric, and the spread of the weights after each epoch.
+"""Event files for TensorBoard: every metric, and histograms of the weights after each epoch.
 
-Imports Keras, so it is imported where it is used.
+Imports Keras, so import this module only where a network is trained.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from mnistexp.train.history import History
 
 
 class TensorBoardCallback(keras.callbacks.Callback):
-    """Writes event files: metrics as they are measured, histograms of weights at each epoch."""
+    """Writes the metrics of each segment, and the weights at the start and after each epoch."""
 
     def __init__(self, folder: Path, history: History, steps_per_epoch: float) -> None:
-        """Args: history: has the metrics of a step when this is called after it."""
+        """Args: history: must already contain the metrics of a segment when this callback runs."""
         super().__init__()
         self._history = history
         self._steps_per_epoch = steps_per_epoch
@@ -25,7 +25,7 @@ class TensorBoardCallback(keras.callbacks.Callback):
         self._writer = tf.summary.create_file_writer(str(folder))
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Write the weights as they are at the start."""
+        """Write the initial weights."""
         self._write_weights(0)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -42,7 +42,7 @@ class TensorBoardCallback(keras.callbacks.Callback):
             self._write_weights(step)
 
     def close(self) -> None:
-        """Write what is left, also after a failure."""
+        """Write buffered events; also after a failure."""
         self._writer.close()
 
     def _write_weights(self, step: int) -> None:
