@@ -1,9 +1,12 @@
 """The one private function of Keras that the training replaces. `tests/train` checks it."""
 
-import keras
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
 
 
-def skip_gradient_sum(optimizer: keras.optimizers.Optimizer) -> None:
+def skip_gradient_sum(optimizer: "keras.optimizers.Optimizer") -> None:
     """Make the optimizer use the gradients as they are, without summing them over devices.
 
     A training uses one device, so there is nothing to sum. TensorFlow would register a gradient
