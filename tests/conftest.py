@@ -1,6 +1,7 @@
 """Fixtures that several tests share: the command line, trained runs, and a browser."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +95,12 @@ def store_with_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert run_command("-m", "lab=1_0_softmax,1_1_two_layers_sigmoid", *quick_lab) == 0
         assert run_command("-m", "model=softmax,two_layers", "seed=0,1,2", *FEW_STEPS) == 0
     return folder
+
+
+@pytest.fixture
+def copied_store(two_layers_run: TrackedRun, tmp_path: Path) -> Path:
+    """The database of a copy of a store with a finished run, in the test's folder."""
+    return Path(shutil.copy(two_layers_run.folder / "mlflow.db", tmp_path))
 
 
 @pytest.fixture(scope="session")

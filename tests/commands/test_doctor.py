@@ -1,0 +1,198 @@
+"""`mnistexp doctor`, on installations and stores that are really broken."""
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import mlflow
+import pytest
+from support import Command, running_server
+
+ENDLESS_RUN = """
+import time
+from mnistexp.tracking import MlflowTracking, run_context
+with run_context(MlflowTracking(type="mlflow"), "a_run"):
+    print("begun", flush=True)
+    time.sleep(600)
+"""
+
+
+@contextmanager
+def running_run(folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A process with a run that does not end."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", ENDLESS_RUN], cwd=folder, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "begun\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def address(store: Path) -> str:
+    return f"sqlite:///{store}"
+
+
+def one_line(text: str) -> str:
+    """The text without the line breaks of the terminal."""
+    return " ".join(text.split())
+
+
+def test_the_environment_of_the_tests_has_no_problem(mnistexp: Command, copied_store: Path) -> None:
+    outcome = mnistexp("doctor")
+    assert outcome.exit_code == 0, outcome.out
+    for topic in ("python", "packages", "extras", "data", "disk", "store", "cpu", "onednn"):
+        assert re.search(rf"^ok +{topic} ", outcome.out, re.MULTILINE), topic
+    assert f"mlflow {mlflow.__version__}" in one_line(outcome.out)
+    assert re.search(r"^0 problems, \d notes, \d+ ok$", outcome.out, re.MULTILINE)
+    assert max(len(line.rstrip()) for line in outcome.out.splitlines()) <= 80
+
+
+def test_a_folder_without_a_store_remains_empty(mnistexp: Command, tmp_path: Path) -> None:
+    assert "does not exist yet" in one_line(mnistexp("doctor").out)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_whose_process_was_killed_is_found_and_closed(
+    mnistexp: Command, copied_store: Path, tmp_path: Path
+) -> None:
+    with running_run(tmp_path) as process:
+        assert f"1 running: a_run in {os.uname().nodename}:{process.pid}" in one_line(
+            mnistexp("doctor").out
+        )
+        process.send_signal(
+            signal.SIGKILL
+        )  # The process is a zombie: its parent has not waited for it yet.
+        outcome = mnistexp("doctor")
+    assert outcome.exit_code == 1
+    assert "a_run" in outcome.out
+    assert f":{process.pid} has ended" in one_line(outcome.out)
+    assert "doctor --close-orphaned" in outcome.out
+
+    closing = mnistexp("doctor", "--close-orphaned")
+    assert closing.exit_code == 0
+    assert "closed as KILLED: a_run" in one_line(closing.out)
+    runs = mlflow.MlflowClient(address(copied_store)).search_runs(["1"])
+    (run,) = [run for run in runs if run.info.run_name == "a_run"]
+    assert run.info.status == "KILLED"
+    assert "ended without closing it" in run.data.tags["reason"]
+    (other,) = [run for run in runs if run.info.run_name != "a_run"]
+    assert other.info.status == "FINISHED"
+
+
+def test_another_process_with_the_pid_of_the_run_is_not_its_process(
+    mnistexp: Command, copied_store: Path, tmp_path: Path
+) -> None:
+    with running_run(tmp_path) as process:
+        client = mlflow.MlflowClient(address(copied_store))
+        (run,) = client.search_runs(["1"], "attributes.status = 'RUNNING'")
+        begin = run.data.tags["process_start"]
+        client.set_tag(run.info.run_id, "process_start", begin + "0")
+        assert f":{process.pid} has ended" in one_line(mnistexp("doctor").out)
+
+
+def test_a_run_on_another_machine_is_not_closed(mnistexp: Command, copied_store: Path) -> None:
+    client = mlflow.MlflowClient(address(copied_store))
+    run = client.create_run("1", run_name="afar", tags={"process": "another_machine:1"})
+    outcome = mnistexp("doctor", "--close-orphaned")
+    assert outcome.exit_code == 0
+    assert "RUNNING in another_machine:1 on another machine" in one_line(outcome.out)
+    assert client.get_run(run.info.run_id).info.status == "RUNNING"
+
+
+def test_a_locked_database_is_reported_with_the_process_that_has_it_open(
+    mnistexp: Command, copied_store: Path
+) -> None:
+    with sqlite3.connect(copied_store, isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        outcome = mnistexp("doctor")
+        other.execute("ROLLBACK")
+    other.close()
+    assert outcome.exit_code == 1
+    assert re.search(rf"locked for over 2 s; open in {os.getpid()} \(", one_line(outcome.out))
+
+
+def test_a_missing_artifact_folder_is_a_problem(mnistexp: Command, copied_store: Path) -> None:
+    with sqlite3.connect(copied_store) as database:
+        database.execute("UPDATE experiments SET artifact_location = '/moved' || experiment_id")
+    database.close()
+    outcome = mnistexp("doctor")
+    assert outcome.exit_code == 1
+    assert "expected the folder /moved1. Received: none" in one_line(outcome.out)
+    assert "/moved0" not in outcome.out  # It contains no run.
+
+
+def test_a_store_that_a_run_refuses_is_a_problem_with_the_same_message(
+    mnistexp: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("no database")
+    outcome = mnistexp("doctor", "--uri", "sqlite:///notes.txt")
+    assert outcome.exit_code == 1
+    assert "expected an SQLite database" in one_line(outcome.out)
+    silent = mnistexp("doctor", "--uri", "http://127.0.0.1:9")
+    assert "no answer from the MLflow server" in one_line(silent.out)
+
+
+def test_a_database_without_mlflow_tables_is_not_changed(mnistexp: Command, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.execute("CREATE TABLE notes (text)")
+    database.close()
+    before = (tmp_path / "mlflow.db").read_bytes()
+    assert mnistexp("doctor").exit_code == 0
+    assert (tmp_path / "mlflow.db").read_bytes() == before
+
+
+@pytest.mark.integration
+def test_version_and_orphaned_runs_of_a_server_are_reported(
+    mnistexp: Command, tmp_path: Path
+) -> None:
+    server = ("mlflow", "server", "--host", "127.0.0.1", "--workers", "1")
+    with running_server(tmp_path / "server", *server) as uri:
+        client = mlflow.MlflowClient(uri)
+        tags = {"process": f"{os.uname().nodename}:999999999"}
+        run = client.create_run("0", run_name="lost_one", tags=tags)
+        outcome = mnistexp("doctor", "--uri", uri)
+        assert outcome.exit_code == 1
+        assert f"MLflow {mlflow.__version__} on the server" in one_line(outcome.out)
+        assert f"lost_one ({run.info.run_id}): RUNNING, but" in one_line(outcome.out)
+        assert mnistexp("doctor", "--uri", uri, "--close-orphaned").exit_code == 0
+        assert client.get_run(run.info.run_id).info.status == "KILLED"
+
+
+@contextmanager
+def forbidding_server() -> Iterator[str]:
+    """A server that answers 403, as MLflow's does for a host name it does not know."""
+
+    class Forbid(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(403)
+
+        def do_POST(self) -> None:
+            self.send_error(403)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Forbid) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_server_that_refuses_access_is_a_problem(mnistexp: Command) -> None:
+    with forbidding_server() as uri:
+        outcome = mnistexp("doctor", "--uri", uri)
+    assert outcome.exit_code == 1
+    assert "MLFLOW_TRACKING_USERNAME" in outcome.out
+    assert outcome.err == ""

@@ -1,0 +1,44 @@
+"""Checks of GPU and oneDNN."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mnistexp.diagnostics.hardware import TensorFlowBuild, check_gpus
+
+
+@pytest.mark.parametrize(
+    ("build", "reported", "has_driver", "status", "advice"),
+    [
+        (TensorFlowBuild("2.21.0", "12.5", ("H100",), True), 1, True, "ok", ""),
+        (TensorFlowBuild("2.21.0", "12.5", (), True), 1, True, "problem", "mnistexp[gpu]"),
+        (TensorFlowBuild("2.21.0", None, (), True), 1, True, "problem", "built for CUDA"),
+        (TensorFlowBuild("2.21.0", "12.5", (), True), 0, True, "note", "nvidia-smi"),
+        (TensorFlowBuild("2.21.0", "12.5", (), True), 0, False, "note", ""),
+    ],
+)
+def test_a_gpu_that_tensorflow_cannot_use_is_a_problem(
+    build: TensorFlowBuild, reported: int, has_driver: bool, status: str, advice: str
+) -> None:
+    result = check_gpus(build, reported, has_driver)
+    assert result.status == status
+    assert advice in result.remedy
+
+
+@pytest.mark.integration
+def test_onednn_that_is_switched_off_is_noted(tmp_path: Path) -> None:
+    """In a process of its own: TensorFlow reads the environment once."""
+    process = subprocess.run(
+        [sys.executable, "-m", "mnistexp", "doctor"],
+        cwd=tmp_path,
+        env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0
+    assert re.search(r"^note +onednn +off, since TF_ENABLE_ONEDNN_OPTS=0", process.stdout, re.M)
+    assert process.stderr == ""
