@@ -158,7 +158,8 @@ class OptunaStrategy(Strategy):
         if isinstance(self.config.tracking, MlflowTracking):
             table = self._study.trials_dataframe()
             tracker.log_text(table.to_csv(index=False), "trials.csv")
-            for name, figure in draw_study(self._study, self._search.objectives):
+            figures = draw_study(self._study, self._search.objectives)
+            for name, figure in figures if self._has_completed_trials else []:
                 tracker.log_figure(figure, f"study/{name}.png")
         if len(self._search.objectives) > 1:
             self._print_pareto_front()

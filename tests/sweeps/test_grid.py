@@ -1,0 +1,44 @@
+"""The plan of a grid, which a dry run prints."""
+
+import re
+from pathlib import Path
+
+from support import QUICK, Command
+from sweep_store import FinishedGrid
+
+
+def test_a_dry_run_lists_the_jobs_and_creates_no_file(mnistexp: Command, tmp_path: Path) -> None:
+    result = mnistexp("-m", "model=softmax,conv", "seed=0,1,2", "sweep.dry_run=true")
+    assert result.exit_code == 0
+    assert re.search(r"^conv +3 +3 +122,270", result.out, re.MULTILINE)
+    assert re.search(r"^softmax +3 +3 +7,850", result.out, re.MULTILINE)
+    assert "6 jobs, unknown time: the store has no similar run" in result.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_expected_time_is_that_of_earlier_runs(
+    finished_grid: FinishedGrid, mnistexp: Command
+) -> None:
+    uri = f"tracking.uri=sqlite:///{finished_grid.store.folder}/mlflow.db"
+    dry_run = ["sweep.dry_run=true", uri, *QUICK]
+    out = mnistexp("-m", "optim.learning_rate=0.3,0.4", *dry_run).out
+    assert re.search(r"^0\.3 +1 +1 +7,850 +\d+\.\d", out, re.MULTILINE)
+    assert re.search(r"2 jobs, about \d+ s", out)
+
+
+def test_the_same_values_in_another_order_are_the_same_sweep(
+    finished_grid: FinishedGrid, mnistexp: Command
+) -> None:
+    uri = f"tracking.uri=sqlite:///{finished_grid.store.folder}/mlflow.db"
+    reordered = ["seed=1,0", "optim.learning_rate=0.2,0.1", "model=two_layers,softmax"]
+    result = mnistexp("-m", *reordered, *QUICK, uri, "sweep.dry_run=true")
+    assert "8 jobs, 8 finished earlier, 0 to run" in result.out
+
+
+def test_an_interval_in_a_grid_is_refused(mnistexp: Command) -> None:
+    result = mnistexp("-m", "optim.learning_rate=interval(0,1)")
+    assert result.exit_code == 2
+    assert result.err == (
+        "error: optim.learning_rate: expected choices or range(start,stop,step) in a grid. "
+        "Received: an interval, which hydra/sweeper=optuna can search\n"
+    )

@@ -1,0 +1,56 @@
+"""The lines that a sweep prints where the output is no terminal, and the bar of a terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from mnistexp.sweeps.jobs import JobResult
+from mnistexp.sweeps.progress import SweepProgress, format_duration
+
+
+def test_each_result_is_followed_by_the_state_of_the_sweep(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with SweepProgress(num_jobs=3) as progress:
+        progress.add_result("a", JobResult("finished", {"val_accuracy": 0.9, "seconds": 2.0}))
+        progress.add_result("b", JobResult("failed", message="no memory. Use a smaller batch"))
+        progress.add_result("c", JobResult("finished", {"val_accuracy": 0.8}, verdict="missed"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "✓ 1/3 a  val_accuracy 0.9000  2.0 s"
+    assert lines[1].startswith("sweep 1/3 done  about 1 s left  best val_accuracy 0.9000 (a)")
+    assert lines[2] == "✗ 2/3 b  failed: no memory"
+    assert lines[3].startswith("sweep 2/3 done  1 failed")
+    assert lines[4:] == ["✓ 3/3 c  val_accuracy 0.8000  expectation missed"]
+
+
+def test_without_a_known_number_of_jobs_no_time_is_estimated(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with SweepProgress(num_jobs=None) as progress:
+        progress.add_result("a", JobResult("pruned", message="pruned at step 3"))
+    assert capsys.readouterr().out.splitlines() == [
+        "· 1 a  pruned: pruned at step 3",
+        "sweep 1 done",
+    ]
+
+
+def test_a_terminal_has_a_bar_below_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=120)
+    monkeypatch.setattr("mnistexp.sweeps.progress.get_console", lambda: console)
+    with SweepProgress(num_jobs=2) as progress:
+        progress.add_result("[name]", JobResult("finished", {"val_accuracy": 0.9}))
+    shown = stream.getvalue()
+    assert "✓ 1/2 [name]  val_accuracy 0.9000" in shown
+    assert "sweep 1/2 done" in shown
+    assert "([name])" in shown
+    assert "━" in shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "1 s"), (40, "40 s"), (180, "3 min"), (7_500, "2 h 5 min")],
+)
+def test_a_duration_is_readable(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
