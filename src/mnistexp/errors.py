@@ -35,6 +35,10 @@ class TrackingError(InputError):
     """The tracking store cannot be reached or written."""
 
 
+class StoreError(MnistexpError):
+    """The tracking store failed during a run."""
+
+
 class RecordingError(InputError):
     """A recording of a training cannot be found, read or shown."""
 

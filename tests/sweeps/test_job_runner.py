@@ -34,6 +34,16 @@ class FakeSession:
         return self._launch(overrides)
 
 
+class FakeStore:
+    """A store whose runs are read by a function."""
+
+    def __init__(self, read_runs: Callable[[], list[Any]]) -> None:
+        self._read_runs = read_runs
+
+    def runs(self, where: str, *, missing_ok: bool) -> list[Any]:
+        return self._read_runs()
+
+
 def finished(accuracy: float = 0.9) -> JobReturn:
     returned = JobReturn(status=JobStatus.COMPLETED)
     returned.return_value = JobResult("finished", {"val_accuracy": accuracy})
@@ -53,7 +63,7 @@ def jobs() -> list[Job]:
 
 @pytest.fixture
 def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_runner, "past_runs", lambda *_: [])
+    monkeypatch.setattr(job_runner, "RunStore", lambda _: FakeStore(list))
 
 
 @pytest.mark.usefixtures("empty_store")
@@ -84,7 +94,7 @@ def test_store_errors_while_jobs_run_are_reported_once_and_polling_continues(
     answers: list[Any] = [[], OSError("database is locked"), OSError("database is locked")]
     num_reads = 0
 
-    def read_runs(*_: Any) -> list[Any]:
+    def read_runs() -> list[Any]:
         nonlocal num_reads
         num_reads += 1
         answer = answers[num_reads - 1] if num_reads <= len(answers) else []
@@ -98,7 +108,7 @@ def test_store_errors_while_jobs_run_are_reported_once_and_polling_continues(
             time.sleep(0.01)
         return [finished(), finished()]
 
-    monkeypatch.setattr(job_runner, "past_runs", read_runs)
+    monkeypatch.setattr(job_runner, "RunStore", lambda _: FakeStore(read_runs))
     monkeypatch.setattr(job_runner, "POLL_SECONDS", 0.01)
     runner = runner_of(launch)
     runner.run(jobs)

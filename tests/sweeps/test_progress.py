@@ -15,7 +15,9 @@ def test_each_result_is_followed_by_the_state_of_the_sweep(
     with SweepProgress(num_jobs=3) as progress:
         progress.add_result("a", JobResult("finished", {"val_accuracy": 0.9, "seconds": 2.0}))
         progress.add_result("b", JobResult("failed", message="no memory. Use a smaller batch"))
-        progress.add_result("c", JobResult("finished", {"val_accuracy": 0.8}, verdict="missed"))
+        progress.add_result(
+            "c", JobResult("finished", {"val_accuracy": 0.8}, expectation_result="missed")
+        )
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "✓ 1/3 a  val_accuracy 0.9000  2.0 s"
     assert lines[1].startswith("sweep 1/3 done  about 1 s left  best val_accuracy 0.9000 (a)")

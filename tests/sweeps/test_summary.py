@@ -68,11 +68,19 @@ class FakeTracker:
         self.description = markdown
 
 
+class StoreWithoutCurves:
+    def __init__(self, _: Any) -> None:
+        pass
+
+    def histories(self, _: Any, metrics: list[str]) -> dict[str, dict[str, Any]]:
+        return {metric: {} for metric in metrics}
+
+
 @pytest.fixture(scope="module")
 def logged(jobs: list[Job], summary: SweepSummary) -> FakeTracker:
     tracker: Any = FakeTracker()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mnistexp.sweeps.summary.metric_history", lambda *_: [])
+        patch.setattr("mnistexp.sweeps.summary.RunStore", StoreWithoutCurves)
         summary.log(tracker, jobs[0].config.tracking)
     fake: FakeTracker = tracker
     return fake

@@ -3,7 +3,9 @@
 import io
 import re
 import shutil
+import sqlite3
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from sweep_store import DIVERGING, FinishedGrid, Store
 
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config_hash import config_hash
+from mnistexp.experiment import run
 
 TINY = [*QUICK, "tracking.log_model=false"]
 
@@ -149,6 +152,51 @@ def test_a_training_that_is_expected_to_diverge_is_a_finished_job(
     assert [run.data.tags["diverged"] for run in store.children()] == ["true", "true"]
     assert store.sweep().data.metrics["num_finished"] == 2
     assert "2 jobs, 2 finished earlier, 0 to run" in mnistexp(*arguments).out
+
+
+def test_an_unexpected_error_of_a_job_leaves_its_traceback(
+    mnistexp: Command, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def final_metrics(learner: Any, *arguments: Any) -> dict[str, float]:
+        if not store.runs("attributes.status = 'FAILED'"):
+            raise MemoryError("too many images")
+        return original(learner, *arguments)
+
+    original = run._final_metrics
+    monkeypatch.setattr(run, "_final_metrics", final_metrics)
+    result = mnistexp("-m", "seed=0,1", *TINY)
+    assert result.exit_code == 1
+    assert "failed: MemoryError: too many images" in result.out
+    failed, finished = store.children()
+    assert [failed.info.status, finished.info.status] == ["FAILED", "FINISHED"]
+    traceback = store.text(failed, "traceback.txt")
+    assert traceback.startswith("Traceback (most recent call last):")
+    assert 'raise MemoryError("too many images")' in traceback
+    assert "traceback.txt" not in store.artifacts(finished)
+    assert "MemoryError: too many images" in store.text(store.sweep(), "failures.csv")
+
+
+def test_a_store_that_fails_during_a_sweep_is_reported_in_one_line(
+    mnistexp: Command, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def final_metrics(learner: Any, *arguments: Any) -> dict[str, float]:
+        metrics = original(learner, *arguments)
+        if store.runs("attributes.status = 'FINISHED'"):
+            with sqlite3.connect(store.folder / "mlflow.db") as database:
+                database.execute("DROP TABLE IF EXISTS metrics")
+        return metrics
+
+    original = run._final_metrics
+    monkeypatch.setattr(run, "_final_metrics", final_metrics)
+    result = mnistexp("-m", "seed=0,1,2", *TINY)
+    assert result.exit_code == 1
+    assert "✓ 1/3 softmax-sgd-s0" in result.out
+    assert "✗ 2/3 softmax-sgd-s1  failed: tracking: the store failed during run" in result.out
+    assert "✗ 3/3 softmax-sgd-s2  failed: tracking: the store failed during run" in result.out
+    assert re.search(r"^softmax-sgd +1 ", result.out, re.MULTILINE)  # The leaderboard.
+    (line,) = result.err.splitlines()
+    assert line.startswith("error: tracking: the store failed during run sweep-seed: ")
+    assert "no such table: metrics" in line
 
 
 def test_a_sweep_works_without_tracking(mnistexp: Command, tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 """A run from its start to its end."""
 
 import getpass
+import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from mnistexp.errors import Pruned
+from mnistexp.errors import MnistexpError, Pruned, StoreError
 from mnistexp.signals import sigterm_as_interrupt
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
 from mnistexp.tracking.mlflow_tracker import MlflowTracker
@@ -36,14 +38,19 @@ def run_context(
     if not isinstance(config, MlflowTracking):
         yield Tracker()
         return
+    # It logs the traceback of each database error, which also becomes our error of one line.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     tracker = _start(config, name, tags or {}, resume)
     try:
         with sigterm_as_interrupt():
             yield tracker
+        tracker.end("FINISHED")
     except BaseException as error:
-        _close_after(error, tracker)
-        raise
-    tracker.end("FINISHED")
+        failure = _as_store_error(error, name) or error
+        _close_after(failure, tracker)
+        if failure is error:
+            raise
+        raise failure from error
 
 
 def _start(
@@ -62,13 +69,35 @@ def _start(
     return MlflowTracker(client, run.info.run_id, experiment_id, config)
 
 
+def _as_store_error(error: BaseException, run_name: str) -> StoreError | None:
+    """Return the error of one line for an exception of the store; None for other exceptions."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if not isinstance(error, MlflowException | SQLAlchemyError):
+        return None
+    # SQLAlchemy may put a line about its session before the error of the database.
+    lines = [line for line in str(error).splitlines() if not line.startswith("(raised as a result")]
+    return StoreError(
+        f"tracking: the store failed during run {run_name}: {lines[0]}. If the run is shown as "
+        "running, mnistexp doctor --close-orphaned closes it"
+    )
+
+
 def _close_after(error: BaseException, tracker: MlflowTracker) -> None:
-    """Close a run that an exception ended. A store that fails too must not hide that exception."""
+    """Close a run that an exception ended. A store that fails too must not hide that exception.
+
+    The traceback of an unexpected exception becomes the artifact `traceback.txt`.
+    """
     try:
         tracker.set_tags({"reason": (str(error) or type(error).__name__)[:5_000]})
+        if not isinstance(error, MnistexpError | KeyboardInterrupt):
+            tracker.log_text("".join(traceback.format_exception(error)), "traceback.txt")
         tracker.end("KILLED" if isinstance(error, KeyboardInterrupt | Pruned) else "FAILED")
     # MLflow raises many kinds: its own, those of the database and those of the network.
     except Exception as second:
+        if isinstance(error, StoreError):
+            return  # It says the same.
         reason = str(second).splitlines()[0]
         print(f"tracking: run {tracker.run_id} could not be closed: {reason}", file=sys.stderr)
 
