@@ -31,7 +31,7 @@ LAYERS = [
     ["config"],
     ["dashboard"],
     ["model", "optim", "data", "device", "train", "tracking"],
-    ["local_server"],
+    ["local_server", "tables"],
     ["schema"],
     ["errors", "signals", "version"],
 ]

@@ -17,8 +17,8 @@ from support import QUICK, Command, CommandResult
 
 from mnistexp.analysis.comparison import compare
 from mnistexp.analysis.seed_groups import SeedGroup, group_by_seed
-from mnistexp.analysis.setting_differences import changes, differing
-from mnistexp.analysis.significance import within_noise
+from mnistexp.analysis.setting_differences import describe_changes, differing_settings
+from mnistexp.analysis.significance import is_within_noise
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def runs_of(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     return table
 
 
-def recipe(accuracies: list[float], **settings: Any) -> SeedGroup:
+def seed_group(accuracies: list[float], **settings: Any) -> SeedGroup:
     rows = [{"seed": n, "test_accuracy": a, **settings} for n, a in enumerate(accuracies)]
     return group_by_seed(runs_of(rows))[0]
 
@@ -165,12 +165,12 @@ def test_a_choice_explains_the_settings_that_go_with_it() -> None:
     same = {"seed": 0, "test_accuracy": 0.9}
     softmax = {"model": "softmax", "model.layers.logits.units": 10, "optim.learning_rate": 0.1}
     conv = {"model": "conv", "model.layers.c.filters": 4, "optim.learning_rate": 0.2}
-    assert differing(group_by_seed(runs_of([same | softmax, same | conv]))) == [
+    assert differing_settings(group_by_seed(runs_of([same | softmax, same | conv]))) == [
         "model",
         "optim.learning_rate",
     ]
     wider = {**conv, "model.layers.c.filters": 8}
-    assert "model.layers.c.filters" in differing(
+    assert "model.layers.c.filters" in differing_settings(
         group_by_seed(runs_of([same | softmax, same | conv, same | wider]))
     )
 
@@ -184,9 +184,11 @@ def test_what_changed_is_told_in_few_words() -> None:
     drop = {"model.layers.drop.type": "dropout", "model.layers.drop.rate": 0.25}
     decay = {"optim.decay.type": "exponential", "optim.decay.floor": 0.1}
     tanh = {name: "tanh" for name, value in layers.items() if value == "relu"}
-    told = changes(
-        recipe([0.9], **layers, **{"optim.decay.type": "none", "optim.type": "sgd"}),
-        recipe([0.9], **layers | tanh | drop | decay, **{"optim.type": "adam", "optim.beta_1": 1}),
+    told = describe_changes(
+        seed_group([0.9], **layers, **{"optim.decay.type": "none", "optim.type": "sgd"}),
+        seed_group(
+            [0.9], **layers | tanh | drop | decay, **{"optim.type": "adam", "optim.beta_1": 1}
+        ),
     )
     assert told == [
         "+ drop (dropout 0.25)",
@@ -198,9 +200,9 @@ def test_what_changed_is_told_in_few_words() -> None:
 
 def test_noise_is_judged_by_welchs_t_test() -> None:
     wide, narrow = [0.90, 0.92, 0.94], [0.93, 0.931, 0.932]
-    assert within_noise(recipe(wide), recipe(narrow), "test_accuracy")
+    assert is_within_noise(seed_group(wide), seed_group(narrow), "test_accuracy")
     far = [0.97, 0.971, 0.972]
-    assert within_noise(recipe(narrow), recipe(far), "test_accuracy") is False
+    assert is_within_noise(seed_group(narrow), seed_group(far), "test_accuracy") is False
     # B. L. Welch's statistic and its degrees of freedom, by hand.
     errors = [np.var(sample, ddof=1) / 3 for sample in (narrow, far)]
     statistic = (np.mean(far) - np.mean(narrow)) / math.sqrt(sum(errors))
@@ -210,15 +212,15 @@ def test_noise_is_judged_by_welchs_t_test() -> None:
 
 
 def test_one_seed_says_nothing_of_noise() -> None:
-    assert within_noise(recipe([0.9]), recipe([0.9, 0.91]), "test_accuracy") is None
-    comparison = compare([recipe([0.9], optim="sgd"), recipe([0.92], optim="adam")])
+    assert is_within_noise(seed_group([0.9]), seed_group([0.9, 0.91]), "test_accuracy") is None
+    comparison = compare([seed_group([0.9], optim="sgd"), seed_group([0.92], optim="adam")])
     assert comparison.rows["change_within_noise"].isna().all()
     assert comparison.rows["change"].iloc[1] == pytest.approx(0.02)
 
 
 def test_equal_figures_without_any_spread_are_equal() -> None:
-    assert within_noise(recipe([0.9, 0.9]), recipe([0.9, 0.9]), "test_accuracy")
-    assert not within_noise(recipe([0.9, 0.9]), recipe([0.91, 0.91]), "test_accuracy")
+    assert is_within_noise(seed_group([0.9, 0.9]), seed_group([0.9, 0.9]), "test_accuracy")
+    assert not is_within_noise(seed_group([0.9, 0.9]), seed_group([0.91, 0.91]), "test_accuracy")
 
 
 def test_two_runs_side_by_side(here: Command, tmp_path: Path) -> None:
@@ -228,7 +230,7 @@ def test_two_runs_side_by_side(here: Command, tmp_path: Path) -> None:
     assert "A  lab.1_0_softmax, 2 seeds" in outcome.out
     assert "seed 0, 1 → 0" in outcome.out
     assert "+ hidden1 (dense 200)" in outcome.out
-    assert re.search(r"^ num_parameters +7,850 +159,010 +\+1\.512e\+05", outcome.out, re.MULTILINE)
+    assert re.search(r"^num_parameters +7,850 +159,010 +\+1\.512e\+05", outcome.out, re.MULTILINE)
     assert re.search(r"^ *40 +0\.\d{4} +0\.\d{4}", outcome.out, re.MULTILINE)
     assert picture.read_bytes().startswith(b"\x89PNG")
 

@@ -1,31 +1,31 @@
-"""The table of a comparison: one row a recipe."""
+"""The table of a comparison: one row for each seed group."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mnistexp.analysis.seed_groups import SeedGroup
-from mnistexp.analysis.setting_differences import changes, differing
-from mnistexp.analysis.significance import within_noise
+from mnistexp.analysis.setting_differences import describe_changes, differing_settings
+from mnistexp.analysis.significance import is_within_noise
 
 if TYPE_CHECKING:
     import pandas
 
-FOLDED = ("val_accuracy", "test_accuracy", "test_accuracy_max", "val_loss", "test_loss")
-"""Metrics whose mean and standard deviation over the seeds are columns."""
+AVERAGED = ("val_accuracy", "test_accuracy", "test_accuracy_max", "val_loss", "test_loss")
+"""Metrics with columns for mean and standard deviation over the seeds."""
 COSTS = ("seconds", "num_parameters")
-"""What a recipe costs: the median over the seeds, since one run may be disturbed."""
+"""Metrics with a column for the median, because other work on the machine may slow one run down."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Recipes beside each other.
+    """Seed groups compared.
 
-    settings: those that differ. metric: by which they are compared. rows: a row a recipe, with the
-    columns `name`, the settings, `changed` (from the row above, in words), `n` (seeds),
-    `METRIC_mean` and `METRIC_std` (NaN for one seed), `seconds`, `num_parameters`, `best`, then the
-    difference of the mean to the row above, `change`, and to the baseline, `to_baseline`, each with
-    whether it is `…_within_noise` (None where that is not known) and, for costs, as a ratio.
+    settings: those that differ. metric: by which the groups are compared. rows: a row for each
+    group, with the columns `name`, the settings, `changed` (from the row above, as text), `n`
+    (seeds), `METRIC_mean` and `METRIC_std` (NaN for one seed), `seconds`, `num_parameters`, `best`,
+    then the difference of the mean to the row above, `change`, and to the baseline, `to_baseline`,
+    each with `…_within_noise` (None if unknown); for costs, `COST_ratio` to the row above.
     """
 
     settings: Sequence[str]
@@ -34,97 +34,97 @@ class Comparison:
 
 
 def compare(
-    recipes: Sequence[SeedGroup], metric: str | None = None, baseline: SeedGroup | None = None
+    groups: Sequence[SeedGroup], metric: str | None = None, baseline: SeedGroup | None = None
 ) -> Comparison:
-    """The recipes in their order, each with what differs and what that did to the metric.
+    """Compare groups in their order: which settings differ, and what that did to the metric.
 
     Args:
-        recipes: of `group_by_seed`.
-        metric: to compare by. Default: the validation accuracy where all have one, since no figure
-            of the test images may choose; else the test accuracy.
-        baseline: that every row is compared with.
+        groups: of `group_by_seed`.
+        metric: to compare by. Default: see `selection_metric`.
+        baseline: the group that every row is compared with.
     """
     import pandas
 
-    metric = metric or selection_metric(recipes)
-    settings = differing(recipes)
+    metric = metric or selection_metric(groups)
+    settings = differing_settings(groups)
+    best = _find_best(groups, metric)
     rows = []
-    for number, recipe in enumerate(recipes):
-        above = recipes[number - 1] if number else None
+    for number, group in enumerate(groups):
+        above = groups[number - 1] if number else None
         rows.append(
             {
-                "name": recipe.name,
-                **{name: recipe.settings.get(name) for name in settings},
-                "changed": "; ".join(changes(above, recipe)) if above else "",
-                **_figures(recipe, metric),
-                "best": recipe is _best(recipes, metric),
-                **_difference("change", above, recipe, metric),
-                **{f"{cost}_ratio": _ratio(above, recipe, cost) for cost in COSTS},
-                **_difference("to_baseline", baseline, recipe, metric),
+                "name": group.name,
+                **{name: group.settings.get(name) for name in settings},
+                "changed": "; ".join(describe_changes(above, group)) if above else "",
+                **_values(group, metric),
+                "best": group is best,
+                **_difference("change", above, group, metric),
+                **{f"{cost}_ratio": _ratio(above, group, cost) for cost in COSTS},
+                **_difference("to_baseline", baseline, group, metric),
             }
         )
     return Comparison(settings, metric, pandas.DataFrame(rows))
 
 
-def selection_metric(recipes: Sequence[SeedGroup]) -> str:
-    """What recipes may be ranked by: see `compare`."""
-    validated = all(len(recipe.values("val_accuracy")) for recipe in recipes)
+def selection_metric(groups: Sequence[SeedGroup]) -> str:
+    """Return the metric that groups are ranked by.
+
+    The validation accuracy if all groups have one, because test images must not select a model;
+    else the test accuracy.
+    """
+    validated = all(len(group.values("val_accuracy")) for group in groups)
     return "val_accuracy" if validated else "test_accuracy"
 
 
 def is_cost(metric: str) -> bool:
-    """Whether less is better."""
+    """Return whether lower values of a metric are better."""
     return metric in COSTS or metric.endswith(("loss", "seconds", "_mb"))
 
 
-def ranked(recipes: Sequence[SeedGroup], metric: str) -> list[SeedGroup]:
-    """The best first; what lacks the metric at the end."""
+def rank(groups: Sequence[SeedGroup], metric: str) -> list[SeedGroup]:
+    """Return the groups, the best first, those without the metric last."""
     sign = 1 if is_cost(metric) else -1
 
-    def key(recipe: SeedGroup) -> tuple[bool, float]:
-        mean = recipe.mean(metric)
+    def key(group: SeedGroup) -> tuple[bool, float]:
+        mean = group.mean(metric)
         return mean is None, sign * (mean or 0.0)
 
-    return sorted(recipes, key=key)
+    return sorted(groups, key=key)
 
 
-def _best(recipes: Sequence[SeedGroup], metric: str) -> SeedGroup | None:
-    """None where there is nothing to choose from."""
-    first = ranked(recipes, metric)[0]
-    return first if len(recipes) > 1 and first.mean(metric) is not None else None
+def _find_best(groups: Sequence[SeedGroup], metric: str) -> SeedGroup | None:
+    """Return the best of several groups; None for a single group and without the metric."""
+    first = rank(groups, metric)[0]
+    return first if len(groups) > 1 and first.mean(metric) is not None else None
 
 
-def _figures(recipe: SeedGroup, metric: str) -> dict[str, Any]:
-    figures: dict[str, Any] = {"n": len(recipe.runs)}
-    for name in dict.fromkeys((*FOLDED, *(() if metric in COSTS else (metric,)))):
-        if recipe.mean(name) is not None:
-            figures |= {f"{name}_mean": recipe.mean(name), f"{name}_std": recipe.std(name)}
-    return figures | {cost: _median(recipe, cost) for cost in COSTS}
-
-
-def _median(recipe: SeedGroup, metric: str) -> float | None:
-    return float(recipe.runs[metric].median()) if len(recipe.values(metric)) else None
+def _values(group: SeedGroup, metric: str) -> dict[str, Any]:
+    values: dict[str, Any] = {"n": len(group.runs)}
+    for name in dict.fromkeys((*AVERAGED, *(() if metric in COSTS else (metric,)))):
+        if group.mean(name) is not None:
+            values |= {f"{name}_mean": group.mean(name), f"{name}_std": group.std(name)}
+    return values | {cost: group.median(cost) for cost in COSTS}
 
 
 def _difference(
-    name: str, other: SeedGroup | None, recipe: SeedGroup, metric: str
+    name: str, other: SeedGroup | None, group: SeedGroup, metric: str
 ) -> dict[str, Any]:
     if other is None:
         return {}
-    change = _combined(other, recipe, metric, lambda before, after: after - before)
-    noise = within_noise(other, recipe, metric) if other is not recipe else None
-    return {name: change, f"{name}_within_noise": noise}
+    difference = _combine(other, group, metric, lambda before, after: after - before)
+    noise = is_within_noise(other, group, metric) if other is not group else None
+    return {name: difference, f"{name}_within_noise": noise}
 
 
-def _ratio(other: SeedGroup | None, recipe: SeedGroup, cost: str) -> float | None:
-    if other is None or not _median(other, cost):
+def _ratio(other: SeedGroup | None, group: SeedGroup, cost: str) -> float | None:
+    if other is None or not other.median(cost):
         return None
-    return _combined(other, recipe, cost, lambda before, after: after / before)
+    return _combine(other, group, cost, lambda before, after: after / before)
 
 
-def _combined(
-    other: SeedGroup, recipe: SeedGroup, metric: str, combine: Callable[[float, float], float]
+def _combine(
+    other: SeedGroup, group: SeedGroup, metric: str, operation: Callable[[float, float], float]
 ) -> float | None:
-    measure = _median if metric in COSTS else SeedGroup.mean
-    before, after = measure(other, metric), measure(recipe, metric)
-    return None if before is None or after is None else combine(before, after)
+    average = SeedGroup.median if metric in COSTS else SeedGroup.mean
+    before, after = average(other, metric), average(group, metric)
+    return None if before is None or after is None else operation(before, after)

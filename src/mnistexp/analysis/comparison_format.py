@@ -1,210 +1,185 @@
-"""A comparison as a user reads it: in the terminal, as CSV, JSON or Markdown."""
+"""A comparison as a table for the terminal, CSV, JSON or Markdown."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from mnistexp.analysis.comparison import Comparison, is_cost
 from mnistexp.analysis.setting_differences import short_names
 from mnistexp.analysis.significance import NOISE_TEST
-from mnistexp.analysis.table_layout import print_in_columns, print_under_names, spaced
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 from mnistexp.errors import InputError, did_you_mean
-
-if TYPE_CHECKING:
-    import pandas
+from mnistexp.tables import Cell, Column, Table
 
 Row = Mapping[str, Any]
-Cell = Callable[[Row], str]
 ACCURACIES = ("val_accuracy", "test_accuracy")
-MAX_WORDS = 30
-"""Characters of a setting in a table."""
+MAX_SETTING_LENGTH = 30
 MAX_ROWS = 60
 """Rows of a table in the terminal."""
 
 
 @dataclass(frozen=True)
 class ComparisonFormatter:
-    """A comparison and how it is told.
+    """Writes a comparison.
 
-    tells_story: what changed from row to row, instead of the settings that differ.
-    title: what is compared. left_out: runs that are not, in words.
+    shows_changes: show what changed from row to row, instead of the settings that differ.
+    title: what is compared. excluded: how many runs are not compared, `2 failed, 1 running`.
     """
 
     comparison: Comparison
-    tells_story: bool
-    title: str
-    left_out: str
+    shows_changes: bool = False
+    title: str = ""
+    excluded: str = ""
 
-    def write(self, form: str, only: Sequence[str]) -> None:
-        """Print it as `table`, `csv`, `json` or `markdown`.
+    def write(self, format_: str = "table", columns: Sequence[str] = ()) -> None:
+        """Print the comparison as `table`, `csv`, `json` or `markdown`.
 
         Args:
-            only: names of columns, in their order. None: all that say something.
+            columns: names of columns, in their order. Default: all that are not empty.
 
         Raises:
             InputError: there is no such column.
         """
-        if form in ("csv", "json"):
-            rows = self._data(only)
-            as_text = rows.to_csv(index=False) if form == "csv" else _json(rows)
-            sys.stdout.write(as_text)
-            return
-        if form == "markdown":
-            print(self.as_markdown(only))
+        if format_ == "csv":
+            sys.stdout.write(self.to_data_table(columns).to_csv())
+        elif format_ == "json":
+            sys.stdout.write(self.to_data_table(columns).to_json())
+        elif format_ == "markdown":
+            print(self.to_table(columns).to_markdown())
         else:
-            self._print(*self._lines(only))
+            self._print(self.to_table(columns))
 
-    def as_markdown(self, only: Sequence[str] = ()) -> str:
-        """The table in Markdown. only: as of `write`."""
-        return _markdown(*self._lines(only))
+    def to_table(self, columns: Sequence[str] = ()) -> Table:
+        """Return a table of formatted values. columns: as of `write`."""
+        formatters, rows = self._formatters(), self._rows()
+        if columns:
+            _check_columns(columns, formatters)
+            names = list(columns)
+        else:
+            hidden = self._redundant_columns()
+            names = [
+                name
+                for name, formatter in formatters.items()
+                if name not in hidden and any(formatter(row).text for row in rows)
+            ]
+        texts = {"name", "changed", *short_names(self.comparison.settings).values()}
+        return Table(
+            [Column(name.replace("_", " "), is_text=name in texts) for name in names],
+            [[formatters[name](row) for name in names] for row in rows],
+        )
 
-    def as_cells(self) -> Mapping[str, Any]:
-        """Columns, each with `title` and `is_words`; rows of cells, each with `text` and `value`.
+    def to_data_table(self, columns: Sequence[str] = ()) -> Table:
+        """Return a table of raw values: all columns of the comparison, or some.
 
-        The value is what a cell is sorted by: its figure, or its text.
+        Args:
+            columns: names of columns; a metric stands for its mean and its standard deviation.
         """
-        cells, words = self._cells(()), {"name", "changed", *self._short_settings()}
-        columns = [{"title": spaced(name), "is_words": name in words} for name in cells]
-        rows = [
-            [{"text": cell(row), "value": _sorting_value(cell(row))} for cell in cells.values()]
-            for row in self._rows()
+        data = self.comparison.rows
+        metrics = [str(name).removesuffix("_mean") for name in data if str(name).endswith("_mean")]
+        _check_columns(columns, [*map(str, data.columns), *metrics])
+        names = [
+            column
+            for name in columns or map(str, data.columns)
+            for column in ([name] if name in data else [f"{name}_mean", f"{name}_std"])
         ]
-        return {"columns": columns, "rows": rows}
-
-    def _lines(self, only: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-        """The titles of the columns, and the cells of every row."""
-        cells = self._cells(only)
-        return list(cells), [[cell(row) for cell in cells.values()] for row in self._rows()]
+        rows = [[Cell(str(row[name]), row[name]) for name in names] for row in self._rows()]
+        return Table([Column(name) for name in names], rows)
 
     def _rows(self) -> list[Row]:
         return cast(list[Row], self.comparison.rows.to_dict("records"))
 
-    def _data(self, only: Sequence[str]) -> "pandas.DataFrame":
-        """The raw figures. A metric's name stands for its mean and its standard deviation."""
-        rows = self.comparison.rows
-        if not only:
-            return rows
-        names = [
-            column
-            for name in only
-            for column in ([name] if name in rows else [f"{name}_mean", f"{name}_std"])
-        ]
-        _check_columns(only, [name for name in names if name not in rows], list(rows.columns))
-        return rows[names]
-
-    def _cells(self, only: Sequence[str]) -> dict[str, Cell]:
-        """Title and content of each column, those that say nothing left out."""
-        known = self._all_cells()
-        if only:
-            _check_columns(only, [name for name in only if name not in known], list(known))
-            return {name: known[name] for name in only}
-        rows, unsaid = self._rows(), self._said_otherwise()
-        return {
-            name: cell
-            for name, cell in known.items()
-            if name not in unsaid and any(cell(row) for row in rows)
-        }
-
-    def _said_otherwise(self) -> set[str]:
-        """Columns that others make superfluous: settings name a row, experiments have names."""
+    def _redundant_columns(self) -> set[str]:
+        """Return columns that others make redundant: settings identify a row, or its name does."""
         settings = self.comparison.settings
-        if self.tells_story or not settings or set(EXPERIMENT_GROUPS) & set(settings):
+        if self.shows_changes or not settings or set(EXPERIMENT_GROUPS) & set(settings):
             return set(EXPERIMENT_GROUPS)
         return {"name"}
 
-    def _all_cells(self) -> dict[str, Cell]:
+    def _formatters(self) -> dict[str, Callable[[Row], Cell]]:
+        """Return what formats the cells of each possible column, by the name of the column."""
         metric, settings = self.comparison.metric, self.comparison.settings
-        accuracies = dict.fromkeys((metric, *ACCURACIES))
-        short = short_names(settings)
-        cells: dict[str, Cell] = {"name": lambda row: str(row["name"])}
-        if self.tells_story:
-            cells["changed"] = lambda row: str(row["changed"])
+        names = short_names(settings)
+        formatters: dict[str, Callable[[Row], Cell]] = {"name": partial(_format_text, "name")}
+        if self.shows_changes:
+            formatters["changed"] = partial(_format_text, "changed")
         else:
-            cells |= {short[name]: partial(_setting, name) for name in settings}
-        cells["n"] = lambda row: str(row["n"])
-        cells |= {name: partial(self._accuracy, name) for name in accuracies}
-        cells["change"] = lambda row: _difference(row, "change")
-        cells["to_baseline"] = lambda row: _difference(row, "to_baseline")
-        cells["seconds"] = lambda row: _cost(row, "seconds", "{:,.1f}", self.tells_story)
-        cells["parameters"] = lambda row: _cost(row, "num_parameters", "{:,.0f}", self.tells_story)
-        return cells
+            formatters |= {names[path]: partial(_format_setting, path) for path in settings}
+        formatters["n"] = partial(_format_text, "n")
+        formatters |= {m: partial(self._format_metric, m) for m in (metric, *ACCURACIES)}
+        formatters |= {m: partial(_format_difference, m) for m in ("change", "to_baseline")}
+        formatters["seconds"] = partial(self._format_cost, "seconds", "{:,.1f}")
+        formatters["parameters"] = partial(self._format_cost, "num_parameters", "{:,.0f}")
+        return formatters
 
-    def _accuracy(self, metric: str, row: Row) -> str:
+    def _format_metric(self, metric: str, row: Row) -> Cell:
         mean, std = _number(row, f"{metric}_mean"), _number(row, f"{metric}_std")
         if mean is None:
-            return ""
+            return Cell("")
         digits = 4 if abs(mean) < 100 else 0
-        spread = f" ± {std:.{digits}f}" if std is not None else ""
+        deviation = f" ± {std:.{digits}f}" if std is not None else ""
         mark = " ★" if row["best"] and metric == self.comparison.metric else ""
-        return f"{mean:.{digits}f}{spread}{mark}"
+        return Cell(f"{mean:.{digits}f}{deviation}{mark}", mean)
 
-    def _print(self, titles: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    def _format_cost(self, name: str, pattern: str, row: Row) -> Cell:
+        value, ratio = _number(row, name), _number(row, f"{name}_ratio")
+        if value is None:
+            return Cell("")
+        shows_ratio = self.shows_changes and ratio and f"{ratio:.2g}" != "1"
+        return Cell(pattern.format(value) + (f" (×{ratio:.2g})" if shows_ratio else ""), value)
+
+    def _print(self, table: Table) -> None:
         from rich.console import Console
 
         console = Console()
         if self.title:
             console.print(self.title, style="bold", highlight=False)
-        words = [t for t in titles if t in {"name", "changed", *self._short_settings()}]
-        layout = print_under_names if "name" in words else print_in_columns
-        layout(console, titles, lines[:MAX_ROWS], words)
-        for note in self._notes(lines):
+        if table.columns[0].title == "name":
+            table.print_by_name(console, max_rows=MAX_ROWS)
+        else:
+            table.print(console, max_rows=MAX_ROWS)
+        for note in self._notes(table):
             console.print(note, style="dim", highlight=False)
 
-    def _short_settings(self) -> list[str]:
-        return list(short_names(self.comparison.settings).values())
-
-    def _notes(self, lines: Sequence[Sequence[str]]) -> list[str]:
-        """What the marks mean that are shown, and what is not shown."""
-        metric, shown = self.comparison.metric, " ".join(word for line in lines for word in line)
+    def _notes(self, table: Table) -> list[str]:
+        """Explain the marks that the table has, and what it does not have."""
+        metric = self.comparison.metric
         best = f"★ best {metric}"
         if metric.startswith("test"):
             best = f"★ {'lowest' if is_cost(metric) else 'highest'} {metric}; choose by validation"
         marks = {
             "★": best,
             "≈": f"≈ within the noise: {NOISE_TEST}",
-            "?": "? one seed alone does not tell how much is noise",
+            "?": "? noise unknown: a single seed",
         }
-        notes = [note for mark, note in marks.items() if mark in shown]
-        if len(lines) > MAX_ROWS:
-            notes.append(f"… and {len(lines) - MAX_ROWS} more rows: --format csv has all")
-        return [*notes, f"left out: {self.left_out}"] if self.left_out else notes
+        printed = "".join(cell.text for row in table.cells for cell in row)
+        notes = [note for mark, note in marks.items() if mark in printed]
+        if len(table.rows) > MAX_ROWS:
+            notes.append("--format csv has all rows")
+        return [*notes, f"not compared: {self.excluded}"] if self.excluded else notes
 
 
-def _sorting_value(text: str) -> str:
-    """`0.9912` of `0.9912 ± 0.0004 ★`, `12345` of `12,345`; other texts as they are."""
-    first = text.split(" ")[0].replace(",", "")
-    try:
-        return str(float(first))
-    except ValueError:
-        return text
+def _format_text(name: str, row: Row) -> Cell:
+    return Cell(str(row[name]), row[name])
 
 
-def _setting(name: str, row: Row) -> str:
-    value = row[name]
-    if not isinstance(value, str) and (value is None or value != value):
-        return "–"
+def _format_setting(path: str, row: Row) -> Cell:
+    value = row[path]
+    if value is None or value != value:
+        return Cell("–")
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= MAX_WORDS else f"{text[: MAX_WORDS - 1]}…"
+    is_long = len(text) > MAX_SETTING_LENGTH
+    return Cell(f"{text[: MAX_SETTING_LENGTH - 1]}…" if is_long else text, value)
 
 
-def _difference(row: Row, name: str) -> str:
-    change, noise = _number(row, name), row.get(f"{name}_within_noise")
-    if change is None:
-        return ""
+def _format_difference(name: str, row: Row) -> Cell:
+    difference, noise = _number(row, name), row.get(f"{name}_within_noise")
+    if difference is None:
+        return Cell("")
     mark = " ?" if noise is None or noise != noise else " ≈" if noise else ""
-    digits = 4 if abs(change) < 100 else 0
-    return f"{change:+.{digits}f}{mark}"
-
-
-def _cost(row: Row, name: str, pattern: str, with_ratio: bool) -> str:
-    value, ratio = _number(row, name), _number(row, f"{name}_ratio")
-    if value is None:
-        return ""
-    told = f" (×{ratio:.2g})" if with_ratio and ratio and f"{ratio:.2g}" != "1" else ""
-    return pattern.format(value) + told
+    digits = 4 if abs(difference) < 100 else 0
+    return Cell(f"{difference:+.{digits}f}{mark}", difference)
 
 
 def _number(row: Row, name: str) -> float | None:
@@ -212,19 +187,10 @@ def _number(row: Row, name: str) -> float | None:
     return value if isinstance(value, int | float) and value == value else None
 
 
-def _check_columns(only: Sequence[str], unknown: Sequence[str], known: Sequence[str]) -> None:
-    if unknown:
-        name = next((name for name in only if name in unknown or f"{name}_mean" in unknown), "")
-        raise InputError(
-            f"--columns: expected some of {', '.join(known)}. Received: {name!r}."
-            f"{did_you_mean(name, known)}"
-        )
-
-
-def _json(rows: "pandas.DataFrame") -> str:
-    return str(rows.to_json(orient="records", indent=2, force_ascii=False)) + "\n"
-
-
-def _markdown(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rows = [titles, ["---"] * len(titles), *lines]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '¦') for cell in row)} |" for row in rows)
+def _check_columns(columns: Sequence[str], known: Sequence[str] | Mapping[str, Any]) -> None:
+    for name in columns:
+        if name not in known:
+            raise InputError(
+                f"--columns: expected some of {', '.join(known)}. Received: {name!r}."
+                f"{did_you_mean(name, known)}"
+            )

@@ -1,4 +1,4 @@
-"""Runs that differ in nothing but the seed, as one."""
+"""Groups of runs that differ only in the seed, and their mean values."""
 
 import re
 from collections.abc import Mapping
@@ -11,13 +11,18 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas
 
+SETTING_GROUPS = ("model", "optim", "data", "device", "train", "seed", *EXPERIMENT_GROUPS)
+"""First parts of the names of settings and choices. Settings of `tracking` change no result."""
+CURVES = ("val_accuracy", "test_accuracy", "train_loss", "val_loss", "test_loss")
+"""The metrics whose learning curves are compared."""
+
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """What was run with one seed or several.
+    """Finished runs with equal settings except for the seed.
 
-    settings: all but the seed, by path; a choice by its group. runs: the finished ones, a row a
-    seed, the latest where a seed was run again.
+    settings: by path, a choice by the name of its group. runs: a row for each seed, with the
+    columns of `load_runs`; the latest run where a seed was run again.
     """
 
     seedless_hash: str
@@ -31,27 +36,34 @@ class SeedGroup:
 
     @property
     def metrics(self) -> list[str]:
-        """The names of the final metrics that its runs have."""
+        """The names of the final metrics that the runs have."""
         settings = {*self.settings, "seed"}
         numbers = self.runs.select_dtypes("number").dropna(axis="columns", how="all")
         return [str(name) for name in numbers if name not in settings and "." not in str(name)]
 
     def values(self, metric: str) -> "np.ndarray":
-        """The final values of a metric, one a seed that has it."""
+        """Return the final values of a metric, one for each seed that has it."""
         import pandas
 
         logged = self.runs.get(metric, pandas.Series(dtype=float))
         return pandas.to_numeric(logged, errors="coerce").dropna().to_numpy(dtype=float)
 
     def mean(self, metric: str) -> float | None:
-        """Over the seeds; None where no run has the metric."""
+        """Return the mean over the seeds; None if no run has the metric."""
         values = self.values(metric)
         return float(values.mean()) if len(values) else None
 
     def std(self, metric: str) -> float | None:
-        """The standard deviation over the seeds; None for fewer than two."""
+        """Return the standard deviation over the seeds; None for fewer than two."""
         values = self.values(metric)
         return float(values.std(ddof=1)) if len(values) > 1 else None
+
+    def median(self, metric: str) -> float | None:
+        """Return the median over the seeds; None if no run has the metric."""
+        import numpy as np
+
+        values = self.values(metric)
+        return float(np.median(values)) if len(values) else None
 
 
 def seedless(run_name: str) -> str:
@@ -60,30 +72,64 @@ def seedless(run_name: str) -> str:
 
 
 def group_by_seed(runs: "pandas.DataFrame") -> list[SeedGroup]:
-    """The finished runs of a table of `load_runs`, folded; in the order in which they stand."""
+    """Group the finished runs of a table of `load_runs`, in the order of their first rows."""
     finished = runs[(runs["status"] == "FINISHED") & runs["tags.seedless_hash"].notna()]
-    # The same seed again gives the same figures: it is no further seed.
+    # Running the same seed again gives the same result, not another sample.
     latest = finished.drop_duplicates("tags.config_hash", keep="last")
-    order = dict.fromkeys(finished["tags.seedless_hash"])
-    return [_recipe(key, latest[latest["tags.seedless_hash"] == key]) for key in order]
+    return [
+        _build_group(str(key), latest[latest["tags.seedless_hash"] == key])
+        for key in dict.fromkeys(finished["tags.seedless_hash"])
+    ]
 
 
-def _recipe(seedless_hash: str, runs: "pandas.DataFrame") -> SeedGroup:
-    first = runs.iloc[-1]
+def _build_group(seedless_hash: str, runs: "pandas.DataFrame") -> SeedGroup:
+    last = runs.iloc[-1]
+    names = [str(name) for name in runs if re.split(r"[./]", str(name))[0] in SETTING_GROUPS]
     settings = {
-        name: first[name] for name in setting_names(runs) if name != "seed" and _is_set(first[name])
+        name: last[name]
+        for name in names
+        if name != "seed" and last[name] is not None and last[name] == last[name]  # Not NaN.
     }
     return SeedGroup(seedless_hash, settings, runs)
 
 
-def setting_names(runs: "pandas.DataFrame") -> list[str]:
-    """The columns that are settings or choices; those of the tracking bear on no result."""
-    ours = ("model", "optim", "data", "device", "train", "seed")
-    names = [str(column) for column in runs.columns]
-    return [
-        name for name in names if name.split(".")[0].split("/")[0] in (*ours, *EXPERIMENT_GROUPS)
-    ]
+def sample_curves(history: "pandas.DataFrame", num_steps: int) -> "pandas.DataFrame":
+    """Reduce learning curves to a few steps, the last one among them.
+
+    Args:
+        history: of `load_history`.
+        num_steps: the largest number of rows.
+
+    Returns:
+        A row for each step (the index), a column for each metric and run: the value that was
+        measured last, so that curves measured at different steps can be compared.
+    """
+    import numpy as np
+
+    table = history.pivot_table(index="step", columns=["metric", "run_id"], values="value")
+    rows = np.unique(np.linspace(0, len(table) - 1, num_steps).round().astype(int))
+    return table.ffill().iloc[rows]
 
 
-def _is_set(value: object) -> bool:
-    return value is not None and value == value
+def average_curves(
+    curves: "pandas.DataFrame", groups: Mapping[str, SeedGroup]
+) -> "pandas.DataFrame":
+    """Average curves over the seeds of each group.
+
+    Args:
+        curves: of `sample_curves`.
+        groups: by the title of their columns.
+
+    Returns:
+        A column `METRIC TITLE` for each metric of `CURVES` and each group that has it.
+    """
+    import pandas
+
+    columns = {}
+    for metric in [metric for metric in CURVES if metric in curves]:
+        of_metric = curves[metric]
+        for title, group in groups.items():
+            ids = [run_id for run_id in group.runs["run_id"] if run_id in of_metric]
+            if ids:
+                columns[f"{metric} {title}"] = of_metric[ids].T.mean()
+    return pandas.DataFrame(columns)

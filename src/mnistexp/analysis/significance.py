@@ -1,4 +1,4 @@
-"""Whether a difference is more than the seeds make by themselves."""
+"""Whether a difference between seed groups is larger than the noise of the seeds."""
 
 import math
 import warnings
@@ -7,26 +7,26 @@ from mnistexp.analysis.seed_groups import SeedGroup
 
 SIGNIFICANCE = 0.05
 NOISE_TEST = f"Welch's t-test over the seeds, two-sided, p ≥ {SIGNIFICANCE}"
-"""What `within_noise` stands on."""
+"""What `is_within_noise` computes, for notes below tables."""
 
 
-def within_noise(one: SeedGroup, other: SeedGroup, metric: str) -> bool | None:
-    """Whether two recipes may be equal in a metric, by Welch's t-test.
+def is_within_noise(group: SeedGroup, other: SeedGroup, metric: str) -> bool | None:
+    """Return whether the means of two groups may be equal, by Welch's t-test.
 
-    It allows the recipes different spreads (B. L. Welch, Biometrika 34, 1947).
+    The test allows different variances (B. L. Welch, Biometrika 34, 1947).
 
     Returns:
-        None where one of them has fewer than two seeds, so that nothing is known of its spread.
+        None if a group has fewer than two seeds, so that its variance is unknown.
     """
     import numpy as np
     from scipy.stats import ttest_ind
 
-    samples = one.values(metric), other.values(metric)
+    samples = group.values(metric), other.values(metric)
     if min(map(len, samples)) < 2:
         return None
     if all(np.ptp(sample) == 0 for sample in samples):
         return math.isclose(samples[0][0], samples[1][0])
     with warnings.catch_warnings():
-        # One of them may be constant, which SciPy warns of; the other's spread is what counts then.
+        # SciPy warns if one sample is constant; the variance of the other one is used then.
         warnings.simplefilter("ignore", RuntimeWarning)
         return bool(ttest_ind(*samples, equal_var=False).pvalue >= SIGNIFICANCE)

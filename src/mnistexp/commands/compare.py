@@ -7,6 +7,7 @@ import typer
 
 from mnistexp.commands.options import Experiment, Names, Uri, Where
 from mnistexp.errors import InputError, did_you_mean
+from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 if TYPE_CHECKING:
     import pandas
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How a comparison is written."""
+    """The format of a comparison."""
 
     table = "table"
     csv = "csv"
@@ -27,83 +28,88 @@ def compare(
     names: Names = None,
     where: Where = "",
     baseline: Annotated[
-        str, typer.Option(help="A row that all others are compared with, by run name or id.")
+        str, typer.Option(help="Compare all rows with this one: one of the runs, as above.")
     ] = "",
     metric: Annotated[
         str,
-        typer.Option(help="What is compared. Default: val_accuracy, without it test_accuracy."),
+        typer.Option(help="Compare this metric. Default: val_accuracy, without it test_accuracy."),
     ] = "",
     sort: Annotated[
-        str, typer.Option(help="A metric, n or name. Default: the metric; for experiments, name.")
+        str,
+        typer.Option(help="Sort by a metric, n or name. Default: metric; for experiments, name."),
     ] = "",
     columns: Annotated[
-        str, typer.Option(help="Only these, with commas: name,n,test_accuracy,seconds.")
+        str, typer.Option(help="Show only these, with commas: name,n,test_accuracy,seconds.")
     ] = "",
-    format_: Annotated[Format, typer.Option("--format", help="How.")] = Format.table,
-    story: Annotated[
+    format_: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.table,
+    progression: Annotated[
         bool | None,
         typer.Option(
-            "--story/--settings",
-            help="Tell what changed from row to row, or show the settings that differ. "
-            "Default: the story for experiments.",
+            "--progression/--settings",
+            help="Show what changed from row to row, or the settings that differ. "
+            "Default: the progression for experiments.",
         ),
     ] = None,
     uri: Uri = None,
-    experiment: Experiment = "mnistexp",
+    experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
-    """Compare runs: the settings that differ, seeds folded to mean ± standard deviation.
+    """Compare runs: the settings that differ, and mean ± standard deviation over the seeds.
 
-    ≈ marks a difference within the noise of the seeds, ? one that a single seed cannot judge.
+    ≈ marks a difference within the noise of the seeds, ? one of unknown noise (a single seed).
     """
-    from mnistexp.analysis.comparison import compare as do_compare
+    from mnistexp.analysis.comparison import compare as compare_groups
     from mnistexp.analysis.comparison_format import ComparisonFormatter
     from mnistexp.analysis.run_selection import select_or_last_sweep, select_runs
     from mnistexp.analysis.run_tables import open_run_store, tabulate_runs
     from mnistexp.analysis.seed_groups import group_by_seed
 
     store = open_run_store(experiment, uri)
-    chosen, title = select_or_last_sweep(store, names or [], where)
-    runs = tabulate_runs(chosen)
-    recipes = group_by_seed(runs)
-    if not recipes:
-        raise InputError(f"expected at least one finished run. Received: none ({_left_out(runs)})")
-    tells = _is_progression(recipes) and not sort if story is None else story
-    recipes = _ordered(recipes, sort or ("name" if tells else ""), metric)
+    runs, title = select_or_last_sweep(store, names or [], where)
+    table = tabulate_runs(runs)
+    groups, excluded = group_by_seed(table), _count_unfinished(table)
+    if not groups:
+        raise InputError(f"expected at least one finished run. Received: none ({excluded})")
+    if progression is None:
+        progression = _is_progression(groups) and not sort
     base = None
     if baseline:
-        named = {run.run_id for run in select_runs(store, [baseline], among=chosen)}
-        base = next((r for r in recipes if named & set(r.runs["run_id"])), None)
+        base = _group_of(groups, {run.run_id for run in select_runs(store, [baseline], among=runs)})
         if base is None:
             raise InputError(f"--baseline: expected a finished run. Received: {baseline!r}")
-    comparison = do_compare(recipes, metric or None, base)
-    presentation = ComparisonFormatter(comparison, tells, title, _left_out(runs))
-    presentation.write(format_.value, [name for name in columns.split(",") if name])
+    groups = _sort(groups, sort or ("name" if progression else ""), metric)
+    comparison = compare_groups(groups, metric or None, base)
+    formatter = ComparisonFormatter(comparison, progression, title, excluded)
+    formatter.write(format_.value, [name for name in columns.split(",") if name])
 
 
-def _is_progression(recipes: "list[SeedGroup]") -> bool:
-    """Whether all are experiments of one group, which stand in an order."""
+def _is_progression(groups: "list[SeedGroup]") -> bool:
+    """Return whether all are experiments of one group, whose names give them an order."""
     from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 
-    groups = [{group for group in EXPERIMENT_GROUPS if group in r.settings} for r in recipes]
-    return len(recipes) > 1 and bool(set.intersection(*groups))
+    chosen = [{name for name in EXPERIMENT_GROUPS if name in group.settings} for group in groups]
+    return len(groups) > 1 and bool(set.intersection(*chosen))
 
 
-def _ordered(recipes: "list[SeedGroup]", sort: str, metric: str) -> "list[SeedGroup]":
-    from mnistexp.analysis.comparison import ranked, selection_metric
+def _sort(groups: "list[SeedGroup]", sort: str, metric: str) -> "list[SeedGroup]":
+    from mnistexp.analysis.comparison import rank, selection_metric
 
     if sort == "name":
-        return sorted(recipes, key=lambda recipe: recipe.name)
+        return sorted(groups, key=lambda group: group.name)
     if sort == "n":
-        return sorted(recipes, key=lambda recipe: -len(recipe.runs))
-    by = sort or metric or selection_metric(recipes)
-    if all(recipe.mean(by) is None for recipe in recipes):
-        known = sorted({str(name) for r in recipes for name in r.runs.columns if r.mean(name)})
-        raise InputError(f"--sort, --metric: no run has {by!r}.{did_you_mean(by, known)}")
-    return ranked(recipes, by)
+        return sorted(groups, key=lambda group: -len(group.runs))
+    key = sort or metric or selection_metric(groups)
+    if all(group.mean(key) is None for group in groups):
+        known = sorted({name for group in groups for name in group.metrics})
+        raise InputError(f"--sort, --metric: no run has {key!r}.{did_you_mean(key, known)}")
+    return rank(groups, key)
 
 
-def _left_out(runs: "pandas.DataFrame") -> str:
-    """How many runs are not compared, and why: `2 failed, 1 running`."""
+def _group_of(groups: "list[SeedGroup]", run_ids: set[str]) -> "SeedGroup | None":
+    return next((group for group in groups if run_ids & set(group.runs["run_id"])), None)
+
+
+def _count_unfinished(runs: "pandas.DataFrame") -> str:
+    """Return how many runs are not compared, by status: `2 failed, 1 running`."""
     unfinished = runs[(runs["status"] != "FINISHED") & (runs["tags.kind"] != "sweep")]
     counts = unfinished["status"].str.lower().value_counts()
     return ", ".join(f"{count} {status}" for status, count in counts.items())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mnistexp.analysis.comparison import Comparison, compare, ranked, selection_metric
+from mnistexp.analysis.comparison import Comparison, compare, rank, selection_metric
 from mnistexp.analysis.seed_groups import SeedGroup, group_by_seed
 from mnistexp.config.config import flatten_config
 from mnistexp.sweeps.jobs import Job, JobResult, run_name, varying_settings
@@ -23,7 +23,7 @@ def build_leaderboard(jobs: Sequence[Job], results: Mapping[str, JobResult]) -> 
     if not groups:
         return None
     metric = selection_metric(groups)
-    return compare(ranked(groups, metric) if metric == "val_accuracy" else groups, metric)
+    return compare(rank(groups, metric) if metric == "val_accuracy" else groups, metric)
 
 
 def find_best_job(jobs: Sequence[Job], results: Mapping[str, JobResult]) -> Job | None:
@@ -38,7 +38,7 @@ def find_best_job(jobs: Sequence[Job], results: Mapping[str, JobResult]) -> Job 
     ]
     if not groups:
         return None
-    runs = ranked(groups, "val_accuracy")[0].runs
+    runs = rank(groups, "val_accuracy")[0].runs
     return jobs[int(runs[JOB_INDEX].iloc[int(runs["val_accuracy"].argmax())])]
 
 

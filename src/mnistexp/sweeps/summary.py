@@ -69,7 +69,7 @@ class SweepSummary:
         """Print the finished jobs, if there are any."""
         comparison = self._leaderboard
         if comparison is not None:
-            ComparisonFormatter(comparison, False, "", "").write("table", [])
+            ComparisonFormatter(comparison).write()
             if comparison.metric != "val_accuracy":
                 print("In the order of the sweep: without validation images no job is the best.")
 
@@ -88,7 +88,7 @@ class SweepSummary:
             tracker.log_text(comparison.rows.to_csv(index=False), "leaderboard.csv")
             self._log_figures(tracker, tracking, comparison)
             listed = [f"{n} {name.removeprefix('num_')}" for name, n in counts.items() if n]
-            table = ComparisonFormatter(comparison, False, "", "").as_markdown()
+            table = ComparisonFormatter(comparison).to_table().to_markdown()
             tracker.describe(f"{', '.join(listed)}\n\n{table}"[:MAX_DESCRIPTION])
 
     @cached_property

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mnistexp.analysis.comparison import is_cost
-from mnistexp.analysis.learning_curves import CURVES
-from mnistexp.analysis.seed_groups import SeedGroup
-from mnistexp.analysis.setting_differences import differing, short_names
+from mnistexp.analysis.seed_groups import CURVES, SeedGroup
+from mnistexp.analysis.setting_differences import differing_settings, short_names
 
 if TYPE_CHECKING:
     import pandas
@@ -17,10 +16,10 @@ MAX_POINTS = 400
 COSTS = {"seconds": "seconds", "num_parameters": "parameters"}
 
 
-def draw_curves(recipes: Sequence[SeedGroup], history: "pandas.DataFrame") -> "Figure":
+def draw_curves(groups: Sequence[SeedGroup], history: "pandas.DataFrame") -> "Figure":
     """Every metric over the steps, a line each seed; a menu chooses the metric.
 
-    A click on a name of the legend hides or shows the seeds of a recipe.
+    A click on a name of the legend hides or shows the seeds of a group.
     """
     from plotly.graph_objects import Figure, Scatter
 
@@ -29,15 +28,15 @@ def draw_curves(recipes: Sequence[SeedGroup], history: "pandas.DataFrame") -> "F
     shown_for: list[str] = []
     for metric in metrics:
         of_metric = history[history["metric"] == metric]
-        for recipe, colour in zip(recipes, _colours(len(recipes)), strict=True):
-            for number, run_id in enumerate(recipe.runs["run_id"]):
+        for group, colour in zip(groups, _colours(len(groups)), strict=True):
+            for number, run_id in enumerate(group.runs["run_id"]):
                 curve = _thinned(of_metric[of_metric["run_id"] == run_id])
                 figure.add_trace(
                     Scatter(
                         x=curve["step"].tolist(),
                         y=curve["value"].tolist(),
-                        name=recipe.name,
-                        legendgroup=recipe.name,
+                        name=group.name,
+                        legendgroup=group.name,
                         showlegend=number == 0,
                         visible=metric == metrics[0],
                         line={"color": colour, "width": 1.5},
@@ -59,22 +58,22 @@ def draw_curves(recipes: Sequence[SeedGroup], history: "pandas.DataFrame") -> "F
     return _laid_out(figure, "step", metrics[0] if metrics else "", updatemenus=[menu])
 
 
-def draw_costs(recipes: Sequence[SeedGroup], metric: str) -> "Figure":
+def draw_costs(groups: Sequence[SeedGroup], metric: str) -> "Figure":
     """The metric against time and against parameters, a point each seed."""
     from plotly.graph_objects import Scatter
     from plotly.subplots import make_subplots
 
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
-    for recipe, colour in zip(recipes, _colours(len(recipes)), strict=True):
+    for group, colour in zip(groups, _colours(len(groups)), strict=True):
         for column, cost in enumerate(COSTS, start=1):
-            known = recipe.runs[[cost, metric, "name"]].dropna()
+            known = group.runs[[cost, metric, "name"]].dropna()
             figure.add_trace(
                 Scatter(
                     x=known[cost],
                     y=known[metric],
                     mode="markers",
-                    name=recipe.name,
-                    legendgroup=recipe.name,
+                    name=group.name,
+                    legendgroup=group.name,
                     showlegend=column == 1,
                     marker={"color": colour, "size": 9},
                     text=known["name"],
@@ -87,16 +86,16 @@ def draw_costs(recipes: Sequence[SeedGroup], metric: str) -> "Figure":
     return _laid_out(figure, None, metric)
 
 
-def draw_parallel_coordinates(recipes: Sequence[SeedGroup], metric: str) -> "Figure":
+def draw_parallel_coordinates(groups: Sequence[SeedGroup], metric: str) -> "Figure":
     """Each run as a line through its settings to what it reached; axes can be dragged to filter."""
     import pandas
     from plotly.graph_objects import Figure, Parcoords
 
-    settings = differing(recipes)
+    settings = differing_settings(groups)
     titles = short_names(settings)
-    runs = pandas.concat([recipe.runs for recipe in recipes])
+    runs = pandas.concat([group.runs for group in groups])
     chosen = {
-        name: [recipe.settings.get(name) for recipe in recipes for _ in range(len(recipe.runs))]
+        name: [group.settings.get(name) for group in groups for _ in range(len(group.runs))]
         for name in settings
     }
     axes = [_axis(titles[name], values) for name, values in chosen.items()]

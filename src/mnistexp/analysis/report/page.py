@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnistexp.analysis.comparison import compare, ranked, selection_metric
+from mnistexp.analysis.comparison import compare, rank, selection_metric
 from mnistexp.analysis.comparison_format import ComparisonFormatter
-from mnistexp.analysis.learning_curves import CURVES
 from mnistexp.analysis.report.charts import draw_costs, draw_curves, draw_parallel_coordinates
 from mnistexp.analysis.run_tables import tabulate_histories
-from mnistexp.analysis.seed_groups import SeedGroup
+from mnistexp.analysis.seed_groups import CURVES, SeedGroup
 from mnistexp.analysis.significance import NOISE_TEST
 from mnistexp.tracking import RunStore
 from mnistexp.version import __version__
@@ -32,21 +31,21 @@ MAX_DETAILS = 24
 CHART_SETTINGS: Mapping[str, Any] = {"displaylogo": False, "responsive": True}
 
 
-def build_report(recipes: Sequence[SeedGroup], title: str, command: str, store: RunStore) -> str:
+def build_report(groups: Sequence[SeedGroup], title: str, command: str, store: RunStore) -> str:
     """A page of HTML: leaderboard, curves, costs, parallel coordinates, pictures and configs.
 
     All that it needs is inside, so it can be read without a network and sent to others.
 
     Args:
-        recipes: at least one. title: what is compared. command: that made the page.
+        groups: at least one. title: what is compared. command: that made the page.
         store: of the runs.
     """
     from jinja2 import Environment
     from plotly.offline import get_plotlyjs
 
-    metric = selection_metric(recipes)
-    recipes = ranked(recipes, metric)
-    history = _history(recipes, store)
+    metric = selection_metric(groups)
+    groups = rank(groups, metric)
+    history = _history(groups, store)
     template = Environment(autoescape=True).from_string(TEMPLATE.read_text())
     return template.render(
         title=title,
@@ -55,20 +54,20 @@ def build_report(recipes: Sequence[SeedGroup], title: str, command: str, store: 
         metric=metric.replace("_", " "),
         chosen_by_test=metric.startswith("test"),
         noise_test=NOISE_TEST,
-        table=ComparisonFormatter(compare(recipes, metric), False, "", "").as_cells(),
+        table=ComparisonFormatter(compare(groups, metric)).to_table(),
         plotly=get_plotlyjs(),
         charts={
-            "Learning curves": _html(draw_curves(recipes, history)),
-            "Accuracy against time and parameters": _html(draw_costs(recipes, metric)),
-            "Parallel coordinates": _html(draw_parallel_coordinates(recipes, metric)),
+            "Learning curves": _html(draw_curves(groups, history)),
+            "Accuracy against time and parameters": _html(draw_costs(groups, metric)),
+            "Parallel coordinates": _html(draw_parallel_coordinates(groups, metric)),
         },
-        details=[_details(recipe, metric, store) for recipe in recipes[:MAX_DETAILS]],
-        num_left_out=max(0, len(recipes) - MAX_DETAILS),
+        details=[_details(group, metric, store) for group in groups[:MAX_DETAILS]],
+        num_left_out=max(0, len(groups) - MAX_DETAILS),
     )
 
 
-def _history(recipes: Sequence[SeedGroup], store: RunStore) -> "pandas.DataFrame":
-    ids = [run_id for recipe in recipes for run_id in recipe.runs["run_id"]]
+def _history(groups: Sequence[SeedGroup], store: RunStore) -> "pandas.DataFrame":
+    ids = [run_id for group in groups for run_id in group.runs["run_id"]]
     return tabulate_histories(store, ids, CURVES)
 
 
@@ -76,17 +75,17 @@ def _html(figure: "Figure") -> str:
     return str(figure.to_html(full_html=False, include_plotlyjs=False, config=CHART_SETTINGS))
 
 
-def _details(recipe: SeedGroup, metric: str, store: RunStore) -> Mapping[str, Any]:
-    """Pictures and config of one run: where a recipe has several seeds, the first."""
-    run = recipe.runs.sort_values("seed").iloc[0]
+def _details(group: SeedGroup, metric: str, store: RunStore) -> Mapping[str, Any]:
+    """Pictures and config of one run: where a group has several seeds, the first."""
+    run = group.runs.sort_values("seed").iloc[0]
     run_id = str(run["run_id"])
     pictures = {
         heading: store.artifact(run_id, f"figures/{name}.png") for name, heading in PICTURES.items()
     }
     config = store.artifact(run_id, "config.yaml")
-    mean = recipe.mean(metric)
+    mean = group.mean(metric)
     return {
-        "name": recipe.name,
+        "name": group.name,
         "run_name": run["name"],
         "run_id": run_id,
         "figure": "" if mean is None else f"{mean:.4f}",
