@@ -55,7 +55,8 @@ class Table:
         from rich.table import Table as RichTable
         from rich.text import Text
 
-        table = RichTable(box=None, padding=(0, 1, 0, 0))
+        has_titles = any(column.title for column in self.columns)
+        table = RichTable(box=None, padding=(0, 1, 0, 0), show_header=has_titles)
         for column in self.columns:
             if column.is_text:
                 table.add_column(column.title, overflow="fold")

@@ -113,23 +113,18 @@ def _test_set_name(config: "Config") -> str:
 
 
 def _print(report: "ClassificationReport") -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from mnistexp.tables import Column, Table
 
     low, high = report.interval
     print(f"accuracy           {report.accuracy:.4f}  (95 % interval {low:.4f} to {high:.4f})")
     print(f"loss               {report.loss:.4f}")
     print(f"calibration error  {report.calibration_error:.4f}\n")
-    table = Table(box=None, padding=(0, 1, 0, 0))
     digits = [str(digit) for digit in range(len(report.classes))]
-    for title in ("class", "images", "precision", "recall", *digits):
-        table.add_column(title, justify="right")
+    columns = [Column(t) for t in ("class", "images", "precision", "recall", *digits)]
+    rows = []
     for digit, (metrics, row) in enumerate(zip(report.classes, report.confusion, strict=True)):
         rates = [f"{metrics.precision:.4f}", f"{metrics.recall:.4f}"]
         counts = [str(count) if count else "·" for count in row]
-        table.add_row(str(digit), f"{metrics.num_images:,}", *rates, *counts)
-    console = Console(width=100)
-    console.print(table)
-    console.print(
-        "Columns 0 to 9: the number of images of the class that were classified as that digit."
-    )
+        rows.append([str(digit), f"{metrics.num_images:,}", *rates, *counts])
+    Table(columns, rows).print()
+    print("Columns 0 to 9: the number of images of the class that were classified as that digit.")

@@ -1,16 +1,16 @@
 """The summary that is printed at the end of a run."""
 
 from rich.console import Console
-from rich.table import Table
 
 from mnistexp.experiment import RunResult
+from mnistexp.tables import Column, Table
 from mnistexp.tracking import browse_hint
 
 
 def print_summary(result: RunResult, console: Console | None = None) -> None:
     """Print the metrics of a run as a table, and how to open the run."""
     console = console or Console()
-    console.print(_summary_table(result))
+    _summary_table(result).print(console)
     hint = browse_hint(result.config.tracking, result.url)
     if hint:
         console.print(hint, soft_wrap=True)
@@ -37,7 +37,4 @@ def _summary_table(result: RunResult) -> Table:
     compiled = ", XLA" if tags.get("xla") == "on" else ""
     rows["device"] = f"{tags['device']}, {tags['precision']}{compiled}"
     rows["run id"] = result.run_id or "not tracked"
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, value in rows.items():
-        table.add_row(name, value)
-    return table
+    return Table([Column("", is_text=True)] * 2, list(rows.items()))

@@ -1,6 +1,6 @@
 """`mnistexp verify`: whether the experiments reach what is expected."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -46,22 +46,22 @@ def _names(begun: str) -> list[str]:
 
 
 def _print_table(results: "list[Reached]") -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from mnistexp.tables import Cell, Column, Table
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("experiment", "expected", "reached", "n", "", "seconds"):
-        justify: Literal["left", "right"] = "right" if title in ("n", "seconds") else "left"
-        table.add_column(title, justify=justify, overflow="fold")
+    titles = ("experiment", "expected", "reached", "n", "", "seconds")
+    columns = [Column(title, is_text=title not in ("n", "seconds")) for title in titles]
+    rows: list[list[Cell | str]] = []
     for result in results:
         reached = "diverged" if not result.test_accuracies else result.mean_and_std("test_accuracy")
         seconds = result.median("seconds")
-        table.add_row(
-            result.experiment,
-            str(result.expectation),
-            reached,
-            str(len(result.runs)),
-            "[green]met[/green]" if result.is_met else "[red]missed[/red]",
-            "–" if seconds is None else f"{seconds:.1f}",
+        rows.append(
+            [
+                result.experiment,
+                str(result.expectation),
+                reached,
+                str(len(result.runs)),
+                Cell("met", style="green") if result.is_met else Cell("missed", style="red"),
+                "–" if seconds is None else f"{seconds:.1f}",
+            ]
         )
-    Console().print(table)
+    Table(columns, rows).print()

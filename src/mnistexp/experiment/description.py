@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from mnistexp.config.config import Config
 from mnistexp.config.config_groups import option_description
 from mnistexp.config.config_source import ConfigSource
+from mnistexp.tables import Column, Table
 
 METRICS = ("test_accuracy", "val_accuracy", "test_loss", "num_parameters", "seconds")
 
@@ -34,12 +35,8 @@ def _table(metrics: Mapping[str, float]) -> str:
     shown = [name for name in METRICS if name in metrics]
     if not shown:
         return ""
-    lines = [
-        [name.replace("_", " ") for name in shown],
-        ["---:"] * len(shown),
-        [_format_metric(metrics[name]) for name in shown],
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    columns = [Column(name.replace("_", " ")) for name in shown]
+    return Table(columns, [[_format_metric(metrics[name]) for name in shown]]).to_markdown()
 
 
 def _format_metric(value: float) -> str:

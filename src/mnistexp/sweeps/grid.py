@@ -4,9 +4,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from statistics import mean
 
-from rich.console import Console
-from rich.table import Table
-
 from mnistexp.analysis.setting_differences import short_names
 from mnistexp.errors import SweepFailed
 from mnistexp.sweeps.hydra_session import HydraSession
@@ -16,6 +13,7 @@ from mnistexp.sweeps.leaderboard import find_best_job
 from mnistexp.sweeps.progress import format_duration
 from mnistexp.sweeps.sweep import Strategy
 from mnistexp.sweeps.validation import validate_jobs
+from mnistexp.tables import Column, Table
 
 MAX_ROWS = 40
 
@@ -82,23 +80,21 @@ class GridStrategy(Strategy):
         """Print the number of jobs, the parameters of each model, and the expected time."""
         varying = [key for key in self.varying if key != "seed"]
         names = short_names(varying)
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        for key in varying:
-            table.add_column(names[key], overflow="fold")
-        for title in ("jobs", "to run", "parameters", "seconds each"):
-            table.add_column(title, justify="right")
+        columns = [
+            *(Column(names[key], is_text=True) for key in varying),
+            *map(Column, ("jobs", "to run", "parameters", "seconds each")),
+        ]
         seed_groups: dict[str, list[Job]] = {}
         for job in self._jobs:
             seed_groups.setdefault(job.seedless_hash, []).append(job)
-        for jobs in list(seed_groups.values())[:MAX_ROWS]:
-            table.add_row(
+        rows = [
+            [
                 *(format_value(jobs[0].settings.get(key, "–")) for key in varying),
                 *self._plan_cells(jobs),
-            )
-        console = Console()
-        console.print(table)
-        if len(seed_groups) > MAX_ROWS:
-            console.print(f"… and {len(seed_groups) - MAX_ROWS} more rows")
+            ]
+            for jobs in seed_groups.values()
+        ]
+        Table(columns, rows).print(max_rows=MAX_ROWS)
         print(self._format_plan(), flush=True)
 
     def _must_run(self, job: Job, results: Mapping[str, JobResult]) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
+from mnistexp.tables import Column, Table
 from mnistexp.verification import Reached
 
 HEADER = """\
@@ -41,8 +42,8 @@ def results_page(reached: Sequence[Reached]) -> str:
 
 
 def _table(reached: Sequence[Reached]) -> str:
-    rows = [COLUMNS, ("---",) * len(COLUMNS), *(_row(result) for result in reached)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    columns = [Column(title, is_text=True) for title in COLUMNS]
+    return Table(columns, [_row(result) for result in reached]).to_markdown() + "\n"
 
 
 def _notes(reached: Sequence[Reached]) -> str:
