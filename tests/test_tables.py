@@ -11,7 +11,7 @@ from rich.console import Console
 from mnistexp.tables import Cell, Column, Table
 
 TABLE = Table(
-    [Column("model", is_text=True), Column("test accuracy"), Column("parameters")],
+    [Column("model", is_text=True), Column("test_accuracy"), Column("parameters")],
     [
         ["conv|big", Cell("0.9912 ± 0.0004 ★", 0.99123), Cell("159,010", 159010)],
         ["softmax", Cell("", float("nan")), Cell("7,850", 7850)],
@@ -63,7 +63,7 @@ def test_only_the_first_rows_are_printed_with_the_number_of_the_others() -> None
 
 def test_markdown_has_the_texts_and_the_alignment() -> None:
     assert TABLE.to_markdown().splitlines() == [
-        "| model | test accuracy | parameters |",
+        "| model | test_accuracy | parameters |",
         "| --- | ---: | ---: |",
         "| conv¦big | 0.9912 ± 0.0004 ★ | 159,010 |",
         "| softmax |  | 7,850 |",
@@ -72,10 +72,10 @@ def test_markdown_has_the_texts_and_the_alignment() -> None:
 
 def test_csv_and_json_have_the_raw_values() -> None:
     rows = list(csv.DictReader(io.StringIO(TABLE.to_csv())))
-    assert rows[0] == {"model": "conv|big", "test accuracy": "0.99123", "parameters": "159010"}
-    assert rows[1]["test accuracy"] == ""
+    assert rows[0] == {"model": "conv|big", "test_accuracy": "0.99123", "parameters": "159010"}
+    assert rows[1]["test_accuracy"] == ""
     assert json.loads(TABLE.to_json())[1] == {
         "model": "softmax",
-        "test accuracy": None,
+        "test_accuracy": None,
         "parameters": 7850,
     }

@@ -24,6 +24,11 @@ class Column:
     title: str
     is_text: bool = False
 
+    @property
+    def heading(self) -> str:
+        """The title for people: `test accuracy` for `test_accuracy`."""
+        return self.title.replace("_", " ")
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -59,10 +64,10 @@ class Table:
         table = RichTable(box=None, padding=(0, 1, 0, 0), show_header=has_titles)
         for column in self.columns:
             if column.is_text:
-                table.add_column(column.title, overflow="fold")
+                table.add_column(column.heading, overflow="fold")
             else:
                 width = self._width_of_numbers(column)
-                table.add_column(column.title, justify="right", min_width=width, max_width=width)
+                table.add_column(column.heading, justify="right", min_width=width, max_width=width)
         for row in self.cells[:max_rows]:
             table.add_row(*(Text(cell.text, style=cell.style) for cell in row))
         console = console or Console()
@@ -94,7 +99,7 @@ class Table:
             start = name.ljust(room) if len(name) <= room else f"{name}\n{' ' * room}"
             console.print(Text(start + cells, style=style), soft_wrap=True)
 
-        print_line("", [self.columns[index].title for index in numbers], "bold")
+        print_line("", [self.columns[index].heading for index in numbers], "bold")
         for row in rows:
             print_line(row[0].text, [row[index].text for index in numbers])
             for index, cell in enumerate(row):
@@ -127,7 +132,7 @@ class Table:
 
     def _width_of_numbers(self, column: Column) -> int:
         index = list(self.columns).index(column)
-        longest_word = max(map(len, column.title.split()), default=0)
+        longest_word = max(map(len, column.heading.split()), default=0)
         heading = min(len(column.title), max(MAX_HEADING_WIDTH, longest_word))
         return max([heading, *(len(row[index].text) for row in self.cells)])
 

@@ -66,7 +66,7 @@ class ComparisonFormatter:
             ]
         texts = {"name", "changed", *short_names(self.comparison.settings).values()}
         return Table(
-            [Column(name.replace("_", " "), is_text=name in texts) for name in names],
+            [Column(name, is_text=name in texts) for name in names],
             [[formatters[name](row) for name in names] for row in rows],
         )
 
