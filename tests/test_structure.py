@@ -210,16 +210,6 @@ SOURCES = [
 ]
 
 
-PRIVATE_API_TO_MOVE = (
-    "device/device.py",
-    "diagnostics/hardware.py",
-    "model/classical.py",
-    "train/compiled_trainer.py",
-    "train/training_loop.py",
-)
-"""Modules that still use private API and must be changed."""
-
-
 def private_api(tree: ast.AST) -> Iterator[str]:
     """Private modules that are imported, and private attributes of anything but self and cls."""
     for node in ast.walk(tree):
@@ -241,8 +231,6 @@ def private_api(tree: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE.parent)))
 def test_private_api_is_used_in_private_modules_only(path: Path) -> None:
     """A module named `*_private.py` contains all private API of one library, with a test of it."""
-    if str(path).endswith(PRIVATE_API_TO_MOVE):
-        pytest.xfail("the private API of this module is not moved yet")
     if not path.stem.endswith("_private"):
         found = list(private_api(ast.parse(path.read_text())))
         assert not found, f"{path.name}: use public API, or move this to a *_private.py: {found}"

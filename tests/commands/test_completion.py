@@ -30,6 +30,7 @@ def complete(mnistexp: Command, line: str) -> list[str]:
         ("ui --p", ["--port"]),
         ("completion --shell f", ["fish"]),
         ("verify 3_0", ["3_0_conv", "3_0_conv_max_pooling"]),
+        ("evaluate be", ["best"]),
         ("schema opt", ["optim", "optim/decay"]),
         ("--mul", ["--multirun"]),
         ("--cfg j", ["job"]),
@@ -55,6 +56,15 @@ def test_the_first_word_can_be_a_command_a_group_or_a_section(mnistexp: Command)
 
 def test_only_the_first_word_can_be_a_command(mnistexp: Command) -> None:
     assert "ui" not in complete(mnistexp, "seed=1 ")
+
+
+def test_run_names_come_from_the_store_that_the_line_names(
+    mnistexp: Command, copied_store: Path
+) -> None:
+    other = copied_store.rename(copied_store.with_name("other.db"))
+    found = complete(mnistexp, f"evaluate --uri sqlite:///{other} two")
+    assert found == ["two_layers-adam_decay-s3"]
+    assert complete(mnistexp, "evaluate two_") == []
 
 
 def test_a_completion_takes_under_a_second_of_processor_time_and_loads_nothing_heavy() -> None:

@@ -15,7 +15,7 @@ STORED_HASHES = {
     "model=conv_big optim=adam_decay": (
         "b3a2b6e3b4ded143f08b852384278192041e6fb7dab6f3d71218520cc44cd280"
     ),
-    "lab=3_1_conv_big_dropout": "153b30edf1cdbe46b0d2fdc33c80e517ad7d00f6e45d7948b52b9c10ff722387",
+    "lab=3_1_conv_big_dropout": "f33bbae73a8d96474104ca62afca2a5fac747c18cec22f42a39264d05d24e127",
 }
 """`config_hash` of each config with the data digest "data"."""
 

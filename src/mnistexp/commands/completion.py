@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -162,15 +163,19 @@ def _complete_command_argument(
         if parameter.param_type_name == "option" and not parameter.hidden
         for name in parameter.opts
     }
-    names = [name for name in [*options, "--help"] if name.startswith(incomplete)]
     if incomplete.startswith("-"):
-        return names
-    parameter = options.get(arguments[-1]) if arguments else None
-    if parameter is None or parameter.is_flag:
+        return [name for name in [*options, "--help"] if name.startswith(incomplete)]
+    with_value = {name for name, option in options.items() if not option.is_flag}
+    if arguments and arguments[-1] in with_value:
+        parameter = options[arguments[-1]]
+    else:
         positional = [item for item in command.params if item.param_type_name == "argument"]
         if not positional:
-            return names
-        parameter = positional[-1]
-    context = command.make_context(command.name, [], resilient_parsing=True)
+            return [name for name in [*options, "--help"] if not incomplete]
+        pairs = pairwise(["", *arguments])
+        typed = [text for before, text in pairs if text[:1] != "-" and before not in with_value]
+        parameter = positional[min(len(typed), len(positional) - 1)]
+    # Completion of runs depends on options before the cursor, such as --uri.
+    context = command.make_context(command.name, list(arguments), resilient_parsing=True)
     items = parameter.shell_complete(context, incomplete)
     return [item.value for item in items if item.type == "plain"]

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import click
 import typer
 
 from mnistexp.tracking.config import DEFAULT_EXPERIMENT
@@ -13,7 +12,7 @@ RUN_HELP = (
 )
 
 
-def complete_runs(ctx: click.Context, incomplete: str) -> list[str]:
+def complete_runs(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return what the shell may complete a run to, newest first. Local stores only.
 
     MLflow is not imported, as that takes seconds.
