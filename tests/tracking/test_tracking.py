@@ -228,3 +228,33 @@ def test_a_server_that_never_answers_is_given_up_after_3_seconds() -> None:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(TrackingError, match=f"{uri} .*timed out"):
             check_tracking(MlflowTracking(type="mlflow", uri=uri))
+
+
+def test_metrics_stay_buffered_when_sending_them_fails(chdir: Path) -> None:
+    from unittest.mock import patch
+
+    config = MlflowTracking(type="mlflow")
+    with run_context(config, "unlucky") as tracker:
+        tracker.log_metrics({"train_loss": 2.5}, step=1)
+        with (
+            patch.object(mlflow.MlflowClient, "log_batch", side_effect=OSError("no space")),
+            pytest.raises(OSError, match="no space"),
+        ):
+            tracker.flush()  # type: ignore[attr-defined]
+    assert tracker.run_id is not None
+    client = mlflow.MlflowClient(f"sqlite:///{chdir}/mlflow.db")
+    assert client.get_run(tracker.run_id).data.metrics == {"train_loss": 2.5}
+
+
+def test_a_store_that_fails_at_the_end_does_not_hide_why_the_run_failed(
+    chdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from unittest.mock import patch
+
+    with (
+        patch.object(mlflow.MlflowClient, "log_batch", side_effect=OSError("no space")),
+        pytest.raises(RuntimeError, match="the training failed"),
+        run_context(MlflowTracking(type="mlflow"), "unlucky"),
+    ):
+        raise RuntimeError("the training failed")
+    assert "could not be closed: no space" in capsys.readouterr().err

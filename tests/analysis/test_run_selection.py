@@ -1,0 +1,119 @@
+"""What users may type for runs, in a store of runs without training."""
+
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from mnistexp.analysis.run_selection import (
+    select_model,
+    select_or_last_sweep,
+    select_run,
+    select_runs,
+)
+from mnistexp.errors import InputError
+from mnistexp.tracking import MlflowTracking, RunStore
+from mnistexp.tracking.mlflow_private import list_run_names
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
+    """Runs of two experiments, two runs of one name, and a sweep of two jobs."""
+    folder = tmp_path_factory.mktemp("selection")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    client = mlflow.MlflowClient(uri)
+    experiment = client.create_experiment("mnistexp", artifact_location=f"file://{folder}/mlruns")
+
+    def add(name: str, accuracy: float, parent: str = "", **params: str) -> str:
+        tags = {"mlflow.parentRunId": parent} if parent else {}
+        run = client.create_run(experiment, run_name=name, tags=tags).info.run_id
+        for key, value in params.items():
+            client.log_param(run, key, value)
+        client.log_metric(run, "val_accuracy", accuracy)
+        client.set_terminated(run)
+        return str(run)
+
+    add("lab.3_0_conv-s0", 0.98, lab="3_0_conv", seed="0")
+    add("lab.3_0_conv-s1", 0.99, lab="3_0_conv", seed="1")
+    add("lab.1_0_softmax-s0", 0.91, lab="1_0_softmax", seed="0")
+    add("same-s0", 0.5)
+    add("same-s0", 0.6)
+    sweep = client.create_run(experiment, run_name="sweep-model", tags={"kind": "sweep"})
+    client.set_terminated(sweep.info.run_id)
+    for name in ("a-s0", "b-s0"):
+        add(name, 0.7, parent=sweep.info.run_id)
+    return RunStore(MlflowTracking(type="mlflow", uri=uri))
+
+
+def names(store: RunStore, *typed: str, where: str = "") -> list[str]:
+    return [run.name for run in select_runs(store, typed, where)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("lab.3_0_conv-s1", ["lab.3_0_conv-s1"]),
+        ("lab.3_0_conv", ["lab.3_0_conv-s0", "lab.3_0_conv-s1"]),
+        ("lab=3_0_conv", ["lab.3_0_conv-s0", "lab.3_0_conv-s1"]),
+        ("3_0_conv", ["lab.3_0_conv-s0", "lab.3_0_conv-s1"]),
+        ("lab", ["lab.1_0_softmax-s0", "lab.3_0_conv-s0", "lab.3_0_conv-s1"]),
+        ("sweep-model", ["a-s0", "b-s0"]),
+        ("best", ["lab.3_0_conv-s1"]),
+    ],
+)
+def test_a_name_stands_for_runs(store: RunStore, typed: str, expected: list[str]) -> None:
+    assert names(store, typed) == expected
+
+
+def test_an_id_and_its_first_characters_stand_for_its_run(store: RunStore) -> None:
+    run = store.runs()[0]
+    assert select_run(store, run.run_id) == run
+    assert select_run(store, run.run_id[:12]) == run
+
+
+def test_of_several_runs_of_a_name_the_newest_is_used_and_stderr_says_so(
+    store: RunStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newest = [run for run in store.runs() if run.name == "same-s0"][-1]
+    assert select_run(store, "same-s0") == newest
+    assert select_runs(store, ["same-s0"]) == [newest]
+    assert f"same-s0: 2 runs; the newest is {newest.run_id}" in capsys.readouterr().err
+
+
+def test_names_stand_for_runs_that_pass_the_filter(store: RunStore) -> None:
+    assert names(store, "best", where="val_accuracy < 0.95") == ["lab.1_0_softmax-s0"]
+    assert names(store, "lab", where="seed = 1") == ["lab.3_0_conv-s1"]
+
+
+def test_without_a_name_the_last_sweep_is_selected(store: RunStore) -> None:
+    runs, title = select_or_last_sweep(store, [])
+    assert [run.name for run in runs] == ["a-s0", "b-s0"]
+    assert title.startswith("sweep-model, ")
+
+
+@pytest.mark.parametrize("typed", ["lab", "sweep-model"])
+def test_a_sweep_or_a_group_is_not_one_run(store: RunStore, typed: str) -> None:
+    with pytest.raises(InputError, match=f"{typed}: expected one run. Received: .*Name one of"):
+        select_run(store, typed)
+
+
+def test_an_unknown_name_is_reported_with_the_nearest_names(store: RunStore) -> None:
+    with pytest.raises(InputError, match=r"expected the id or the name.*Did you mean .*3_0_conv"):
+        select_run(store, "lab=3_0_cnv")
+
+
+def test_a_run_without_a_model_is_refused_where_a_model_is_needed(store: RunStore) -> None:
+    with pytest.raises(InputError, match="expected a run with a model"):
+        select_model(store, "a-s0")
+
+
+def test_completion_lists_run_names_newest_first(store: RunStore) -> None:
+    file = Path(store.uri.removeprefix("sqlite:///"))
+    listed = [name for name, _ in list_run_names(file, "mnistexp")]
+    assert sorted(listed) == sorted(run.name for run in store.runs())
+    assert listed[-1] == "lab.3_0_conv-s0"
+
+
+def test_completion_of_a_store_that_does_not_exist_creates_none(tmp_path: Path) -> None:
+    assert list_run_names(tmp_path / "mlflow.db", "mnistexp") == []
+    assert list(tmp_path.iterdir()) == []
