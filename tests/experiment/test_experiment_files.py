@@ -1,4 +1,4 @@
-"""Every file under experiments/: it composes, validates, runs, and says what it should."""
+"""Every experiment file runs, has a complete header, and reproduces its source."""
 
 import re
 
@@ -13,7 +13,9 @@ from mnistexp.errors import TrainingDiverged
 from mnistexp.experiment import RunResult, run_experiment
 from mnistexp.model import NetworkConfig, build_model
 
-EVERY = [f"{group}={name}" for group in EXPERIMENT_GROUPS for name in list_groups().get(group, [])]
+EXPERIMENTS = [
+    f"{group}={name}" for group in EXPERIMENT_GROUPS for name in list_groups().get(group, [])
+]
 
 
 def config_of(experiment: str, *overrides: str) -> Config:
@@ -24,10 +26,10 @@ def run(experiment: str, *overrides: str) -> RunResult:
     return run_experiment(*compose_config([experiment, *overrides, "tracking=none"]))
 
 
-@pytest.mark.parametrize("experiment", EVERY)
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_runs_two_steps(experiment: str) -> None:
     small = ["data.train_size=600", "data.validation_size=200", "data.test_slice=[0,200]"]
-    small += ["dashboard=off"]  # A picture of each would take longer than the two steps.
+    small += ["dashboard=off"]  # Drawing the panels takes longer than two steps.
     if not config_of(experiment).unused_sections:
         small += ["train.epochs=null", "train.steps=2"]
     result = run(experiment, *small)
@@ -35,8 +37,8 @@ def test_every_experiment_runs_two_steps(experiment: str) -> None:
     assert result.expectation_result == "not judged"
 
 
-@pytest.mark.parametrize("experiment", EVERY)
-def test_every_experiment_opens_with_what_a_reader_wants_to_know(experiment: str) -> None:
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_file_starts_with_its_command_time_expectation_and_source(experiment: str) -> None:
     group, name = experiment.split("=")
     text = (package_folder("experiments") / group / f"{name}.yaml").read_text()
     header = text.partition("defaults:")[0]
@@ -72,7 +74,7 @@ def test_networks_have_the_parameters_of_their_source(experiment: str, parameter
     assert sum(int(np.prod(weight.shape)) for weight in network.trainable_weights) == parameters
 
 
-def test_the_lab_is_as_its_source() -> None:
+def test_settings_of_the_lab_equal_those_of_its_source() -> None:
     config = config_of("lab=2_1_five_layers_relu_decay")
     assert (config.data.validation_size, config.data.scale) == (0, 256.0)
     assert (config.train.steps, config.train.batch_size) == (10_000, 100)
@@ -91,7 +93,7 @@ def test_the_lab_is_as_its_source() -> None:
     assert (hidden.bias_initializer, logits.bias_initializer) == (0.1, "zeros")  # type: ignore[union-attr]
 
 
-def test_batch_normalisation_is_as_its_source() -> None:
+def test_batch_normalisation_of_the_lab_equals_that_of_its_source() -> None:
     expected = {
         "4_0_batchnorm_sigmoid": (0.998, True, 0.0),
         "4_1_batchnorm_relu": (0.999, False, 0.1),
@@ -107,35 +109,35 @@ def test_batch_normalisation_is_as_its_source() -> None:
             assert order.index(f"norm{number}") == order.index(f"activation{number}") - 1
 
 
-def test_the_practical_drops_before_every_dense_layer_the_input_included() -> None:
+def test_the_practical_has_dropout_before_every_dense_layer() -> None:
     names = [l.name for l in build_model(network_config("practical=4_five_layers_dropout")).layers]  # noqa: E741
     for number, dense in enumerate(("hidden1", "hidden2", "hidden3", "hidden4", "logits")):
         assert names[names.index(dense) - 1] == f"dropout{number}"
 
 
-def test_softmax_reaches_its_interval_for_real(mnistexp: Command) -> None:
+def test_softmax_reaches_its_expected_accuracy(mnistexp: Command) -> None:
     outcome = mnistexp("lab=1_0_softmax")
     assert outcome.exit_code == 0
     assert re.search(r"^expected +0.9150 to 0.9260: met", outcome.out, re.MULTILINE)
 
 
-def test_an_altered_experiment_is_not_judged(mnistexp: Command) -> None:
+def test_an_experiment_with_altered_settings_is_not_judged(mnistexp: Command) -> None:
     out = mnistexp("lab=1_0_softmax", "train.steps=10", "seed=3", "device=cpu").out
     assert re.search(r"^expected .*: not judged", out, re.MULTILINE)
 
 
-def test_weights_at_zero_in_a_deep_net_stay_at_a_tenth() -> None:
+def test_a_deep_network_with_zero_weights_stays_at_an_accuracy_of_a_tenth() -> None:
     result = run("failure_modes=zero_weights", "train.steps=300")
     assert result.metrics["test_accuracy"] == pytest.approx(0.1, abs=0.02)
     assert result.history.last("train_loss") == pytest.approx(np.log(10), abs=0.02)
 
 
-def test_log_of_zero_runs_into_nan_and_says_so() -> None:
+def test_the_naive_cross_entropy_diverges_with_a_hint() -> None:
     with pytest.raises(TrainingDiverged, match=r"the loss became nan at step \d+.*train.loss="):
-        run("failure_modes=log_of_zero")
+        run("failure_modes=naive_cross_entropy")
 
 
-def test_a_learning_rate_that_is_too_high_is_noisy() -> None:
+def test_a_high_learning_rate_makes_the_accuracy_noisy() -> None:
     def noise(experiment: str) -> float:
         result = run(experiment, "train.steps=1500", "train.evaluate_every=50")
         return float(np.std(list(result.history["test_accuracy"].values())[-15:]))
@@ -143,7 +145,7 @@ def test_a_learning_rate_that_is_too_high_is_noisy() -> None:
     assert noise("failure_modes=high_learning_rate") > 2 * noise("lab=2_1_five_layers_relu_decay")
 
 
-def test_overfitting_shows_as_a_rising_test_loss() -> None:
+def test_overfitting_raises_the_test_loss() -> None:
     result = run("failure_modes=overfitting", "train.steps=6000")
     losses = list(result.history["test_loss"].values())
     assert losses[-1] > 1.1 * min(losses)
@@ -151,7 +153,7 @@ def test_overfitting_shows_as_a_rising_test_loss() -> None:
     assert np.mean(last) > 0.998
 
 
-def test_dropout_keeps_the_test_loss_down() -> None:
+def test_dropout_lowers_the_test_loss() -> None:
     dropped = run("lab=2_2_five_layers_dropout", "train.steps=6000").history.last("test_loss")
     overfit = run("failure_modes=overfitting", "train.steps=6000").history.last("test_loss")
     assert dropped is not None

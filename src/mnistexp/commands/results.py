@@ -1,4 +1,4 @@
-"""`mnistexp results`: the table of what the experiments reached, from the runs in the store."""
+"""`mnistexp results`: the results of the experiments as a page, from the runs in the store."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 MAX_SEEDS = 10
-"""Seeds from 0 that are looked for in the store."""
+"""Runs of the seeds 0 to 9 are read from the store."""
 
 
 def results(
@@ -14,17 +14,20 @@ def results(
         Path | None, typer.Option("--output", "-o", help="The Markdown file. Default: print it.")
     ] = None,
 ) -> None:
-    """Write what the experiments reached, from the runs in the store; nothing is trained."""
+    """Write the results of the experiments from the runs in the store. Nothing is trained."""
     from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
     from mnistexp.errors import InputError
-    from mnistexp.verification import find_experiments, plan, reached
-    from mnistexp.verification.results_page import results_page
+    from mnistexp.verification import collect_results, find_experiments, plan_runs
+    from mnistexp.verification.results_page import format_results_page
 
     shipped = [group for group in EXPERIMENT_GROUPS if group in list_groups() and group != "user"]
-    found = reached(plan(find_experiments(shipped), MAX_SEEDS))
+    found = collect_results(plan_runs(find_experiments(shipped), MAX_SEEDS))
     if not found:
-        raise InputError("no run of an experiment is in the store: mnistexp verify lab makes some")
-    page = results_page(found)
+        raise InputError(
+            "results: expected runs of experiments in the store. Received: none. "
+            "Run some: mnistexp verify lab"
+        )
+    page = format_results_page(found)
     if output is None:
         typer.echo(page)
     else:

@@ -1,11 +1,19 @@
-"""Whether experiments reach what their files expect."""
+"""Whether experiments reach the results that their files expect."""
 
-from mnistexp.verification.verification import (
-    Reached,
+from mnistexp.verification.verify import (
+    ExperimentResult,
+    PlannedRun,
+    collect_results,
     find_experiments,
-    plan,
-    reached,
-    verify,
+    plan_runs,
+    run_missing,
 )
 
-__all__ = ["Reached", "find_experiments", "plan", "reached", "verify"]
+__all__ = [
+    "ExperimentResult",
+    "PlannedRun",
+    "collect_results",
+    "find_experiments",
+    "plan_runs",
+    "run_missing",
+]

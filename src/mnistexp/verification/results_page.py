@@ -1,10 +1,10 @@
-"""The results of the experiments as a page, from the runs in the store."""
+"""The results of the experiments as a Markdown page."""
 
 from collections.abc import Sequence
 from itertools import groupby
 
 from mnistexp.tables import Column, Table
-from mnistexp.verification import Reached
+from mnistexp.verification import ExperimentResult
 
 HEADER = """\
 # Results of the experiments
@@ -29,34 +29,34 @@ COLUMNS = (
 )
 
 
-def results_page(reached: Sequence[Reached]) -> str:
-    """The page in Markdown: a table for each group of experiments."""
+def format_results_page(results: Sequence[ExperimentResult]) -> str:
+    """Return the page: a table and notes for each group of experiments."""
     sections = [
         f"\n## `{group}`\n\n{_table(members)}{_notes(members)}"
         for group, members in (
             (group, list(members))
-            for group, members in groupby(reached, key=lambda r: r.experiment.partition("=")[0])
+            for group, members in groupby(results, key=lambda r: r.experiment.partition("=")[0])
         )
     ]
-    return HEADER.format(machine=_machine(reached)) + "".join(sections)
+    return HEADER.format(machine=_machine(results)) + "".join(sections)
 
 
-def _table(reached: Sequence[Reached]) -> str:
+def _table(results: Sequence[ExperimentResult]) -> str:
     columns = [Column(title, is_text=True) for title in COLUMNS]
-    return Table(columns, [_row(result) for result in reached]).to_markdown() + "\n"
+    return Table(columns, [_row(result) for result in results]).to_markdown() + "\n"
 
 
-def _notes(reached: Sequence[Reached]) -> str:
-    """What is known of differences to the claims."""
+def _notes(results: Sequence[ExperimentResult]) -> str:
+    """The reasons for differences between results and claims, as far as they are known."""
     notes = [
         f"- `{result.experiment.partition('=')[2]}`: {result.expectation.note}\n"
-        for result in reached
+        for result in results
         if result.expectation.note
     ]
     return "".join(["\n", *notes]) if notes else ""
 
 
-def _row(result: Reached) -> tuple[str, ...]:
+def _row(result: ExperimentResult) -> tuple[str, ...]:
     name = f"`{result.experiment.partition('=')[2]}`"
     shortened = " ".join(result.expectation.shortened)
     parameters = result.median("num_parameters")
@@ -65,7 +65,7 @@ def _row(result: Reached) -> tuple[str, ...]:
         f"{name}<br>`{shortened}`" if shortened else name,
         result.expectation.claim,
         str(result.expectation),
-        result.mean_and_std("test_accuracy") if result.test_accuracies else "diverged",
+        result.accuracy_text,
         str(len(result.runs)),
         "met" if result.is_met else "**missed**",
         result.mean_and_std("test_accuracy_max"),
@@ -74,6 +74,6 @@ def _row(result: Reached) -> tuple[str, ...]:
     )
 
 
-def _machine(reached: Sequence[Reached]) -> str:
-    devices = {run.tags["device"] for result in reached for run in result.runs}
+def _machine(results: Sequence[ExperimentResult]) -> str:
+    devices = {run.tags["device"] for result in results for run in result.runs}
     return f" on {' and '.join(sorted(devices))}"
