@@ -114,7 +114,7 @@ def test_a_report_of_named_runs_has_those(
     page.goto(f"file://{tmp_path}/lab.html")
     names = pd.Series(column(page, "name"))
     assert names.tolist() == ["lab.1_0_softmax", "lab.1_1_two_layers_sigmoid"]
-    expect(page.get_by_text("must not choose a model")).to_be_visible()
+    expect(page.get_by_text("must not select a model")).to_be_visible()
 
 
 def test_a_wrong_place_for_the_page_is_told(mnistexp: Command) -> None:

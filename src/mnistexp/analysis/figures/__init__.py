@@ -1,4 +1,4 @@
-"""Pictures, drawn by matplotlib without a display."""
+"""Figures of runs, drawn by matplotlib without a display."""
 
 from mnistexp.analysis.figures.comparison import (
     draw_curves,

@@ -1,4 +1,4 @@
-"""Pictures of many runs beside each other."""
+"""Figures that compare runs."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,12 @@ Curve = Sequence[tuple[int, float]]
 MAX_LABELS = 20
 MANY_VALUES = 100
 START = 0.05
-"""The share of many values that is the start of a training."""
+"""The fraction of values that counts as the start of training."""
 MAX_LABEL_LENGTH = 40
 
 
 def draw_learning_curves(metric: str, curves: Mapping[str, Sequence[Curve]]) -> "Figure":
-    """A metric over the steps: a line for each name, its seeds folded to mean ± std.
+    """Draw a metric over the steps: a line for each name, mean ± std over its seeds.
 
     Args:
         metric: its name, which labels the axis.
@@ -37,7 +37,7 @@ def draw_learning_curves(metric: str, curves: Mapping[str, Sequence[Curve]]) -> 
 
 
 def draw_curves(history: "pandas.DataFrame", runs: Mapping[str, Sequence[str]]) -> "Figure":
-    """The curves of runs: accuracy and loss in a panel each, on validation else test images.
+    """Draw accuracy and loss of runs, on validation images, else on test images.
 
     Args:
         history: of `load_history`.
@@ -68,7 +68,7 @@ def _draw_metric(
 
 
 def _cut_off_the_start(axes: "Axes", values: np.ndarray, rises: bool) -> None:
-    """The first few values lie so far off that all others would look alike beside them."""
+    """Limit the axis: the first values are so extreme that the others would look equal."""
     if len(values) < MANY_VALUES:
         return
     low, high = np.quantile(values, (START, 1) if rises else (0, 1 - START))
@@ -79,7 +79,7 @@ def _cut_off_the_start(axes: "Axes", values: np.ndarray, rises: bool) -> None:
 def draw_metric_by_parameter(
     rows: "pandas.DataFrame", parameters: Sequence[str], metric: str
 ) -> "Figure":
-    """The final metric of every recipe against each parameter, with error bars over the seeds.
+    """Draw the final metric of each seed group against each parameter, with error bars.
 
     Args:
         rows: of a `Comparison`, with the columns `{metric}_mean` and `{metric}_std`.
@@ -110,7 +110,7 @@ def draw_metric_by_parameter(
 
 
 def _positions(values: Sequence[Any]) -> tuple[list[float], list[str]]:
-    """Where values stand on an axis: numbers at their value, other words at a place each."""
+    """Return positions on an axis: numbers by value, texts at equal distances with labels."""
     try:
         return [float(value) for value in values], []
     except (ValueError, TypeError):
@@ -120,7 +120,7 @@ def _positions(values: Sequence[Any]) -> tuple[list[float], list[str]]:
 
 
 def _draw_seeds(axes: "Axes", name: str, seeds: Sequence[Curve], colour: str) -> None:
-    """Seeds that were measured at the same steps folded, others by themselves."""
+    """Draw the mean of seeds that were measured at the same steps, others separately."""
     steps = {tuple(step for step, _ in curve) for curve in seeds}
     if len(seeds) > 1 and len(steps) == 1:
         _draw_folded(axes, name, seeds, colour)

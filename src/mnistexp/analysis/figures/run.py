@@ -1,4 +1,4 @@
-"""Pictures of one run: how it learned, where it errs, and what its first layer looks for."""
+"""Figures of one run: learning curves, errors, calibration and first layer."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ MAX_MISTAKES = 60
 MISTAKES_A_LINE = 10
 MAX_UNITS = 100
 FEW_POINTS = 20
-"""So many points of a curve are marked, since one alone would not be seen."""
+"""Curves of fewer points get markers, because a single point has no line."""
 STYLES = {"train": ("tab:blue", 0.8), "val": ("tab:green", 1.6), "test": ("tab:red", 1.6)}
 """Colour and width of the curve of each split."""
 
@@ -25,13 +25,13 @@ STYLES = {"train": ("tab:blue", 0.8), "val": ("tab:green", 1.6), "test": ("tab:r
 def draw_run(
     history: History, test: Split, probabilities: np.ndarray, weights: np.ndarray | None
 ) -> "Iterator[tuple[str, Figure]]":
-    """All pictures of a run that has ended.
+    """Draw all figures of a run that has ended.
 
     Args:
         history: of its training.
         test: the images that it was tested on.
-        probabilities: what it makes of them, [num_images, 10].
-        weights: of the first layer, [num_units, height, width]; None if they are no pictures.
+        probabilities: predicted for them, [num_images, 10].
+        weights: of the first layer, [num_units, height, width]; None if they cannot be drawn.
 
     Yields:
         (name, figure).
@@ -46,7 +46,7 @@ def draw_run(
 
 
 def draw_training(history: History) -> "Figure":
-    """Accuracy and loss of every split over the steps, and the learning rate below."""
+    """Draw accuracy and loss of every split over the steps, and the learning rate below."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 6), layout="constrained")
@@ -72,7 +72,7 @@ def draw_training(history: History) -> "Figure":
 
 
 def draw_confusion_matrix(labels: np.ndarray, probabilities: np.ndarray) -> "Figure":
-    """How many images of each digit were taken for which, the errors coloured.
+    """Draw how many images of each digit were classified as which; errors are colored.
 
     Args:
         labels: [num_images]. probabilities: [num_images, 10].
@@ -96,7 +96,7 @@ def draw_confusion_matrix(labels: np.ndarray, probabilities: np.ndarray) -> "Fig
 
 
 def draw_mistakes(test: Split, probabilities: np.ndarray) -> "Figure":
-    """The images that it gets wrong, the surest errors first: true → computed, and how sure."""
+    """Draw misclassified images, the most confident first: true → computed, confidence."""
     computed = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
     wrong = np.flatnonzero(computed != test.labels)
@@ -116,7 +116,7 @@ def draw_mistakes(test: Split, probabilities: np.ndarray) -> "Figure":
 
 
 def draw_first_layer(weights: np.ndarray) -> "Figure":
-    """The weights of each unit or filter as an image: red for positive, blue for negative.
+    """Draw the weights of each unit or filter: red for positive, blue for negative.
 
     Args:
         weights: [num_units, height, width].
@@ -136,7 +136,7 @@ def draw_first_layer(weights: np.ndarray) -> "Figure":
 
 
 def draw_reliability(labels: np.ndarray, probabilities: np.ndarray) -> "Figure":
-    """How often it is right where it is so sure; on the diagonal it is as sure as it should be.
+    """Draw accuracy against confidence; on the diagonal the confidence is right.
 
     Args:
         labels: [num_images]. probabilities: [num_images, 10].

@@ -1,4 +1,4 @@
-"""Optuna's own pictures of a study."""
+"""Optuna's figures of a study."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def draw_study(study: "Study", objectives: Sequence[str]) -> Iterator[tuple[str, "Figure"]]:
-    """History, importance and parallel coordinates for each objective, and the Pareto front.
+    """Draw history, importance and parallel coordinates for each objective, and the Pareto front.
 
-    A picture that the trials are too few or too alike for is left out.
+    Figures that need more trials, or trials that differ more, are left out.
 
     Yields:
         (name, figure).
@@ -40,7 +40,7 @@ def draw_study(study: "Study", objectives: Sequence[str]) -> Iterator[tuple[str,
 
 
 def _quietly(draw: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
-    """Optuna calls its pictures experimental, and few trials few; both are seen anyway."""
+    """Ignore Optuna's warnings about experimental functions and few trials."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return draw(*arguments, **settings)

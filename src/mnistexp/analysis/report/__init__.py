@@ -1,4 +1,4 @@
-"""Runs compared on one page that needs nothing else: `build_report`."""
+"""A comparison of runs as one HTML page."""
 
 from mnistexp.analysis.report.page import MAX_DETAILS, build_report
 

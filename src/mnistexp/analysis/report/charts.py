@@ -1,4 +1,4 @@
-"""The interactive charts of a report, by Plotly."""
+"""Interactive charts of a report, drawn by Plotly."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 MAX_POINTS = 400
-"""Of a curve; a screen shows no more."""
+"""Points of a curve. A screen cannot show more."""
 COSTS = {"seconds": "seconds", "num_parameters": "parameters"}
 
 
 def draw_curves(groups: Sequence[SeedGroup], history: "pandas.DataFrame") -> "Figure":
-    """Every metric over the steps, a line each seed; a menu chooses the metric.
+    """Draw each metric over the steps, a line for each seed; a menu selects the metric.
 
     A click on a name of the legend hides or shows the seeds of a group.
     """
@@ -59,7 +59,7 @@ def draw_curves(groups: Sequence[SeedGroup], history: "pandas.DataFrame") -> "Fi
 
 
 def draw_costs(groups: Sequence[SeedGroup], metric: str) -> "Figure":
-    """The metric against time and against parameters, a point each seed."""
+    """Draw the metric against time and number of parameters, a point for each seed."""
     from plotly.graph_objects import Scatter
     from plotly.subplots import make_subplots
 
@@ -87,7 +87,7 @@ def draw_costs(groups: Sequence[SeedGroup], metric: str) -> "Figure":
 
 
 def draw_parallel_coordinates(groups: Sequence[SeedGroup], metric: str) -> "Figure":
-    """Each run as a line through its settings to what it reached; axes can be dragged to filter."""
+    """Draw each run as a line through its settings and metrics; dragging on an axis filters."""
     import pandas
     from plotly.graph_objects import Figure, Parcoords
 
@@ -108,7 +108,7 @@ def draw_parallel_coordinates(groups: Sequence[SeedGroup], metric: str) -> "Figu
 
 
 def _axis(title: str, values: Sequence[Any]) -> Mapping[str, Any]:
-    """Numbers at their value, words at a place each."""
+    """Return an axis: numbers by value, texts at equal distances."""
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return {"label": title, "values": [float(value) for value in values]}
     words = list(dict.fromkeys(map(str, values)))

@@ -1,4 +1,4 @@
-"""The page itself: what it is made of, and the template that holds it together."""
+"""Build the HTML page of a report."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -25,19 +25,19 @@ PICTURES = {
     "reliability": "Reliability",
     "first_layer": "First layer",
 }
-"""Of each run, those that are shown."""
+"""The figures of a run that the page shows, with their headings."""
 MAX_DETAILS = 24
-"""Recipes whose pictures and configs are shown; the others are in the table and the charts."""
+"""Seed groups with figures and config; the others are in the table and the charts only."""
 CHART_SETTINGS: Mapping[str, Any] = {"displaylogo": False, "responsive": True}
 
 
 def build_report(groups: Sequence[SeedGroup], title: str, command: str, store: RunStore) -> str:
-    """A page of HTML: leaderboard, curves, costs, parallel coordinates, pictures and configs.
+    """Return an HTML page: leaderboard, curves, costs, parallel coordinates, figures and configs.
 
-    All that it needs is inside, so it can be read without a network and sent to others.
+    The page needs no other file and no network.
 
     Args:
-        groups: at least one. title: what is compared. command: that made the page.
+        groups: at least one. title: what is compared. command: the command line.
         store: of the runs.
     """
     from jinja2 import Environment
@@ -76,7 +76,7 @@ def _html(figure: "Figure") -> str:
 
 
 def _details(group: SeedGroup, metric: str, store: RunStore) -> Mapping[str, Any]:
-    """Pictures and config of one run: where a group has several seeds, the first."""
+    """Return figures and config of one run, that of the smallest seed."""
     run = group.runs.sort_values("seed").iloc[0]
     run_id = str(run["run_id"])
     pictures = {
