@@ -111,4 +111,4 @@ def test_a_setting_has_its_description_and_default() -> None:
     settings = SCHEMAS["experiment"]["$defs"]["TrainConfig"]["properties"]
     assert settings["batch_size"]["default"] == 100
     assert settings["batch_size"]["description"].startswith("Images per step.")
-    assert SCHEMAS["model"]["properties"]["layers"]["description"].startswith("From the image")
+    assert SCHEMAS["model"]["properties"]["layers"]["description"].startswith("The layers")
