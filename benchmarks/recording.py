@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
 from mnistexp.config.compose import compose_config
-from mnistexp.dashboard import Header, RecordingConfig, recorded
-from mnistexp.dashboard.recorded_run import DPI, SIZE_INCHES, RecordedRun
+from mnistexp.dashboard import Header, RecordingConfig, record_training
+from mnistexp.dashboard.recorded_run import RecordedRun
 from mnistexp.data import load_data
 from mnistexp.learner import build_learner
 from mnistexp.train import Monitors
@@ -30,7 +31,7 @@ NUM_PICTURES = 60
 
 @dataclass(frozen=True)
 class Case:
-    """A recipe, the steps of a block, and how many pairs of blocks are compared."""
+    """A run. block: steps of a block. pairs: how many pairs of blocks are compared."""
 
     settings: tuple[str, ...]
     block: int
@@ -42,7 +43,7 @@ class Case:
 
     @property
     def steps(self) -> int:
-        """With a pair at the start that is left out, as it compiles."""
+        """All steps. The first pair of blocks is not compared, because it includes compilation."""
         return 2 * self.block * (self.pairs + 1)
 
 
@@ -56,40 +57,42 @@ CASES = [
 
 
 def block_seconds(case: Case, file: Path) -> np.ndarray:
-    """Of each block but the first two, [pairs, 2]: not recorded, and recorded in the file."""
+    """Train, and write a recording of every other block to `file`.
+
+    Returns:
+        Seconds of the blocks without and with recording, [pairs, 2].
+    """
     from mnistexp.train import snapshot_callback
 
     ends = []
 
-    class InTurn(snapshot_callback.SnapshotCallback):
-        """Observes every other block."""
+    class AlternatingCallback(snapshot_callback.SnapshotCallback):
+        """Records every other block."""
 
         def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
             assert logs is not None
-            block, rest = divmod(int(logs["step"]) - 1, case.block)
+            block, step_of_block = divmod(int(logs["step"]) - 1, case.block)
             if block % 2 == 1:
                 super().on_train_batch_end(batch, logs)
-            if rest == case.block - 1:
-                if self._looking is not None:
-                    self._looking.result()  # What was begun in a block belongs to it.
+            if step_of_block == case.block - 1:
                 ends.append(time.perf_counter())
 
     config, _ = compose_config([*case.settings, f"train.steps={case.steps}", "tracking=none"])
     data = load_data(config.data)
-    settings = config.data.model_dump(mode="json")
-    header = Header(case.name, None, case.steps, config.train.batch_size, settings, data.digest)
-    observe, snapshot_callback.SnapshotCallback = snapshot_callback.SnapshotCallback, InTurn  # type: ignore[misc]
-    try:
-        with recorded(RecordingConfig(type="record"), file, header, lambda _: None) as watched:
-            learner = build_learner(config, data)
-            learner.fit(data, lambda *_: None, Monitors(watched.recorder))
-    finally:
-        snapshot_callback.SnapshotCallback = observe  # type: ignore[misc]
+    data_settings = config.data.model_dump(mode="json")
+    header = Header(
+        case.name, None, case.steps, config.train.batch_size, data_settings, data.digest
+    )
+    with (
+        patch.object(snapshot_callback, "SnapshotCallback", AlternatingCallback),
+        record_training(RecordingConfig(type="record"), file, header, lambda _: None) as handle,
+    ):
+        build_learner(config, data).fit(data, lambda *_: None, Monitors(handle.recorder))
     return np.diff(ends)[1:].reshape(case.pairs, 2)
 
 
 def row(case: Case, file: Path) -> str:
-    """A line of the table; leaves a recording in the file."""
+    """Measure a case, write its recording to `file`, and return a row of the table."""
     seconds = block_seconds(case, file)
     low, median, high = np.quantile(seconds[:, 1] / seconds[:, 0], (0.25, 0.5, 0.75))
     size = file.stat().st_size / (case.steps / 2) * FULL_LENGTH / 1e6
@@ -100,19 +103,16 @@ def row(case: Case, file: Path) -> str:
 
 
 def pictures_per_second(file: Path) -> float:
-    """How fast a viewer draws the six panels towards the end of a recording."""
-    from matplotlib.figure import Figure
+    """Return how many of the last frames of a recording are drawn per second."""
+    from mnistexp.dashboard.figure import DashboardFigure
 
-    from mnistexp.dashboard.viewer_session import ViewerSession
-    from mnistexp.dashboard.web_app import _draw
-
-    film = RecordedRun(file)
-    show = ViewerSession(Figure(figsize=SIZE_INCHES, dpi=DPI), film, speed=None)
-    last = len(film.recording.moments)
+    recorded_run = RecordedRun(file)
+    figure = DashboardFigure(recorded_run)
+    end = recorded_run.last_index + 1
     begin = time.perf_counter()
-    for index in range(last - NUM_PICTURES, last):
-        show.panels.show(index)
-        _draw(show)
+    for index in range(end - NUM_PICTURES, end):
+        figure.draw_frame(index)
+        figure.to_png()
     return NUM_PICTURES / (time.perf_counter() - begin)
 
 

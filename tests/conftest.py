@@ -15,6 +15,7 @@ import pytest
 from support import CHROMIUM, FEW_STEPS, Command, CommandResult, TrackedRun, run_command
 
 from mnistexp.config.compose import compose_config
+from mnistexp.dashboard.recorded_run import RecordedRun
 from mnistexp.experiment import run_experiment
 
 if TYPE_CHECKING:
@@ -82,6 +83,13 @@ def recorded_run(tmp_path_factory: pytest.TempPathFactory) -> TrackedRun:
         *("train.log_every=20", "train.evaluate_every=100", "train.evaluate_on=[test]"),
         *("data.train_size=2000", "tracking.log_model=false", "tracking.run_name=recorded"),
     )
+
+
+@pytest.fixture
+def opened_run(recorded_run: TrackedRun) -> RecordedRun:
+    """The recording of `recorded_run`: 11 frames, of which 3 have a test evaluation."""
+    assert recorded_run.result.recording is not None
+    return RecordedRun(recorded_run.result.recording)
 
 
 @pytest.fixture(scope="session")

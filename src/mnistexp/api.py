@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnistexp.analysis.find_recording import find_recording
+from mnistexp.analysis.find_recording import find_recorded_run
 from mnistexp.analysis.run_tables import open_run_store
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config import Config
-from mnistexp.dashboard import draw_recording
+from mnistexp.dashboard.recorded_run import RecordedRun
 from mnistexp.errors import RecordingError
 from mnistexp.experiment import run_experiment
 from mnistexp.tracking import DEFAULT_EXPERIMENT
 
 if TYPE_CHECKING:
     import pandas
-    from matplotlib.figure import Figure
+
+    from mnistexp.dashboard.figure import DashboardFigure
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def watch(
     *,
     experiment: str = DEFAULT_EXPERIMENT,
     uri: str | None = None,
-) -> "Figure":
+) -> "DashboardFigure":
     """Draw the six panels of a run, as they are now or were at its end.
 
     Args:
@@ -80,9 +81,15 @@ def watch(
     Raises:
         InputError: there is no such run, it was not recorded, or nothing is recorded yet.
     """
+    from mnistexp.dashboard.figure import DashboardFigure
+
     if not isinstance(run, Result):
         name = None if run is None else os.fspath(run)
-        return draw_recording(find_recording(name, open_run_store(experiment, uri)))
-    if run.recording is None:
+        recorded_run = find_recorded_run(name, open_run_store(experiment, uri))
+    elif run.recording is None:
         raise RecordingError("this run was not recorded: run it with dashboard=record")
-    return draw_recording(run.recording)
+    else:
+        recorded_run = RecordedRun(run.recording)
+    figure = DashboardFigure(recorded_run)
+    figure.draw_frame(recorded_run.last_index, status=recorded_run.recording.fault)
+    return figure

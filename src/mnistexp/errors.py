@@ -39,6 +39,10 @@ class StoreError(MnistexpError):
     """The tracking store failed during a run."""
 
 
+class PortError(InputError):
+    """A port of this computer is in use."""
+
+
 class RecordingError(InputError):
     """A recording of a training cannot be found, read or shown."""
 

@@ -1,8 +1,7 @@
-"""Whole processes: a killed training, the page in a real browser, a window on a real display."""
+"""The viewer in a real browser, with real trainings in processes of their own."""
 
+import io
 import json
-import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,79 +9,45 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import mlflow
 import numpy as np
 import pytest
-from PIL import Image, ImageGrab
-from playwright.sync_api import Browser, Page, sync_playwright
-from support import TrackedRun, start_command
+from PIL import Image
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+from support import TrackedRun, start_command, wait_for_output
 
+from mnistexp.dashboard.figure import PANELS
 from mnistexp.dashboard.recording import Recording
-from mnistexp.dashboard.view import PANELS
 
 pytestmark = pytest.mark.integration
 
-CHROMIUM = "/usr/bin/chromium"
-OPTIONS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-ENDLESS = [
-    *("model=five_layers", "optim=adam", "train.steps=1000000", "train.log_every=20"),
-    *("train.evaluate_every=100", "train.evaluate_on=[test]"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS.split())
-        yield browser
-        browser.close()
+ADDRESS = r"(http://127\.0\.0\.1:\d+)"
+TRAINING = ["model=five_layers", "optim=adam", "train.log_every=20", "train.evaluate_every=100"]
+LONG_TRAINING = [*TRAINING, "train.evaluate_on=[test]", "train.steps=1000000"]
 
 
 @contextmanager
-def watched(folder: Path, *arguments: str) -> Iterator[str]:
-    """The address of the page of `mnistexp watch --web`."""
-    process = start_command(folder, "watch", "--web", *arguments)
+def running_viewer(folder: Path, *arguments: str) -> Iterator[str]:
+    """Start `mnistexp watch`, yield the address of its page, and end it with Ctrl-C."""
+    process = start_command(folder, "watch", *arguments)
     try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:\d+", line)
-        assert found is not None, line
-        yield found[0]
+        yield wait_for_output(process, ADDRESS)
     finally:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
         assert (process.returncode, err) == (0, "")
 
 
-def state(page: Page) -> dict[str, object]:
-    found: dict[str, object] = json.loads(page.evaluate("document.body.dataset.state || '{}'"))
-    return found
-
-
-def wait_for(holds: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
-
-
-def pixels(page: Page) -> np.ndarray:
-    from io import BytesIO
-
-    return np.asarray(Image.open(BytesIO(page.screenshot())).convert("RGB")).astype(int)
-
-
-def press(page: Page, key: str, **expected: object) -> np.ndarray:
-    """Press a key; what is seen when the page is in the state that this should lead to."""
-    page.keyboard.press(key)
-    wait_for(lambda: expected.items() <= state(page).items())
-    return pixels(page)
+@contextmanager
+def page_at_end(browser: Browser, run: TrackedRun, folder: Path) -> Iterator[Page]:
+    """Open the viewer of a run, and wait for the end of its replay."""
+    with running_viewer(folder, recording_of(run), "--speed", "1000", "--no-browser") as address:
+        page = browser.new_page(viewport={"width": 1200, "height": 700})
+        page.goto(address)
+        wait_for(lambda: state(page).get("at_end"))
+        yield page
+        page.close()
 
 
 def recording_of(run: TrackedRun) -> str:
@@ -90,81 +55,122 @@ def recording_of(run: TrackedRun) -> str:
     return str(run.result.recording)
 
 
-def opened(browser: Browser, address: str) -> Page:
-    page = browser.new_page(viewport={"width": 1200, "height": 700})
-    page.goto(address)
-    wait_for(lambda: state(page).get("over"))
-    return page
+def state(page: Page) -> dict[str, object]:
+    """Return the state of the picture that the page shows."""
+    found: dict[str, object] = json.loads(page.evaluate("document.body.dataset.state || '{}'"))
+    return found
 
 
-def test_each_key_changes_what_is_shown(
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not become true in time"
+        time.sleep(0.05)
+
+
+def pixels(page: Page) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(int)
+
+
+def press(page: Page, key: str, **expected: object) -> np.ndarray:
+    """Press a key, wait for the expected state, and return the pixels of the page."""
+    page.keyboard.press(key)
+    wait_for(lambda: expected.items() <= state(page).items())
+    return pixels(page)
+
+
+def changed(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the fraction of pixels that differ."""
+    return float((first != second).any(axis=2).mean())
+
+
+def test_keys_select_panels_that_look_different(
     recorded_run: TrackedRun, browser: Browser, tmp_path: Path
 ) -> None:
-    with watched(tmp_path, recording_of(recorded_run), "--speed", "1000") as address:
-        page = opened(browser, address)
-        seen = [pixels(page)]
+    with page_at_end(browser, recorded_run, tmp_path) as page:
+        pictures = [pixels(page)]
         layouts = {str(number + 1): [name] for number, name in enumerate(PANELS)}
-        layouts |= {"7": ["accuracy", "loss"], "8": ["first_spread", "second_spread"]}
+        layouts |= {"7": ["accuracy", "loss"], "8": ["first_quantiles", "second_quantiles"]}
         layouts |= {"9": ["batch", "test"]}
         for key, panels in layouts.items():
-            seen.append(press(page, key, panels=panels))
-        for number, picture in enumerate(seen):
-            others = seen[:number]
-            assert all((picture != other).any(axis=2).mean() > 0.01 for other in others)
+            pictures.append(press(page, key, panels=panels))
+        for number, picture in enumerate(pictures):
+            assert all(changed(picture, other) > 0.01 for other in pictures[:number])
         for key in ("0", "Escape"):
             press(page, "1", panels=["accuracy"])
-            assert (press(page, key, panels=list(PANELS)) == seen[0]).all()
-        helped = press(page, "?", help=True)
-        assert (helped != seen[0]).any(axis=2).mean() > 0.02
-        assert (press(page, "?", help=False) == seen[0]).all()
+            assert (press(page, key, panels=list(PANELS)) == pictures[0]).all()
 
 
-def test_a_box_is_zoomed_into_and_stays(
+def test_a_question_mark_shows_and_hides_all_keys(
     recorded_run: TrackedRun, browser: Browser, tmp_path: Path
 ) -> None:
-    with watched(tmp_path, recording_of(recorded_run), "--speed", "1000") as address:
-        page = opened(browser, address)
-        whole = press(page, "1", panels=["accuracy"])
-        press(page, "o", zooming=True)
-        page.mouse.move(200, 150)
-        page.mouse.down()
-        page.mouse.move(600, 400)
-        assert page.is_visible("#box")
+    with page_at_end(browser, recorded_run, tmp_path) as page:
+        help_box = page.locator("#help")
+        expect(help_box).to_be_hidden()
+        page.keyboard.press("?")
+        expect(help_box).to_be_visible()
+        lines = help_box.inner_text().splitlines()
+        for key in ("1 to 6", "7", "8", "9", "0, Esc", "space", "o", "h", "Ctrl-S", "?"):
+            assert any(line.startswith(f"{key} ") for line in lines)
+        page.keyboard.press("?")
+        expect(help_box).to_be_hidden()
+
+
+def drag(page: Page, start: tuple[int, int], end: tuple[int, int]) -> None:
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*end)
+
+
+def test_a_box_zooms_until_h_is_pressed(
+    recorded_run: TrackedRun, browser: Browser, tmp_path: Path
+) -> None:
+    with page_at_end(browser, recorded_run, tmp_path) as page:
+        unzoomed = press(page, "1", panels=["accuracy"])
+        drag(page, (200, 150), (600, 400))
+        expect(page.locator("#box")).to_be_hidden()  # The key o was not pressed.
+        page.mouse.up()
+        page.keyboard.press("o")
+        expect(page.locator("#message")).to_have_text("Draw a box to zoom in.")
+        drag(page, (200, 150), (600, 400))
+        expect(page.locator("#box")).to_be_visible()
         page.mouse.up()
         wait_for(lambda: state(page)["zoomed"] == ["accuracy"])
+        page.keyboard.press("o")
+        expect(page.locator("#message")).to_be_empty()
         zoomed = pixels(page)
-        assert (zoomed != whole).any(axis=2).mean() > 0.01
+        assert changed(zoomed, unzoomed) > 0.01
         press(page, "0", panels=list(PANELS))
         assert (press(page, "1", panels=["accuracy"]) == zoomed).all()
-        press(page, "o", zooming=False)
-        assert (press(page, "h", zoomed=[]) == whole).all()
+        assert (press(page, "h", zoomed=[]) == unzoomed).all()
 
 
-def test_space_pauses_and_resumes_a_replay(
+def test_space_pauses_and_continues_a_replay_and_starts_it_again(
     recorded_run: TrackedRun, browser: Browser, tmp_path: Path
 ) -> None:
-    moments = Recording(Path(recording_of(recorded_run))).moments
-    seconds = moments[-1].seconds - moments[0].seconds
-    with watched(tmp_path, recording_of(recorded_run), "--speed", str(seconds / 8)) as address:
+    frames = Recording(Path(recording_of(recorded_run))).frames
+    speed = str((frames[-1].seconds - frames[0].seconds) / 8)
+    arguments = [recording_of(recorded_run), "--speed", speed, "--no-browser"]
+    with running_viewer(tmp_path, *arguments) as address:
         page = browser.new_page()
         page.goto(address)
         wait_for(lambda: state(page).get("step"))
         press(page, " ", paused=True)
-        at = state(page)["step"]
+        step = state(page)["step"]
         time.sleep(2)
-        assert state(page)["step"] == at != 200
+        assert state(page)["step"] == step != 200
         press(page, " ", paused=False)
-        wait_for(lambda: state(page)["over"])
+        wait_for(lambda: state(page)["at_end"])
         assert state(page)["step"] == 200
-        page.keyboard.press(" ")  # Plays again.
+        page.keyboard.press(" ")
         wait_for(lambda: state(page)["step"] != 200)
+        page.close()
 
 
-def test_ctrl_s_gives_the_picture(
+def test_ctrl_s_downloads_the_picture(
     recorded_run: TrackedRun, browser: Browser, tmp_path: Path
 ) -> None:
-    with watched(tmp_path, recording_of(recorded_run), "--speed", "1000") as address:
-        page = opened(browser, address)
+    with page_at_end(browser, recorded_run, tmp_path) as page:
         with page.expect_download() as download:
             page.keyboard.press("Control+s")
         assert download.value.suggested_filename == "recorded-step-200.png"
@@ -173,77 +179,112 @@ def test_ctrl_s_gives_the_picture(
         assert picture.size == (2400, 1400)
 
 
-def test_the_page_answers_to_no_other_name_and_no_nonsense(
-    recorded_run: TrackedRun, tmp_path: Path
+def test_a_phone_gets_a_picture_with_its_size_and_resolution(
+    recorded_run: TrackedRun, browser: Browser, tmp_path: Path
 ) -> None:
-    with watched(tmp_path, recording_of(recorded_run)) as address:
-        for request in (
-            Request(address, headers={"Host": "evil.example"}),
-            Request(f"{address}/picture?viewer=a&seen=0&width=x&height=1&ratio=1"),
-            Request(f"{address}/box?viewer=a", data=b"[1]"),
-        ):
-            with pytest.raises(HTTPError, match="HTTP Error 400"):
-                urlopen(request, timeout=10)
+    with page_at_end(browser, recorded_run, tmp_path) as desktop:
+        size: ViewportSize = {"width": 375, "height": 812}
+        phone = browser.new_page(viewport=size, device_scale_factor=2, is_mobile=True)
+        phone.goto(desktop.url)
+        wait_for(lambda: state(phone).get("at_end"))
+        assert phone.evaluate("[picture.naturalWidth, picture.naturalHeight]") == [750, 1624]
+        assert phone.evaluate("document.documentElement.scrollWidth") == 375
+        phone.close()
 
 
-def test_live_opens_a_page_that_many_watch_and_none_stops(browser: Browser, tmp_path: Path) -> None:
-    """Two watch at once, each in its own way; one goes away; the run ends when it is trained."""
-    steps = ["train.steps=6000", "dashboard=live", "dashboard.web=true", "tracking=none"]
-    process = start_command(tmp_path, *ENDLESS[:2], *ENDLESS[3:], *steps)
-    assert process.stdout is not None
-    lines = [process.stdout.readline(), process.stdout.readline()]
-    found = re.search(r"http://127\.0\.0\.1:\d+", "".join(lines))
-    assert found is not None, lines
+def test_a_page_loads_again_when_the_server_has_forgotten_it(
+    recorded_run: TrackedRun, browser: Browser, tmp_path: Path
+) -> None:
+    with page_at_end(browser, recorded_run, tmp_path) as page:
+        press(page, "7", panels=["accuracy", "loss"])
+        page.route("**/picture*", lambda route: route.fulfill(status=404), times=1)
+        wait_for(lambda: state(page).get("panels") == list(PANELS))
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_the_page_opens_in_the_browser_if_there_is_a_display(
+    recorded_run: TrackedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opens: bool
+) -> None:
+    opened = tmp_path / "opened"
+    fake_browser = tmp_path / "browser"
+    fake_browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    fake_browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{fake_browser} %s")
+    monkeypatch.setenv("DISPLAY", ":99")
+    arguments = [recording_of(recorded_run), *([] if opens else ["--no-browser"])]
+    with running_viewer(tmp_path, *arguments) as address:
+        wait_for(lambda: is_answering(address))
+    assert opened.is_file() == opens
+    if opens:
+        assert opened.read_text().strip() == address
+
+
+def is_answering(address: str) -> bool:
+    from urllib.request import urlopen
+
+    with urlopen(address, timeout=30) as response:
+        return bool(response.status == 200)
+
+
+def test_several_pages_follow_a_live_training_and_the_viewer_ends_with_it(
+    browser: Browser, tmp_path: Path
+) -> None:
+    settings = ["train.steps=6000", "dashboard=live", "dashboard.open_browser=false"]
+    process = start_command(tmp_path, *TRAINING, *settings, "tracking=none")
+    address = wait_for_output(process, ADDRESS)
     first, second = browser.new_page(), browser.new_page()
     for page in (first, second):
-        page.goto(found[0])
+        page.goto(address)
         wait_for(lambda page=page: state(page).get("step"))  # type: ignore[misc]
     press(first, "7", panels=["accuracy", "loss"])
     assert state(second)["panels"] == list(PANELS)
-    before = state(first)["step"]
+    step = state(first)["step"]
     second.close()
-    wait_for(lambda: state(first)["step"] != before)
-    wait_for(lambda: state(first)["over"])
+    wait_for(lambda: state(first)["step"] != step)
+    wait_for(lambda: state(first)["at_end"])
     assert state(first)["step"] == 6000
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
-    assert "Watch it again: mnistexp watch" in out
-    wait_for(lambda: first.is_visible("#gone"))
+    assert "mnistexp watch" in out
+    expect(first.locator("#message")).to_have_text(
+        "The viewer has ended. This is its last picture."
+    )
+    first.close()
 
 
-def test_a_held_view_stays_until_it_is_interrupted(browser: Browser, tmp_path: Path) -> None:
-    steps = ["train.steps=200", "dashboard=live", "dashboard.web=true", "dashboard.hold=true"]
-    process = start_command(tmp_path, *ENDLESS[:2], *ENDLESS[3:], *steps, "tracking=none")
-    assert process.stdout is not None
-    lines: list[str] = []
-    while not lines or "The view stays open" not in lines[-1]:
-        lines.append(process.stdout.readline())
-        assert lines[-1], lines
-    found = re.search(r"http://127\.0\.0\.1:\d+", "".join(lines))
-    assert found is not None
+def test_a_held_viewer_stays_open_until_ctrl_c(browser: Browser, tmp_path: Path) -> None:
+    settings = ["dashboard=live", "dashboard.open_browser=false", "dashboard.hold=true"]
+    process = start_command(tmp_path, *TRAINING, *settings, "train.steps=200", "tracking=none")
+    address = wait_for_output(process, ADDRESS)
+    wait_for_output(process, "(The viewer stays open)")
     page = browser.new_page()
-    page.goto(found[0])
+    page.goto(address)
     wait_for(lambda: state(page).get("step") is not None)
+    page.close()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, "")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "Ctrl-C"])
-def test_a_recording_survives_what_ends_the_run(tmp_path: Path, sent: signal.Signals) -> None:
-    process = start_command(tmp_path, *ENDLESS, "dashboard=record", "tracking.log_model=false")
+def test_the_recording_of_a_run_that_was_ended_can_be_shown(
+    tmp_path: Path, sent: signal.Signals
+) -> None:
+    process = start_command(
+        tmp_path, *LONG_TRAINING, "dashboard=record", "tracking.log_model=false"
+    )
     wait_for(lambda: list(tmp_path.glob("runs/*/training.recording")), 120)
     (file,) = tmp_path.glob("runs/*/training.recording")
     live = Recording(file)
-    wait_for(lambda: live.read_new() and len(live.moments) > 20)
+    wait_for(lambda: live.read_new() and len(live.frames) > 20)
     assert live.is_running
     process.send_signal(sent)
     process.communicate(timeout=60)
     recording = Recording(file)
-    assert len(recording.moments) >= len(live.moments)
+    assert len(recording.frames) >= len(live.frames)
     assert not recording.is_running
     if sent == signal.SIGKILL:
-        assert recording.fault in ("it has no end",) or recording.fault.startswith("it is cut")
+        assert recording.fault.startswith(("it has no ending", "it was cut"))
     else:
         assert recording.ending == "KeyboardInterrupt"
         client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
@@ -251,40 +292,6 @@ def test_a_recording_survives_what_ends_the_run(tmp_path: Path, sent: signal.Sig
         names = {item.path for item in client.list_artifacts(run.info.run_id, "dashboard")}
         assert names == {"dashboard/training.recording", "dashboard/training.png"}
     command = [sys.executable, "-m", "mnistexp", "watch", "--save", "end.png"]
-    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "end.png: 1 picture" in shown.stdout
-    assert ("shown up to there" in shown.stderr) == (sent == signal.SIGKILL)
-
-
-@pytest.mark.skipif(shutil.which("Xvfb") is None, reason="needs Xvfb, a display without a screen")
-def test_a_window_opens_where_there_is_a_display(
-    recorded_run: TrackedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    display = subprocess.Popen(
-        ["Xvfb", "-noreset", "-displayfd", "1", "-screen", "0", "1500x900x24"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert display.stdout is not None
-    name = f":{display.stdout.readline().strip()}"
-    monkeypatch.setenv("DISPLAY", name)
-    arguments = [recording_of(recorded_run), "--speed", "1000", "--until-end"]
-
-    def pink() -> float:
-        seen = np.asarray(ImageGrab.grab(xdisplay=name)).astype(int)
-        return float(((seen[..., 0] == 255) & (abs(seen[..., 1] - 200) < 3)).mean())
-
-    try:
-        window = start_command(tmp_path, "watch", *arguments)
-        wait_for(lambda: pink() > 0.005 or window.poll() is not None)
-        assert window.wait(timeout=60) == 0  # It closes at the end of the training.
-        assert window.communicate() == ("", "")
-        held = start_command(tmp_path, "watch", *arguments[:-1])
-        wait_for(lambda: pink() > 0.005)
-        assert held.poll() is None
-        held.terminate()
-        held.communicate()
-    finally:
-        display.terminate()
-        display.communicate()
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "end.png: 1 picture" in result.stdout
+    assert ("It is shown up to there" in result.stderr) == (sent == signal.SIGKILL)

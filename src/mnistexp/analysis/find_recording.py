@@ -1,64 +1,65 @@
-"""Find the recording of a run: its folder, or the artifacts of the run."""
+"""Find the recording of a run: in its folder, or among the artifacts of the run."""
 
-import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mnistexp.analysis.run_selection import select_run
+from mnistexp.dashboard.recorded_run import RecordedRun
 from mnistexp.dashboard.recording import ARTIFACT_FOLDER, RECORDING_NAME, RECORDING_TAG
 from mnistexp.errors import RecordingError
 from mnistexp.tracking import RunRecord, RunStore
 
 
-def find_recording(run: str | None, store: RunStore) -> Path:
-    """Return the file of a recording.
+def find_recorded_run(run: str | None, store: RunStore) -> RecordedRun:
+    """Find and open the recording of a run.
 
     Args:
         run: a run of the store (see `select_run`), the folder of a run, or a recording. Default:
             the newest recording below `runs` in the working folder.
 
     Raises:
-        RecordingError: there is no such file, or the run was not recorded.
+        RecordingError: there is no such file, it cannot be read, or the run was not recorded.
+        DataError: the data cannot be read.
         InputError: the store has no such run.
     """
-    if run is None:
-        return _newest(Path("runs"))
-    path = Path(run)
+    path = Path("runs" if run is None else run)
     if path.is_file():
-        return path
-    if path.is_dir():
-        return _newest(path)
+        return RecordedRun(path)
+    if run is None or path.is_dir():
+        return RecordedRun(_find_newest(path))
     if not store.exists:
         raise RecordingError(
             f"{run}: expected a run of the store, the folder of a run, or a recording. Received: "
             f"no such file, and there is no store at {store.uri}"
         )
-    return _recording_of(select_run(store, run), store)
+    return _open_recording_of(select_run(store, run), store)
 
 
-def _newest(folder: Path) -> Path:
+def _find_newest(folder: Path) -> Path:
     recordings = sorted(folder.rglob(RECORDING_NAME), key=lambda file: file.stat().st_mtime)
     if not recordings:
         raise RecordingError(
-            f"{folder}: expected a recording below it. Received: none. Runs are recorded with "
-            "dashboard=record; or name a run of the store"
+            f"{folder}: expected a folder with a recording below it. Received: none. "
+            "Record a run with dashboard=record, or name a run of the store"
         )
     return recordings[-1]
 
 
-def _recording_of(run: RunRecord, store: RunStore) -> Path:
+def _open_recording_of(run: RunRecord, store: RunStore) -> RecordedRun:
     if RECORDING_TAG not in run.tags:
         raise RecordingError(
             f"{run.run_id}: expected a run that was recorded, with dashboard=record or "
-            "dashboard=live. Received: one that was not"
+            "dashboard=live. Received: a run without a recording"
         )
     file = Path(run.tags[RECORDING_TAG])
     if file.is_file():
-        return file
-    folder = tempfile.mkdtemp(prefix="mnistexp-")
-    downloaded = store.download(run.run_id, f"{ARTIFACT_FOLDER}/{RECORDING_NAME}", folder)
-    if downloaded is None:
-        raise RecordingError(
-            f"{run.run_id}: expected its recording at {file} or among its artifacts. Received: "
-            "none; the run is on another machine, or was killed there"
-        )
-    return downloaded
+        return RecordedRun(file)
+    with TemporaryDirectory(prefix="mnistexp-") as folder:
+        artifact = f"{ARTIFACT_FOLDER}/{RECORDING_NAME}"
+        downloaded = store.download(run.run_id, artifact, folder)
+        if downloaded is None:
+            raise RecordingError(
+                f"{run.run_id}: expected its recording at {file} or among its artifacts. Received: "
+                "none. The run is on another computer, or was killed there"
+            )
+        return RecordedRun(downloaded)  # It is complete, so it is read only once.

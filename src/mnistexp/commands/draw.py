@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from mnistexp.commands.options import Experiment, RunName, Uri, Where
-from mnistexp.commands.ui import check_free
+from mnistexp.commands.serve import load_served_model
+from mnistexp.local_server import address, listen, serve_app
 from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 
@@ -17,17 +18,10 @@ def draw(
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
     """Draw a digit with mouse, pen or finger and see its probabilities. Stop with Ctrl-C."""
-    check_free(port)
+    with listen(port) as listener:
+        trained = load_served_model(model, where, uri, experiment)
+        from mnistexp.inference.drawing_page import build_app
 
-    from mnistexp.analysis.run_selection import select_model
-    from mnistexp.analysis.run_tables import open_run_store
-    from mnistexp.inference import load_model
-    from mnistexp.inference.drawing_page import build_app
-    from mnistexp.local_server import serve_here
-
-    store = open_run_store(experiment, uri)
-    stored = select_model(store, model, where)
-    print(f"{stored.run_name}, run {stored.run_id}: loading …", flush=True)
-    trained = load_model(stored, store)
-    app = build_app(trained, f"{trained.run_name}, run {trained.run_id[:8]}")
-    serve_here(app, port, lambda at: print(f"Draw a digit: {at}  (Ctrl-C to stop)", flush=True))
+        app = build_app(trained, f"{trained.run_name}, run {trained.run_id[:8]}")
+        print(f"Draw a digit: {address(listener)}  (Ctrl-C to stop)", flush=True)
+        serve_app(app, listener)

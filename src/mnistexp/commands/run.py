@@ -115,7 +115,7 @@ def _run(config: Config, source: ConfigSource) -> None:
             print("This is the expected result: the experiment shows a training that diverges.")
         raise
     print_summary(result)
-    result.viewer.stay()
+    result.viewer.wait()
 
 
 def _check_option(argument: str) -> None:

@@ -1,13 +1,13 @@
 """`mnistexp serve`: MLflow's scoring server for a trained model."""
 
-import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mnistexp.commands.options import Experiment, RunName, Uri, Where
-from mnistexp.commands.ui import check_free
+from mnistexp.local_server import address, listen, serve_app
 from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 if TYPE_CHECKING:
@@ -22,29 +22,34 @@ def serve(
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
     """Serve a trained model on 127.0.0.1 with MLflow's scoring server. Stop with Ctrl-C."""
-    check_free(port)
+    with listen(port) as listener, TemporaryDirectory(prefix="mnistexp-serve-") as folder:
+        trained = load_served_model(model, where, uri, experiment)
+        from mnistexp.inference.model_server import build_app
 
+        app = build_app(trained)
+        example = Path(folder) / "seven.json"
+        label = _write_example_request(trained, example)
+        _print_usage(address(listener), example, label)
+        serve_app(app, listener)
+
+
+def load_served_model(model: str, where: str, uri: str | None, experiment: str) -> "TrainedModel":
+    """Load the model of `draw` and `serve`, and print which one it is."""
     from mnistexp.analysis.run_selection import select_model
     from mnistexp.analysis.run_tables import open_run_store
     from mnistexp.inference import load_model
-    from mnistexp.inference.model_server import build_app
-    from mnistexp.local_server import serve_here
 
     store = open_run_store(experiment, uri)
     stored = select_model(store, model, where)
     print(f"{stored.run_name}, run {stored.run_id}: loading …", flush=True)
-    trained = load_model(stored, store)
-    with tempfile.TemporaryDirectory(prefix="mnistexp-serve-") as folder:
-        example = Path(folder) / "seven.json"
-        label = _write_example_request(trained, example)
-        serve_here(build_app(trained), port, lambda at: _print_usage(at, example, label))
+    return load_model(stored, store)
 
 
-def _print_usage(address: str, example: Path, label: int) -> None:
-    print(f"Scoring server: {address}  (Ctrl-C to stop)\nHealth check: curl -f {address}/health")
+def _print_usage(url: str, example: Path, label: int) -> None:
+    print(f"Scoring server: {url}  (Ctrl-C to stop)\nHealth check: curl -f {url}/health")
     print(f"Example request with a test image of a {label}:")
     print(
-        f"curl -s {address}/invocations -H 'Content-Type: application/json' -d @{example}",
+        f"curl -s {url}/invocations -H 'Content-Type: application/json' -d @{example}",
         flush=True,
     )
 

@@ -1,7 +1,6 @@
 """`mnistexp ui`: MLflow's pages on the store that the runs used."""
 
 import os
-import socket
 import sys
 from typing import Annotated
 
@@ -9,9 +8,8 @@ import typer
 
 from mnistexp.commands.options import Experiment, Uri
 from mnistexp.errors import TrackingError
+from mnistexp.local_server import HOST, listen
 from mnistexp.tracking.config import DEFAULT_EXPERIMENT
-
-HOST = "127.0.0.1"
 
 
 def ui(
@@ -27,20 +25,11 @@ def ui(
     if store.startswith("http"):
         typer.echo(f"The runs are on a server: open {redact_password(store)}")
         return
-    check_free(port)
+    listen(port).close()  # Report a port that is in use before MLflow loads.
     typer.echo(f"MLflow UI of {redact_password(store)}. Ctrl-C ends it")
     typer.echo(_runs_url(f"http://{HOST}:{port}", uri, experiment))
     sys.stdout.flush()
-    arguments = [
-        "--backend-store-uri",
-        store,
-        "--host",
-        HOST,
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-    ]
+    arguments = ["--backend-store-uri", store, "--host", HOST, "--port", str(port), "--workers=1"]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *arguments])
 
 
@@ -54,20 +43,3 @@ def _runs_url(server: str, uri: str | None, experiment: str) -> str:
         return server
     # Without the parameter, MLflow opens its pages for language models.
     return f"{server}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
-
-
-def check_free(port: int) -> None:
-    """Refuse a port of 127.0.0.1 that is taken.
-
-    Raises:
-        TrackingError: it is.
-    """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise TrackingError(
-                f"--port: expected a free port. Received: {port} ({error.strerror}). "
-                f"Try --port {port + 1}"
-            ) from error

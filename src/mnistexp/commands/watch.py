@@ -1,4 +1,4 @@
-"""`mnistexp watch`: the six panels of a run that trains, or the replay of one that did."""
+"""`mnistexp watch`: show the six panels of a run, during its training or afterwards."""
 
 import sys
 from pathlib import Path
@@ -18,59 +18,63 @@ def watch(
         str | None,
         typer.Argument(
             help="A run (id, name, experiment, best), its folder, or a recording. "
-            "Default: the newest one here.",
+            "Default: the newest recording below runs/.",
             autocompletion=complete_runs,
         ),
     ] = None,
-    web: Annotated[
-        bool, typer.Option("--web", help="A page in the browser even where there is a display.")
-    ] = False,
     save: Annotated[
         Path | None,
         typer.Option(
-            help="Write the last picture (.png) or the movie (.mp4, .gif), and open nothing."
+            help="Write the last picture (.png) or a movie (.mp4, .gif) instead of serving a page."
         ),
     ] = None,
     speed: Annotated[
         float | None,
         typer.Option(
             min=0.001,
-            help="Times as fast as it was trained. Default: at most 30 seconds; a movie has a "
-            "frame for each moment.",
+            help="Speed of a replay or movie, as a multiple of the training's speed. "
+            "Default: a replay of at most 30 seconds; a movie with one picture per frame.",
         ),
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="Of the page on 127.0.0.1. Default: from 8800."),
+        typer.Option(
+            min=1, max=65535, help="Port of the page on 127.0.0.1. Default: a free one from 8800."
+        ),
     ] = None,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only print the address of the page.")
+    ] = False,
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
     until_end: Annotated[bool, typer.Option("--until-end", hidden=True)] = False,
 ) -> None:
-    """Watch a run: live while it trains, or again. Press ? there for the keys."""
-    from mnistexp.analysis.find_recording import find_recording
+    """Show a run during its training, or replay it. Press ? on the page to see the keys."""
+    from mnistexp.analysis.find_recording import find_recorded_run
     from mnistexp.analysis.run_tables import open_run_store
-    from mnistexp.dashboard.recorded_run import RecordedRun, check_savable
-    from mnistexp.dashboard.watch import open_view
+    from mnistexp.dashboard.export import check_export_file
 
     if save is not None:
-        check_savable(save)
-    film = RecordedRun(find_recording(run, open_run_store(experiment, uri)))
-    if film.recording.fault:
-        typer.echo(f"{film.recording.file}: {film.recording.fault}; shown up to there", err=True)
-    if save is None:
-        open_view(film, speed, web=web, port=port, until_end=until_end)
-    else:
-        _save(film, save, speed)
+        check_export_file(save)
+    recorded_run = find_recorded_run(run, open_run_store(experiment, uri))
+    recording = recorded_run.recording
+    if recording.fault:
+        typer.echo(f"{recording.file}: {recording.fault}. It is shown up to there", err=True)
+    if save is not None:
+        _export(recorded_run, save, speed)
+        return
+    from mnistexp.dashboard.web_app import serve_viewer
+
+    serve_viewer(recorded_run, speed, port, browser=not no_browser, until_end=until_end)
 
 
-def _save(film: "RecordedRun", file: Path, speed: float | None) -> None:
+def _export(recorded_run: "RecordedRun", file: Path, speed: float | None) -> None:
     from rich.progress import Progress
 
-    from mnistexp.dashboard.recorded_run import save
+    from mnistexp.dashboard.export import export
 
-    with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
-        task = bar.add_task(f"drawing {file.name}")
-        for done, total in save(film, file, speed):
-            bar.update(task, completed=done, total=total)
+    with Progress(transient=True, disable=not sys.stdout.isatty()) as progress:
+        task = progress.add_task(f"drawing {file.name}")
+        for done, total in export(recorded_run, file, speed):
+            progress.update(task, completed=done, total=total)
     typer.echo(f"{file}: {total} {'pictures' if total > 1 else 'picture'}")

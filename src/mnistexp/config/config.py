@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from mnistexp.config.expectation import Expectation
 from mnistexp.config.sweep import SweepConfig
-from mnistexp.dashboard import DashboardConfig, NoDashboard
+from mnistexp.dashboard import DashboardConfig, NoDashboardConfig
 from mnistexp.data import DataConfig
 from mnistexp.device import DeviceConfig
 from mnistexp.errors import ConfigError
@@ -34,7 +34,7 @@ class Config(Section):
     device: DeviceConfig
     train: TrainConfig
     tracking: TrackingConfig
-    dashboard: DashboardConfig = Field(default_factory=lambda: NoDashboard(type="off"))
+    dashboard: DashboardConfig = Field(default_factory=lambda: NoDashboardConfig(type="off"))
     sweep: SweepConfig = Field(default_factory=SweepConfig)
     expect: Expectation | None = None
 

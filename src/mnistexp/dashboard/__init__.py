@@ -1,15 +1,23 @@
-"""The recording of a training, and its view: six panels in a window, on a page or as a movie."""
+"""Record a training, and show it: six panels on a page, in a notebook, or as a movie."""
 
-from mnistexp.dashboard.config import DashboardConfig, LiveConfig, NoDashboard, RecordingConfig
-from mnistexp.dashboard.recorder import RecordingHandle, recorded, without_view
+from mnistexp.dashboard.config import (
+    DashboardConfig,
+    LiveConfig,
+    NoDashboardConfig,
+    RecordingConfig,
+)
+from mnistexp.dashboard.recorder import (
+    RecordingHandle,
+    ViewerProcess,
+    record_training,
+    without_viewer,
+)
 from mnistexp.dashboard.recording import (
     ARTIFACT_FOLDER,
     RECORDING_NAME,
     RECORDING_TAG,
     Header,
 )
-from mnistexp.dashboard.viewer_process import ViewerProcess
-from mnistexp.dashboard.watch import draw_recording
 
 __all__ = [
     "ARTIFACT_FOLDER",
@@ -18,11 +26,10 @@ __all__ = [
     "DashboardConfig",
     "Header",
     "LiveConfig",
-    "NoDashboard",
+    "NoDashboardConfig",
     "RecordingConfig",
     "RecordingHandle",
     "ViewerProcess",
-    "draw_recording",
-    "recorded",
-    "without_view",
+    "record_training",
+    "without_viewer",
 ]

@@ -1,4 +1,4 @@
-"""Whether a training is recorded, and shown while it goes on."""
+"""Settings of the dashboard: whether a training is recorded, and whether a viewer opens."""
 
 from typing import Annotated, Literal
 
@@ -8,31 +8,34 @@ from mnistexp.schema import Section
 from mnistexp.train import QuantileSource
 
 
-class NoDashboard(Section):
-    """Nothing is recorded."""
+class NoDashboardConfig(Section):
+    """Record nothing."""
 
     type: Literal["off"]
 
 
 class RecordingConfig(Section):
-    """The training is recorded at the cadence of `train`, for `mnistexp watch`."""
+    """Record the training at the cadence of `train`, for `mnistexp watch`."""
 
     type: Literal["record"]
     quantiles: QuantileSource = "auto"
-    """What the panels below the curves show: the weights and biases (`parameters`), or the logits
-    and `activations`. `auto`: the latter where there is batch normalisation."""
+    """Values of the two quantile panels: all weights and biases (`parameters`), or the logits and
+    `activations` of a batch. `auto`: logits and activations if the network has batch
+    normalisation, else weights and biases."""
 
 
 class LiveConfig(RecordingConfig):
-    """As `record`, with a view that opens by itself."""
+    """Record the training, and open a viewer while it runs."""
 
     type: Literal["live"]  # type: ignore[assignment]
     hold: bool = False
-    """Keep the view open when the training has ended, until it is closed."""
-    web: bool = False
-    """A page in the browser even where there is a display."""
+    """Keep the viewer open after the training until Ctrl-C is pressed."""
+    open_browser: bool = True
+    """Open the page in the browser if there is a display. Its address is printed in any case."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """Of the page on 127.0.0.1. Default: the first free one from 8800."""
+    """Port of the page on 127.0.0.1. Default: the first free port from 8800."""
 
 
-DashboardConfig = Annotated[NoDashboard | RecordingConfig | LiveConfig, Field(discriminator="type")]
+DashboardConfig = Annotated[
+    NoDashboardConfig | RecordingConfig | LiveConfig, Field(discriminator="type")
+]

@@ -1,179 +1,198 @@
-"""The six panels on a figure: one implementation for windows, pages, notebooks and movies."""
+"""The kinds of panels: curves, quantiles, digits, and the small line of the learning rate.
 
-from typing import TYPE_CHECKING
+Imports matplotlib, so it is imported where it is used.
+"""
+
+from typing import Literal
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.textpath import TextPath
+from matplotlib.transforms import Affine2D, AffineDeltaTransform
 
-from mnistexp.dashboard.curve_panels import GREY, Bands, Curves, LearningRate
-from mnistexp.dashboard.digit_panels import BATCH_GRID, CELL, TEST_GRID, Mosaic, errors_first
-from mnistexp.dashboard.layout import HEADER_INCHES, place, strip
-from mnistexp.dashboard.recorded_run import RecordedRun
-from mnistexp.dashboard.recording import Moment
-from mnistexp.dashboard.view import HELP, PANELS, Box, View
+from mnistexp.dashboard.recorded_run import TimeSeries
+from mnistexp.data import arrange_in_grid
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+Box = tuple[float, float, float, float]
+"""Left, right, bottom and top of the visible part of a panel, in data coordinates."""
 
-TITLES = {"activations": "Activations, maximum over the batch"}
-NUM_TEST_SHOWN = TEST_GRID[0] * TEST_GRID[1]
-SMALLEST_BOX = 1e-3
-"""Share of what is seen; a smaller box is a slip of the mouse."""
+GREY = "#777777"
+TRAINING_COLOUR, TEST_COLOUR = "#3a78b5", "#e0562b"
+BANDS = ((3, 4), (2, 5), (1, 6), (0, 7))
+"""Indices of the lower and upper quantile of each band, the innermost and darkest first."""
+BAND_COLOURS = ("#1d4e89", "#4f86c0", "#8fb8e0", "#cfe2f5")
+
+CELL = 28
+"""Height and width of a digit, in pixels."""
+CORRECT_PAPER = np.array([255, 255, 255], "f4")
+WRONG_PAPER = np.array([255, 200, 206], "f4")
+TRUE_COLOUR = "#00703c"
+PREDICTED_COLOUR = "#c1121f"
+LABEL_HEIGHT = 8.0
+"""In pixels of a digit."""
 
 
-class Panels:
-    """A film on a figure. What is drawn depends on a moment and on the viewer's view alone."""
+class CurvePanel:
+    """Training (thin) and test values (thick) over the steps."""
 
-    def __init__(self, figure: "Figure", film: RecordedRun, view: View | None = None) -> None:
-        self.figure = figure
-        self.view = view or View()
-        self._film = film
-        self._shown_test = -1
-        self._axes: dict[str, Axes] = {name: figure.add_subplot(label=name) for name in PANELS}
-        self._curves = {
-            "accuracy": Curves(self._axes["accuracy"], "accuracies", 1.0, "lower right"),
-            "loss": Curves(self._axes["loss"], "losses", 100.0, "upper right"),
-        }
-        self._bands = {
-            name: Bands(self._axes[name], number)
-            for number, name in enumerate(("first_spread", "second_spread"))
-        }
-        self.batch = Mosaic(self._axes["batch"], BATCH_GRID)
-        self.test = Mosaic(self._axes["test"], TEST_GRID)
-        self._rate = LearningRate(figure)
-        self._name = figure.text(0, 0, film.recording.header.name, weight="bold", va="center")
-        self._state = figure.text(0, 0, "", color=GREY, va="center")
-        self._rate_text = figure.text(0, 0, "", color=GREY, va="center", ha="right")
-        self._notice = figure.text(0, 0, "", color=GREY, va="center", fontsize="small")
-        self._help = figure.text(
-            *(0.5, 0.5, HELP),
-            family="monospace",
-            ha="center",
-            va="center",
-            multialignment="left",
-            zorder=10,
-            bbox={"boxstyle": "round,pad=1", "facecolor": "white", "edgecolor": GREY},
+    def __init__(
+        self,
+        axes: Axes,
+        quantity: Literal["accuracies", "losses"],
+        top: float,
+        legend: Literal["lower right", "upper right"],
+    ) -> None:
+        """Args: top: upper limit of the vertical axis, which starts at 0."""
+        self._quantity = quantity
+        self._top = top
+        (self._training,) = axes.plot([], [], color=TRAINING_COLOUR, linewidth=0.9)
+        (self._test,) = axes.plot([], [], color=TEST_COLOUR, linewidth=2.4)
+        axes.legend(
+            [self._training, self._test], ["training", "test"], loc=legend, fontsize="small"
         )
-        self._set_titles()
+        axes.grid(alpha=0.3)
 
-    def show(self, index: int, state: str = "") -> None:
-        """Put a moment on the figure.
+    def draw(self, series: TimeSeries, index: int) -> Box:
+        """Draw all frames up to `index`. Return the default limits of the panel."""
+        count, num_tests = index + 1, series.num_tests(index)
+        self._training.set_data(series.steps[:count], getattr(series, self._quantity)[:count])
+        test_steps = series.steps[series.test_indices[:num_tests]]
+        self._test.set_data(test_steps, getattr(series, f"test_{self._quantity}")[:num_tests])
+        return (0.0, _last_step(series, index), 0.0, self._top)
+
+
+class QuantilePanel:
+    """Four nested bands between the quantiles of many values, over the steps."""
+
+    def __init__(self, axes: Axes, position: int) -> None:
+        """Args: position: 0 for the first quantiles of a recording, 1 for the second."""
+        self._position = position
+        empty: list[float] = []
+        self._bands = [
+            axes.fill_between(empty, empty, empty, facecolor=colour, linewidth=0, zorder=2 - number)
+            for number, colour in enumerate(BAND_COLOURS)
+        ]
+        axes.grid(alpha=0.3)
+
+    def name(self, series: TimeSeries) -> str:
+        """Return the name of the values: `weights`, for example."""
+        return list(series.quantiles)[self._position]
+
+    def draw(self, series: TimeSeries, index: int) -> Box:
+        """Draw all frames up to `index`. Return the default limits of the panel."""
+        steps = series.steps[: index + 1]
+        quantiles = series.quantiles[self.name(series)][: index + 1]
+        for band, (low, high) in zip(self._bands, BANDS, strict=True):
+            band.set_data(steps, quantiles[:, low], quantiles[:, high])
+        return (0.0, _last_step(series, index), *_limits_with_margin(quantiles))
+
+
+class LearningRateLine:
+    """The learning rate over the whole training, without axes."""
+
+    def __init__(self, axes: Axes) -> None:
+        axes.set_axis_off()
+        self._axes = axes
+        (self._line,) = axes.plot([], [], color=GREY, linewidth=1.2)
+        (self._now,) = axes.plot([], [], "o", color=GREY, markersize=3)
+
+    def draw(self, series: TimeSeries, index: int, num_steps: int) -> None:
+        """Draw all frames up to `index`."""
+        steps, rates = series.steps[: index + 1], series.learning_rates[: index + 1]
+        self._line.set_data(steps, rates)
+        self._now.set_data(steps[-1:], rates[-1:])
+        self._axes.set_xlim(0, max(num_steps, 1))
+        self._axes.set_ylim(-0.1 * rates.max(), 1.15 * max(rates.max(), 1e-12))
+
+
+class DigitPanel:
+    """A grid of digits. Wrong ones are on pink, with the true and the predicted label."""
+
+    def __init__(self, axes: Axes, grid: tuple[int, int]) -> None:
+        """Args: grid: rows and columns."""
+        self._grid = grid
+        rows, columns = grid
+        self.limits: Box = (0.0, float(columns * CELL), float(rows * CELL), 0.0)
+        blank = np.full((rows * CELL, columns * CELL, 3), 255, "u1")
+        self._image = axes.imshow(blank, extent=self.limits, aspect="equal")
+        self._true = [_add_labels(axes, digit, TRUE_COLOUR) for digit in range(10)]
+        self._predicted = [_add_labels(axes, digit, PREDICTED_COLOUR) for digit in range(10)]
+        axes.set_xticks([])
+        axes.set_yticks([])
+
+    def draw(self, images: np.ndarray, predictions: np.ndarray, labels: np.ndarray) -> None:
+        """Draw digits in the given order.
 
         Args:
-            index: of the moment; -1 where there is none yet. state: what the viewer is told.
+            images: uint8, [n, 28, 28, 1]. predictions: [n]. labels: the true ones, [n].
         """
-        self._arrange()
-        self._notice.set_text(self.view.notice or state)
-        self._help.set_visible(self.view.help)
-        if index < 0:
-            self._state.set_text("waiting for the first step …")
-            return
-        moment = self._film.recording.moments[index]
-        homes = {**self._show_lines(index), "batch": self.batch.home, "test": self.test.home}
-        if "batch" in self.view.panels:
-            self._show_batch(moment)
-        if "test" in self.view.panels:
-            self._show_test(index)
-        for name, home in homes.items():
-            left, right, bottom, top = self.view.zoom.get(name, home)
-            self._axes[name].set(xlim=(left, right), ylim=(bottom, top))
-        self._show_header(moment, index)
+        is_correct = predictions == labels
+        self._image.set_data(compose_grid(images, is_correct, self._grid))
+        wrong = np.flatnonzero(~is_correct)
+        rows, columns = np.divmod(wrong, self._grid[1])
+        left, bottom = columns * CELL + 1.0, (rows + 1) * CELL - 1.0
+        _move_labels(self._true, labels[wrong], left, bottom)
+        right = left + CELL - 2.0 - 0.62 * LABEL_HEIGHT
+        _move_labels(self._predicted, predictions[wrong], right, bottom)
 
-    def zoom(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Zoom into the box between two points, pixels from the bottom left of the figure."""
-        name = self.panel_at(start)
-        if name is None:
-            return
-        axes = self._axes[name]
-        corners = axes.transData.inverted().transform([start, end])
-        x, y = (sorted(corners[:, number]) for number in (0, 1))
-        seen = np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())
-        if x[1] - x[0] < SMALLEST_BOX * seen[0] or y[1] - y[0] < SMALLEST_BOX * seen[1]:
-            return
-        downwards = axes.yaxis_inverted()
-        box: Box = (x[0], x[1], *((y[1], y[0]) if downwards else (y[0], y[1])))
-        self.view.see(name, box)
 
-    def panel_at(self, point: tuple[float, float]) -> str | None:
-        """The panel below a point, pixels from the bottom left of the figure."""
-        inside = (name for name in self.view.panels if self._axes[name].bbox.contains(*point))
-        return next(inside, None)
+def order_errors_first(predictions: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """Return the indices of `count` images: the misclassified ones first, then the others.
 
-    def limits(self, name: str) -> Box:
-        """What is seen of a panel."""
-        return (*self._axes[name].get_xlim(), *self._axes[name].get_ylim())
+    Both keep the order of the images, so that a digit moves little from frame to frame.
+    """
+    return np.argsort(predictions == labels, kind="stable")[:count]
 
-    def _set_titles(self) -> None:
-        titles = {"accuracy": "Accuracy", "loss": "Cross entropy loss (× 100)"}
-        titles |= {"batch": "Training digits", "test": "Test digits"}
-        for name in PANELS:
-            # A title at a given height: finding one costs a tenth of the time of a picture.
-            self._axes[name].set_title(titles.get(name, ""), y=1.0)
 
-    def _arrange(self) -> None:
-        """Place the panels that are seen; the figure may have another size than before."""
-        size = tuple(self.figure.get_size_inches())
-        rectangles = place(self.view.panels, size)
-        for name, axes in self._axes.items():
-            axes.set_visible(name in rectangles)
-            if name in rectangles:
-                axes.set_position(rectangles[name])
-        width, height = size
-        header = 1 - HEADER_INCHES / 2 / height
-        self._name.set_position((0.15 / width, header))
-        self._rate_text.set_position((1 - 1.6 / width, header))
-        self._state.set_position((0.5 - 1.2 / width, header))
-        self._notice.set_position((0.15 / width, 0.12 / height))
-        self._rate.axes.set_position(strip(size))
+def compose_grid(images: np.ndarray, is_correct: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """Arrange digits in a grid, row by row, dark on white or, if they are wrong, on pink.
 
-    def _show_lines(self, index: int) -> dict[str, Box]:
-        """Draw what goes over the steps; what is seen of each without a zoom."""
-        track = self._film.track
-        homes = {name: curves.show(track, index) for name, curves in self._curves.items()}
-        for name, bands in self._bands.items():
-            homes[name] = bands.show(track, index)
-            spread = bands.name(track)
-            self._axes[name].title.set_text(TITLES.get(spread, spread.capitalize()))
-        return homes
+    Args:
+        images: uint8, [n, 28, 28, 1], 255 is ink. is_correct: bool, [n]. grid: rows and columns.
 
-    def _show_batch(self, moment: Moment) -> None:
-        snapshot = moment.snapshot
-        train = self._film.train
-        self.batch.show(
-            train.images[snapshot.batch],
-            snapshot.on_batch.predictions,
-            train.labels[snapshot.batch],
-        )
+    Returns:
+        uint8, [28 · rows, 28 · columns, 3]. Unused cells are white.
+    """
+    rows, columns = grid
+    paper = np.where(is_correct[:, None], CORRECT_PAPER, WRONG_PAPER)[:, None, None, :]
+    digits = ((1 - images.astype("f4") / 255) * paper).astype("u1")
+    digits[:, -1] = digits[:, :, -1] = 255  # A white line between digits; no digit has ink there.
+    return arrange_in_grid(digits, columns, rows)[0]
 
-    def _show_test(self, index: int) -> None:
-        track = self._film.track
-        number = track.tests_until(index) - 1
-        if number == self._shown_test:
-            return
-        self._shown_test = number
-        on_test = self._film.recording.moments[track.test[number]].snapshot.on_test
-        assert on_test is not None  # `test` lists the moments that have it.
-        test = self._film.test
-        order = errors_first(on_test.predictions, test.labels, NUM_TEST_SHOWN)
-        self.test.show(test.images[order], on_test.predictions[order], test.labels[order])
-        self._show_scale(len(test))
 
-    def _show_scale(self, num_images: int) -> None:
-        """An accuracy beside each line: that where the errors, which come first, end there."""
-        from matplotlib.ticker import MaxNLocator
+def _last_step(series: TimeSeries, index: int) -> float:
+    """Return the right limit of the steps: the curves fill the panel at any time, as in the lab."""
+    return max(float(series.steps[index]), 1.0)
 
-        lowest = max(0.0, 1 - NUM_TEST_SHOWN / num_images)
-        ticks = np.array(MaxNLocator(10, steps=[1, 2, 5, 10]).tick_values(100 * lowest, 100))
-        ticks = ticks[(ticks >= 100 * lowest - 1e-9) & (ticks <= 100)]
-        height = TEST_GRID[0] * CELL
-        places = (1 - ticks / 100) * num_images / NUM_TEST_SHOWN * height
-        axes = self._axes["test"]
-        axes.yaxis.tick_right()
-        axes.set_yticks(places, [f"{tick:.4g} %" for tick in ticks], fontsize="small")
 
-    def _show_header(self, moment: Moment, index: int) -> None:
-        snapshot, header = moment.snapshot, self._film.recording.header
-        epoch = snapshot.step * header.batch_size / len(self._film.train)
-        self._state.set_text(f"step {snapshot.step:,} of {header.num_steps:,}, epoch {epoch:.1f}")
-        rate = self._rate.show(self._film.track, index, header.num_steps)
-        self._rate_text.set_text(rate)
+def _limits_with_margin(quantiles: np.ndarray) -> tuple[float, float]:
+    finite = quantiles[np.isfinite(quantiles)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+    margin = 0.05 * (high - low) or 0.1
+    return low - margin, high + margin
+
+
+def _add_labels(axes: Axes, digit: int, colour: str) -> PathCollection:
+    """Add all labels with this digit: outlines that grow with a zoom. One collection is fast."""
+    # Text has its origin at the bottom, the rows of a picture count from the top.
+    outline = TextPath((0, 0), str(digit), size=10).transformed(Affine2D().scale(1, -1))
+    outline = outline.transformed(Affine2D().scale(LABEL_HEIGHT / 10 / 0.73))
+    labels = PathCollection(
+        [outline],
+        offsets=np.empty((0, 2)),
+        offset_transform=axes.transData,
+        facecolors=colour,
+        linewidths=0,
+    )
+    labels.set_transform(AffineDeltaTransform(axes.transData))  # type: ignore[arg-type]
+    axes.add_collection(labels, autolim=False)
+    return labels
+
+
+def _move_labels(
+    collections: list[PathCollection], digits: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> None:
+    for digit, collection in enumerate(collections):
+        chosen = digits == digit
+        collection.set_offsets(np.column_stack([x[chosen], y[chosen]]))

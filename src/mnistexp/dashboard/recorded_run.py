@@ -1,34 +1,50 @@
-"""A recording with the digits it refers to, and the pictures and the movie that are made of it."""
+"""A recorded run: its recording, the images that it refers to, and its values as arrays."""
 
-from collections.abc import Iterator
-from importlib.util import find_spec
+from dataclasses import dataclass
 from pathlib import Path
-from shutil import which
-from typing import TYPE_CHECKING
 
-from mnistexp.dashboard.recording import Recording
-from mnistexp.dashboard.time_series import TimeSeries, build_time_series
+import numpy as np
+
+from mnistexp.dashboard.recording import Frame, Recording
 from mnistexp.data import DataConfig, load_data
 from mnistexp.errors import RecordingError
 
-if TYPE_CHECKING:
-    from matplotlib.animation import AbstractMovieWriter
+LAB_SCALE = 100
+"""The lab sums the loss over a batch of 100 images."""
 
-FRAMES_PER_SECOND = 24
-SIZE_INCHES = (14.4, 8.1)
-DPI = 100
-"""1440 × 810 pixels."""
-MOVIES = (".mp4", ".gif")
+
+@dataclass(frozen=True)
+class TimeSeries:
+    """The values of all frames, one array for each quantity.
+
+    steps, learning_rates, losses (× 100), accuracies: float, [num_frames].
+    test_indices: indices of the frames with an evaluation of the test images, [num_tests].
+    test_losses (× 100), test_accuracies: [num_tests].
+    quantiles: by name, [num_frames, 8].
+    """
+
+    steps: np.ndarray
+    learning_rates: np.ndarray
+    losses: np.ndarray
+    accuracies: np.ndarray
+    test_indices: np.ndarray
+    test_losses: np.ndarray
+    test_accuracies: np.ndarray
+    quantiles: dict[str, np.ndarray]
+
+    def num_tests(self, index: int) -> int:
+        """Return the number of test evaluations up to and including a frame."""
+        return int(np.searchsorted(self.test_indices, index, side="right"))
 
 
 class RecordedRun:
-    """A recording, the images that it refers to, and its columns."""
+    """A recording with the images that it refers to."""
 
     def __init__(self, file: Path) -> None:
         """Open a recording.
 
         Raises:
-            RecordingError: it cannot be read, or the data is no longer what it was.
+            RecordingError: the file cannot be read, or the data files have changed since.
             DataError: the data cannot be read.
         """
         self.recording = Recording(file)
@@ -36,121 +52,44 @@ class RecordedRun:
         data = load_data(DataConfig(**header.data))
         if data.digest != header.data_digest:
             raise RecordingError(
-                f"{file}: expected {data.name} as it was recorded. Received: other data files"
+                f"{file}: expected the {data.name} files that were recorded. "
+                "Received: other data files"
             )
         self.train, self.test = data.train, data.test
-        self._track: TimeSeries | None = None
+        self._series: TimeSeries | None = None
 
     @property
-    def track(self) -> TimeSeries:
-        """The columns of what was read so far; there is at least one moment."""
-        if self._track is None or len(self._track.steps) != len(self.recording.moments):
-            self._track = build_time_series(self.recording)
-        return self._track
+    def last_index(self) -> int:
+        """Index of the last frame.
+
+        Raises:
+            RecordingError: there is no frame yet.
+        """
+        if not self.recording.frames:
+            raise RecordingError(f"{self.recording.file}: this recording has no frame yet")
+        return len(self.recording.frames) - 1
+
+    @property
+    def series(self) -> TimeSeries:
+        """The time series of all frames that were read so far; there must be at least one."""
+        if self._series is None or len(self._series.steps) != len(self.recording.frames):
+            self._series = _build_time_series(self.recording.frames)
+        return self._series
 
 
-def check_savable(file: Path) -> None:
-    """Refuse a file that cannot be written, before anything is read.
-
-    Raises:
-        RecordingError: its ending is none of .mp4, .gif and .png, its folder is not there, or
-            ffmpeg is not installed for an .mp4.
-    """
-    if file.suffix not in (*MOVIES, ".png"):
-        raise RecordingError(f"--save: expected a name with .mp4, .gif or .png. Received: {file}")
-    if not file.absolute().parent.is_dir():
-        raise RecordingError(f"--save: expected an existing folder. Received: {file.parent}")
-    if file.suffix == ".mp4":
-        find_ffmpeg()
-
-
-def save(film: RecordedRun, file: Path, speed: float | None = None) -> Iterator[tuple[int, int]]:
-    """Write the last picture, or the movie with 24 frames a second, by the file's ending.
-
-    Args:
-        speed: times as fast as it was trained. Default: a frame for each moment.
-
-    Yields:
-        The number of frames that are done, and of all.
-
-    Raises:
-        RecordingError: see `check_savable`; or there is no moment yet.
-    """
-    check_savable(file)
-    if not film.recording.moments:
-        raise RecordingError(f"{film.recording.file}: there is no moment in it yet")
-    if file.suffix == ".png":
-        save_picture(film, file)
-        yield 1, 1
-    else:
-        yield from _save_movie(film, file, frames(film, speed))
-
-
-def save_picture(film: RecordedRun, file: Path) -> None:
-    """Write the six panels as they are at the end, as PNG."""
-    from matplotlib.figure import Figure
-
-    from mnistexp.dashboard.panels import Panels
-
-    figure = Figure(figsize=SIZE_INCHES, dpi=DPI)
-    Panels(figure, film).show(len(film.recording.moments) - 1)
-    figure.savefig(file, format="png")
-
-
-def frames(film: RecordedRun, speed: float | None) -> list[int]:
-    """The moment that each frame shows."""
-    moments = film.recording.moments
-    if speed is None:
-        return list(range(len(moments)))
-    shown: list[int] = []
-    for index, moment in enumerate(moments):
-        due = round((moment.seconds - moments[0].seconds) / speed * FRAMES_PER_SECOND) + 1
-        shown += [index] * (due - len(shown))
-    return shown
-
-
-def _save_movie(film: RecordedRun, file: Path, indices: list[int]) -> Iterator[tuple[int, int]]:
-    from matplotlib.figure import Figure
-
-    from mnistexp.dashboard.panels import Panels
-
-    figure = Figure(figsize=SIZE_INCHES, dpi=DPI)
-    panels = Panels(figure, film)
-    writer = _writer(file)
-    with writer.saving(figure, str(file), DPI):
-        for number, index in enumerate(indices):
-            panels.show(index)
-            writer.grab_frame()
-            yield number + 1, len(indices)
-
-
-def _writer(file: Path) -> "AbstractMovieWriter":
-    import matplotlib
-    from matplotlib.animation import FFMpegWriter, PillowWriter
-
-    if file.suffix == ".gif":
-        return PillowWriter(fps=FRAMES_PER_SECOND)
-    matplotlib.rcParams["animation.ffmpeg_path"] = find_ffmpeg()
-    # Every player plays this colour format.
-    return FFMpegWriter(
-        fps=FRAMES_PER_SECOND, codec="libx264", extra_args=["-pix_fmt", "yuv420p", "-crf", "20"]
+def _build_time_series(frames: list[Frame]) -> TimeSeries:
+    snapshots = [frame.snapshot for frame in frames]
+    tests = [(i, shot.on_test) for i, shot in enumerate(snapshots) if shot.on_test is not None]
+    return TimeSeries(
+        steps=np.array([snapshot.step for snapshot in snapshots], "f8"),
+        learning_rates=np.array([snapshot.learning_rate for snapshot in snapshots]),
+        losses=LAB_SCALE * np.array([snapshot.on_batch.loss for snapshot in snapshots]),
+        accuracies=np.array([snapshot.on_batch.accuracy for snapshot in snapshots]),
+        test_indices=np.array([index for index, _ in tests], int),
+        test_losses=LAB_SCALE * np.array([evaluation.loss for _, evaluation in tests]),
+        test_accuracies=np.array([evaluation.accuracy for _, evaluation in tests]),
+        quantiles={
+            name: np.stack([snapshot.quantiles[name] for snapshot in snapshots])
+            for name in snapshots[0].quantiles
+        },
     )
-
-
-def find_ffmpeg() -> str:
-    """The program: that of the system, or that of the extra `movie`.
-
-    Raises:
-        RecordingError: there is none.
-    """
-    installed = which("ffmpeg")
-    if installed:
-        return installed
-    if find_spec("imageio_ffmpeg") is None:
-        raise RecordingError(
-            "--save: expected ffmpeg to be installed for .mp4. Received: none. Install it, or "
-            "pip install 'mnistexp[movie]', or save as .gif"
-        )
-    import imageio_ffmpeg
-
-    return str(imageio_ffmpeg.get_ffmpeg_exe())

@@ -1,5 +1,7 @@
-"""Recording a training, and what is kept of it."""
+"""Record a training, and open a viewer for it if the settings say so."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -9,107 +11,144 @@ from pathlib import Path
 from mnistexp.dashboard.config import (
     DashboardConfig,
     LiveConfig,
-    NoDashboard,
+    NoDashboardConfig,
     RecordingConfig,
 )
-from mnistexp.dashboard.recording import Header, Moment, Writer
-from mnistexp.dashboard.viewer_process import LiveViewerProcess, ViewerProcess
+from mnistexp.dashboard.recording import Frame, Header, RecordingWriter
 from mnistexp.train import QuantileSource, Snapshot, SnapshotRecorder
 
-PICTURE = "training.png"
-"""The six panels at the end."""
+PICTURE_NAME = "training.png"
+"""File name of a picture of the six panels at the end of the training."""
+VIEWER_PATIENCE_SECONDS = 5.0
+"""Time for a viewer to show the end of the training before it is stopped."""
 
 
 class Recorder(SnapshotRecorder):
-    """Writes what it is shown. A disk that is full ends the recording, never the training."""
+    """Writes snapshots to a recording. A write error stops the recording, not the training."""
 
-    def __init__(self, writer: Writer, quantile_source: QuantileSource) -> None:
+    def __init__(self, writer: RecordingWriter, quantile_source: QuantileSource) -> None:
         self.quantile_source = quantile_source
-        self._writer: Writer | None = writer
-        self._begin = time.perf_counter()
+        self._writer: RecordingWriter | None = writer
+        self._start = time.perf_counter()
 
     def record(self, snapshot: Snapshot) -> None:
-        """Append a moment."""
-        if self._writer is None:
-            return
-        try:
-            self._writer.write(Moment(snapshot, time.perf_counter() - self._begin))
-        except OSError as error:
-            self._give_up(error)
+        """Append a frame to the recording."""
+        seconds = time.perf_counter() - self._start
+        self._try(lambda writer: writer.write(Frame(snapshot, seconds)))
 
     def close(self, ending: str) -> None:
-        """Append how the training ended."""
+        """Append how the training ended, `finished` or the reason, and close the recording."""
+        self._try(lambda writer: writer.close(ending))
+        self._writer = None
+
+    def _try(self, write: Callable[[RecordingWriter], None]) -> None:
         if self._writer is None:
             return
         try:
-            self._writer.close(ending)
+            write(self._writer)
         except OSError as error:
-            self._give_up(error)
+            self._writer.abandon()
+            self._writer = None
+            print(f"dashboard: the recording stopped: {error.strerror}", flush=True)
 
-    def _give_up(self, error: OSError) -> None:
-        assert self._writer is not None
-        self._writer.abandon()
-        self._writer = None
-        print(f"dashboard: recording stopped: {error.strerror}", flush=True)
+
+class ViewerProcess:
+    """The viewer that opens for a training. This base class does nothing: there is no viewer."""
+
+    def terminate(self) -> None:
+        """Close the viewer at once, because the training has failed."""
+
+    def wait(self) -> None:
+        """Wait until the viewer has shown the end of the training."""
+
+
+class LiveViewerProcess(ViewerProcess):
+    """A viewer in a process of its own, so that it cannot disturb the training."""
+
+    def __init__(self, config: LiveConfig, file: Path) -> None:
+        options = [] if config.hold else ["--until-end"]
+        options += [] if config.open_browser else ["--no-browser"]
+        options += ["--port", str(config.port)] if config.port else []
+        self._hold = config.hold
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mnistexp", "watch", str(file), *options],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C ends the training, which then closes the viewer.
+        )
+
+    def terminate(self) -> None:
+        """Close the viewer."""
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(VIEWER_PATIENCE_SECONDS)
+
+    def wait(self) -> None:
+        """Wait until the viewer has shown the end. With `hold`, wait until Ctrl-C is pressed."""
+        try:
+            if self._hold and self._process.poll() is None:
+                print("The viewer stays open until Ctrl-C is pressed.", flush=True)
+            self._process.wait(None if self._hold else VIEWER_PATIENCE_SECONDS)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            self.terminate()
 
 
 @dataclass(frozen=True)
 class RecordingHandle:
-    """What watches a training.
+    """What `record_training` gives to the training.
 
-    recorder: None where nothing is recorded. file: the recording. audience: the view of it.
+    recorder: receives the snapshots; None if nothing is recorded. file: the recording; None if
+    nothing is recorded. viewer: the viewer of the recording.
     """
 
     recorder: Recorder | None = None
     file: Path | None = None
-    audience: ViewerProcess = field(default_factory=ViewerProcess)
+    viewer: ViewerProcess = field(default_factory=ViewerProcess)
 
 
 @contextmanager
-def recorded(
-    config: DashboardConfig, file: Path, header: Header, keep: Callable[[Path], None]
+def record_training(
+    config: DashboardConfig, file: Path, header: Header, log_file: Callable[[Path], None]
 ) -> Iterator[RecordingHandle]:
-    """What watches a training while this lasts.
+    """Record the training that runs inside this context.
 
     Args:
-        config: whether it is recorded and shown.
-        file: the recording, in an existing folder.
-        header: what it is of.
-        keep: stores a file with the run. It gets the recording, and the six panels as they were
-            in the end, however that came.
+        config: whether the training is recorded and shown.
+        file: path of the recording, in an existing folder.
+        header: describes the training.
+        log_file: stores a file with the run. It receives the recording and a picture of the six
+            panels at the end, also if the training has failed.
     """
-    if isinstance(config, NoDashboard):
+    if isinstance(config, NoDashboardConfig):
         yield RecordingHandle()
         return
-    recorder = Recorder(Writer(file, header), config.quantiles)
-    audience = (
-        LiveViewerProcess(config, file) if isinstance(config, LiveConfig) else ViewerProcess()
-    )
+    recorder = Recorder(RecordingWriter(file, header), config.quantiles)
+    viewer = LiveViewerProcess(config, file) if isinstance(config, LiveConfig) else ViewerProcess()
     try:
-        yield RecordingHandle(recorder, file, audience)
+        yield RecordingHandle(recorder, file, viewer)
     except BaseException as error:
         recorder.close(str(error) or type(error).__name__)
-        audience.leave()
-        with suppress(Exception):  # What has ended the training is what counts.
-            _keep(file, keep)
+        viewer.terminate()
+        with suppress(Exception):  # The error that ended the training is the one to report.
+            _log_files(file, log_file)
         raise
     recorder.close("finished")
-    _keep(file, keep)
+    _log_files(file, log_file)
 
 
-def without_view(config: DashboardConfig) -> DashboardConfig:
-    """As `record`, where many runs would open a view each."""
+def without_viewer(config: DashboardConfig) -> DashboardConfig:
+    """Return `live` settings as `record`: in a sweep each run would open a viewer."""
     if isinstance(config, LiveConfig):
         return RecordingConfig(type="record", quantiles=config.quantiles)
     return config
 
 
-def _keep(file: Path, keep: Callable[[Path], None]) -> None:
-    from mnistexp.dashboard.recorded_run import RecordedRun, save_picture
+def _log_files(file: Path, log_file: Callable[[Path], None]) -> None:
+    from mnistexp.dashboard.export import save_picture
+    from mnistexp.dashboard.recorded_run import RecordedRun
 
-    keep(file)
-    film = RecordedRun(file)
-    if film.recording.moments:
-        picture = file.with_name(PICTURE)
-        save_picture(film, picture)
-        keep(picture)
+    log_file(file)
+    recorded_run = RecordedRun(file)
+    if recorded_run.recording.frames:
+        picture = file.with_name(PICTURE_NAME)
+        save_picture(recorded_run, picture)
+        log_file(picture)

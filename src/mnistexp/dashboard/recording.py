@@ -1,17 +1,16 @@
-"""The recording of a training: a small file that grows while it is written.
+"""The file format of a recording: a small file that grows during the training.
 
-It starts with a line that names the format. Then come records, each with a frame of 8 bytes: the
-number of its bytes and their CRC-32, both little-endian. A record is a MessagePack map, compressed
-by zlib. The first is the header, the others are moments, and the last says how it ended. A record
-is handed to the operating system whole, so that the last one of a process that is killed is there
-or is not. Whoever writes a recording holds a lock on it, by which others see that it is not over.
+The file starts with a line that names the format and its version. Records follow. Each record is
+a MessagePack map, compressed by zlib (which adds a checksum), as a MessagePack byte string. The
+first record is the header, the last one tells how the training ended, and all others are frames.
+The writer holds a lock on the file, so a reader can see whether the recording still grows.
 """
 
 import fcntl
 import os
-import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,24 +22,26 @@ from mnistexp.errors import RecordingError
 from mnistexp.train import Evaluation, Snapshot
 
 RECORDING_NAME = "training.recording"
-"""Name of the file in the folder of its run and among the artifacts."""
+"""File name of a recording, in the folder of its run and among the run's artifacts."""
 ARTIFACT_FOLDER = "dashboard"
 """Folder of the recording among the artifacts of a run."""
 RECORDING_TAG = "recording"
 """Tag of a run: the path of its recording."""
-MAGIC = b"mnistexp recording 1\n"
-FRAME = struct.Struct("<II")
+FORMAT = b"mnistexp recording "
+MAGIC = FORMAT + b"2\n"
 MAX_RECORD = 16 * 2**20
-"""Bytes; no record is near it, so a larger one is none."""
+"""In bytes. All real records are far smaller, so a larger size is a sign of damage."""
+DAMAGE = (KeyError, TypeError, ValueError, zlib.error)
+"""What a damaged record raises."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a recording is of.
+    """The training that a recording belongs to.
 
-    name: of the run. run_id: None if it is not tracked. num_steps: how long it is to train.
-    batch_size: images per step. data: the settings of the data, whose images the recording refers
-    to. data_digest: SHA-256 of its files.
+    name: of the run. run_id: None if the run is not tracked. num_steps: planned steps.
+    batch_size: images per step. data: the data settings; frames refer to these images by index.
+    data_digest: SHA-256 of the data files.
     """
 
     name: str
@@ -52,111 +53,136 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What was seen, and how many seconds after the start of the training."""
+class Frame:
+    """A snapshot of the network, and its time in seconds since the start of the training."""
 
     snapshot: Snapshot
     seconds: float
 
 
-class Writer:
-    """Appends to a new recording, which is locked until it is closed."""
+class RecordingWriter:
+    """Writes a new recording. The file is locked until `close` or `abandon`."""
 
     def __init__(self, file: Path, header: Header) -> None:
-        """Raises: OSError: the file cannot be written."""
-        self._stream = file.open("wb", buffering=0)
-        fcntl.flock(self._stream, fcntl.LOCK_EX)
-        self._stream.write(MAGIC + _framed({"header": asdict(header)}))
+        """Create the file and write the header.
 
-    def write(self, moment: Moment) -> None:
-        """Append a moment."""
-        self._stream.write(_framed({"moment": _pack_moment(moment)}))
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self._stream = file.open("wb", buffering=0)
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX)
+            self._append(MAGIC + _encode_record({"header": asdict(header)}))
+        except OSError:
+            self._stream.close()
+            raise
+
+    def write(self, frame: Frame) -> None:
+        """Append a frame. If that fails with an OSError, the file ends with the frame before."""
+        self._append(_encode_record({"frame": asdict(frame)}))
 
     def close(self, ending: str) -> None:
-        """Append how it ended, `finished` or the reason, and let go."""
+        """Append how the training ended, `finished` or the reason, and close the file."""
         with self._stream:
-            self._stream.write(_framed({"ending": ending}))
+            self._append(_encode_record({"ending": ending}))
 
     def abandon(self) -> None:
-        """Let go, as it is."""
+        """Close the file without an ending."""
         self._stream.close()
+
+    def _append(self, content: bytes) -> None:
+        end = self._stream.tell()
+        remaining = memoryview(content)
+        try:
+            while remaining:  # A nearly full disk takes only a part of the content.
+                remaining = remaining[self._stream.write(remaining) :]
+        except OSError:
+            with suppress(OSError):
+                self._stream.truncate(end)
+            raise
 
 
 class Recording:
-    """A recording as far as it could be read; `read_new` reads what was added since.
+    """The content of a recording that was read so far; `read_new` reads what was added since.
 
-    header: what it is of. moments: by time. ending: how it ended; None while it is written, and
-    where it was cut. fault: what is wrong with the rest of the file, empty if nothing is.
+    header: the training. frames: in order of time. ending: how the training ended; None while it
+    runs, and if the file was cut. fault: why the rest of the file cannot be read; empty if there
+    is no fault.
     """
 
     def __init__(self, file: Path) -> None:
-        """Read all that is there.
+        """Read all that is in the file.
 
         Raises:
-            RecordingError: there is no such file, it is no recording, or its start is damaged.
+            RecordingError: the file does not exist, is no recording, or its start is damaged.
         """
         self.file = file
-        self.moments: list[Moment] = []
+        self.frames: list[Frame] = []
         self.ending: str | None = None
         self.fault = ""
         try:
             with file.open("rb") as stream:
+                self._position = len(MAGIC)
                 self.header = self._read_header(stream)
-                self._read = stream.tell()
         except OSError as error:
             raise RecordingError(f"{file}: expected a recording. {error.strerror}") from error
+        except DAMAGE as error:
+            raise RecordingError(f"{file}: the start of this recording is damaged") from error
         self.read_new()
 
     def read_new(self) -> bool:
-        """Read what was added; whether anything was."""
-        before = len(self.moments), self.ending, self.fault
+        """Read what was added to the file. Return whether anything has changed."""
+        before = len(self.frames), self.ending, self.fault
         if self.is_running:
             try:
                 with self.file.open("rb") as stream:
-                    self._read_on(stream)
+                    self._read_frames(stream)
             except OSError as error:
-                self.fault = f"it cannot be read any more: {error.strerror}"
-        return before != (len(self.moments), self.ending, self.fault)
+                self.fault = f"it can no longer be read: {error.strerror}"
+        return before != (len(self.frames), self.ending, self.fault)
 
     @property
     def is_running(self) -> bool:
-        """Whether more may come."""
+        """Whether more frames may be added."""
         return self.ending is None and not self.fault
 
     def _read_header(self, stream: BinaryIO) -> Header:
         magic = stream.read(len(MAGIC))
         if magic != MAGIC:
             raise RecordingError(
-                f"{self.file}: expected {RECORDING_NAME} of a run. Received: {_what(magic)}"
+                f"{self.file}: expected {RECORDING_NAME} of a run. "
+                f"Received: {_describe_start(magic)}"
             )
-        try:
-            record = _read_record(stream)
-            if record is None:
-                raise ValueError("no header")
+        for record in self._read_records(stream):
             return Header(**record["header"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise RecordingError(
-                f"{self.file}: the start of this recording is damaged, so it cannot be played"
-            ) from error
+        raise ValueError("there is no header")
 
-    def _read_on(self, stream: BinaryIO) -> None:
-        was_written = _is_locked(stream)  # Asked first: what is written later is read later.
-        stream.seek(self._read)
+    def _read_frames(self, stream: BinaryIO) -> None:
+        # Test the lock before reading: what a writer adds after the test is read next time.
+        is_locked = _is_locked(stream)
         try:
-            while (record := _read_record(stream)) is not None:
-                self._take(record)
-                self._read = stream.tell()
-        except (KeyError, TypeError, ValueError):
-            self.fault = f"it is damaged behind byte {self._read}"
-        if self.is_running and not was_written:
-            cut = stream.seek(0, os.SEEK_END) - self._read
-            self.fault = f"it is cut {cut} bytes behind its last moment" if cut else "it has no end"
+            for record in self._read_records(stream):
+                if "ending" in record:
+                    self.ending = str(record["ending"])
+                else:
+                    self.frames.append(_decode_frame(record["frame"]))
+        except DAMAGE:
+            self.fault = f"it is damaged after byte {self._position}"
+        if self.is_running and not is_locked:
+            extra = stream.seek(0, os.SEEK_END) - self._position
+            self.fault = (
+                f"it was cut {extra} bytes after its last frame" if extra else "it has no ending"
+            )
 
-    def _take(self, record: Mapping[str, Any]) -> None:
-        if "ending" in record:
-            self.ending = str(record["ending"])
-        else:
-            self.moments.append(_unpack_moment(record["moment"]))
+    def _read_records(self, stream: BinaryIO) -> Iterator[dict[str, Any]]:
+        """Yield the complete records from the position on, and move the position."""
+        start = stream.seek(self._position)
+        unpacker = msgpack.Unpacker(stream, max_bin_len=MAX_RECORD)
+        for payload in unpacker:  # Ends before a record that is not complete (yet).
+            content = zlib.decompressobj().decompress(payload, MAX_RECORD)
+            record = msgpack.unpackb(content, object_hook=_decode_array)
+            self._position = start + unpacker.tell()
+            yield record
 
 
 def _is_locked(stream: BinaryIO) -> bool:
@@ -167,69 +193,32 @@ def _is_locked(stream: BinaryIO) -> bool:
     return False
 
 
-def _framed(content: Mapping[str, Any]) -> bytes:
-    # Level 1: most of it is random to a compressor anyway, and time counts while it trains.
-    payload = zlib.compress(msgpack.packb(content), 1)
-    return FRAME.pack(len(payload), zlib.crc32(payload)) + payload
+def _encode_record(content: Mapping[str, Any]) -> bytes:
+    # Level 1: better compression gains little here, and it would slow down the training.
+    payload = zlib.compress(msgpack.packb(content, default=_encode_array), 1)
+    return bytes(msgpack.packb(payload))
 
 
-def _read_record(stream: BinaryIO) -> dict[str, Any] | None:
-    frame = stream.read(FRAME.size)
-    if len(frame) < FRAME.size:
-        return None
-    size, checksum = FRAME.unpack(frame)
-    if size > MAX_RECORD:
-        raise ValueError("a record that is too large")
-    payload = stream.read(size)
-    if len(payload) < size:
-        return None
-    if zlib.crc32(payload) != checksum:
-        raise ValueError("a record whose checksum is wrong")
-    decompressor = zlib.decompressobj()
-    content = decompressor.decompress(payload, MAX_RECORD)
-    if not decompressor.eof:
-        raise ValueError("a record that is too large")
-    record = msgpack.unpackb(content)
-    if not isinstance(record, dict):
-        raise ValueError("a record that is no map")
-    return record
+def _encode_array(array: np.ndarray) -> dict[str, Any]:
+    return {"dtype": array.dtype.str, "values": array.tobytes()}
 
 
-def _pack_moment(moment: Moment) -> dict[str, Any]:
-    snapshot = moment.snapshot
-    return {
-        "seconds": moment.seconds,
-        "step": snapshot.step,
-        "learning_rate": snapshot.learning_rate,
-        "batch": snapshot.batch.astype("<i4").tobytes(),
-        "on_batch": _pack_evaluation(snapshot.on_batch),
-        "quantiles": {name: s.astype("<f4").tobytes() for name, s in snapshot.quantiles.items()},
-        "on_test": snapshot.on_test and _pack_evaluation(snapshot.on_test),
-    }
+def _decode_array(packed: dict[str, Any]) -> Any:
+    if packed.keys() != {"dtype", "values"}:
+        return packed
+    return np.frombuffer(packed["values"], packed["dtype"])
 
 
-def _pack_evaluation(evaluation: Evaluation) -> list[Any]:
-    return [evaluation.loss, evaluation.accuracy, evaluation.predictions.tobytes()]
+def _decode_frame(packed: Mapping[str, Any]) -> Frame:
+    values = packed["snapshot"]
+    on_test = values["on_test"] and Evaluation(**values["on_test"])
+    evaluations = {"on_batch": Evaluation(**values["on_batch"]), "on_test": on_test}
+    return Frame(Snapshot(**{**values, **evaluations}), packed["seconds"])
 
 
-def _unpack_moment(packed: Mapping[str, Any]) -> Moment:
-    snapshot = Snapshot(
-        step=int(packed["step"]),
-        learning_rate=float(packed["learning_rate"]),
-        batch=np.frombuffer(packed["batch"], "<i4"),
-        on_batch=_unpack_evaluation(packed["on_batch"]),
-        quantiles={name: np.frombuffer(s, "<f4") for name, s in packed["quantiles"].items()},
-        on_test=packed["on_test"] and _unpack_evaluation(packed["on_test"]),
-    )
-    return Moment(snapshot, float(packed["seconds"]))
-
-
-def _unpack_evaluation(packed: list[Any]) -> Evaluation:
-    loss, accuracy, predictions = packed
-    return Evaluation(float(loss), float(accuracy), np.frombuffer(predictions, "u1"))
-
-
-def _what(magic: bytes) -> str:
-    if magic.startswith(MAGIC[:18]):
-        return "one of another version of mnistexp"
-    return "another kind of file" if magic else "an empty file"
+def _describe_start(magic: bytes) -> str:
+    if not magic:
+        return "an empty file"
+    if magic.startswith(FORMAT):
+        return "a recording of another version of mnistexp"
+    return "another kind of file"

@@ -1,107 +1,196 @@
-"""One viewer: a film, where it stands, and what is looked at, put on a figure."""
+"""One viewer of a recorded run: its position in time, its view, and its keys.
+
+Imports matplotlib, so it is imported where it is used.
+"""
 
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING
+from bisect import bisect_right
+from collections.abc import Callable
 
-from mnistexp.dashboard.panels import Panels
-from mnistexp.dashboard.player import Player
+from mnistexp.dashboard.figure import PANELS, DashboardFigure, Point, View
 from mnistexp.dashboard.recorded_run import RecordedRun
-from mnistexp.dashboard.view import View
+from mnistexp.dashboard.recording import Recording
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-SAVED_DPI = 200
-WAIT_SECONDS = 0.1
-"""Between two looks for something new: ten pictures a second at most."""
+MAX_REPLAY_SECONDS = 30.0
+"""Length of a replay at the default speed, at most."""
 LIVE_SECONDS = 0.4
-"""Between two pictures while it trains, so that drawing takes a quarter of a core at most."""
+"""Minimum time between two pictures during the training: drawing takes at most a quarter of a
+core."""
+
+LAYOUTS = {
+    **{str(number + 1): (panel,) for number, panel in enumerate(PANELS)},
+    "7": ("accuracy", "loss"),
+    "8": ("first_quantiles", "second_quantiles"),
+    "9": ("batch", "test"),
+    "0": PANELS,
+    "Escape": PANELS,
+}
+"""The visible panels, by key."""
+
+
+class Player:
+    """The position in a recording.
+
+    During the training it is always the newest frame. A finished training is replayed from its
+    start, and the position then stays at the end.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        speed: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start at the first frame, or follow a training that runs.
+
+        Args:
+            speed: of the replay, as a multiple of the training's speed. Default: 1, or the speed
+                of a replay of 30 seconds.
+            clock: returns the time in seconds.
+        """
+        self.recording = recording
+        self.num_skipped = 0
+        self._clock = clock
+        self._is_live = recording.is_running
+        self._speed = speed or _default_speed(recording)
+        self._played_seconds = 0.0
+        self._last_time: float | None = clock()  # None during a pause.
+        self._index = -1
+
+    @property
+    def speed(self) -> float | None:
+        """Speed of the replay as a multiple of the training's speed; None during the training."""
+        return None if self._is_live else self._speed
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the last frame of a training that has ended is reached."""
+        return not self.recording.is_running and self._index == len(self.recording.frames) - 1
+
+    def advance(self, paused: bool) -> int:
+        """Move on to the present time, and set `num_skipped` to the number of skipped frames.
+
+        Returns:
+            The index of the frame to show, -1 before the first one.
+        """
+        if paused:
+            self._last_time = None
+            return self._index
+        now = self._clock()
+        self._played_seconds += now - self._last_time if self._last_time is not None else 0.0
+        self._last_time = now
+        index = self._find_index()
+        self.num_skipped = max(0, index - self._index - 1)
+        self._index = index
+        return index
+
+    def restart(self) -> None:
+        """Replay from the start."""
+        self._is_live, self._played_seconds, self._index = False, 0.0, -1
+        self._last_time = self._clock()
+
+    def _find_index(self) -> int:
+        frames = self.recording.frames
+        if self._is_live:
+            return len(frames) - 1
+        seconds = self._played_seconds * self._speed + (frames[0].seconds if frames else 0.0)
+        return bisect_right(frames, seconds, key=lambda frame: frame.seconds) - 1
 
 
 class ViewerSession:
-    """What a window or a page shows; it is drawn anew only if something has changed."""
+    """The figure of one viewer. It is drawn again only if something has changed."""
 
-    def __init__(self, figure: "Figure", film: RecordedRun, speed: float | None) -> None:
+    def __init__(self, recorded_run: RecordedRun, speed: float | None = None) -> None:
+        self.figure = DashboardFigure(recorded_run)
         self.view = View()
-        self.panels = Panels(figure, film, self.view)
-        self.index = -1
-        self._film = film
-        self._player = Player(film.recording, speed)
-        self._shown: tuple[object, ...] = ()
-        self._drawn = 0.0
-
-    def tick(self) -> bool:
-        """Go on with time, and put what is to be seen now on the figure; whether that is new."""
-        self._film.recording.read_new()
-        self.index = self._player.advance(self.view.paused)
-        state = self._state()
-        size = tuple(self.panels.figure.get_size_inches())
-        now = (self.view.changes, size, self.index, state)
-        if now == self._shown or (now[:2] == self._shown[:2] and self._is_early()):
-            return False
-        self._shown = now
-        self._drawn = time.monotonic()
-        self.panels.show(self.index, state)
-        return True
-
-    def press(self, key: str) -> None:
-        """Do what a key is for."""
-        if key == " " and self.is_over:
-            self._player.restart()
-        else:
-            self.view.press(key)
+        self.is_paused = False
+        self._index = -1
+        self._recording = recorded_run.recording
+        self._player = Player(self._recording, speed)
+        self._num_inputs = 0
+        self._drawn: tuple[object, ...] = ()
+        self._drawn_at = 0.0
 
     @property
-    def is_over(self) -> bool:
-        """Whether the training has ended and its last moment is shown."""
+    def is_at_end(self) -> bool:
+        """Whether the training has ended and its last frame is shown."""
         return self._player.is_at_end
 
     @property
     def step(self) -> int | None:
         """The step that is shown."""
-        moments = self._film.recording.moments
-        return moments[self.index].snapshot.step if self.index >= 0 else None
+        return self._recording.frames[self._index].snapshot.step if self._index >= 0 else None
 
     @property
     def file_name(self) -> str:
-        """For a picture of what is shown: `lab.3_0_conv-s0-step-200.png`."""
-        return f"{self._film.recording.header.name}-step-{self.step or 0}.png"
+        """File name for a picture of what is shown: `lab.3_0_conv-s0-step-200.png`."""
+        return f"{self._recording.header.name}-step-{self.step or 0}.png"
 
-    def save(self, folder: Path) -> None:
-        """Write the picture into a folder, and tell so."""
-        file = folder / self.file_name
-        try:
-            self.panels.figure.savefig(file, dpi=SAVED_DPI)
-        except OSError as error:
-            self.view.say(f"not saved: {error.strerror}")
-        else:
-            self.view.say(f"saved: {file}")
+    def update(self) -> bool:
+        """Read new frames and put the present state on the figure. Return whether it changed."""
+        self._recording.read_new()
+        self._index = self._player.advance(self.is_paused)
+        status = self._status()
+        by_viewer = (self._num_inputs, *self.figure.get_size_inches(), self.figure.dpi)
+        state = (by_viewer, self._index, status)
+        if state == self._drawn or (self._drawn[:1] == (by_viewer,) and self._is_too_early()):
+            return False
+        self._drawn = state
+        self._drawn_at = time.monotonic()
+        self.figure.draw_frame(self._index, self.view, status)
+        return True
 
-    def _is_early(self) -> bool:
-        is_running = self._film.recording.is_running
-        return is_running and time.monotonic() - self._drawn < LIVE_SECONDS
+    def press(self, key: str) -> None:
+        """Change the view or the position as the page's help says. Other keys do nothing.
 
-    def _state(self) -> str:
-        """The line at the bottom."""
-        recording, player = self._film.recording, self._player
+        Args:
+            key: its name in browsers.
+        """
+        self._num_inputs += 1
+        if key in LAYOUTS:
+            self.view.panels = LAYOUTS[key]
+        elif key == " " and self.is_at_end:
+            self._player.restart()
+        elif key == " ":
+            self.is_paused = not self.is_paused
+        elif key == "h":
+            self.view.zoom.clear()
+
+    def zoom(self, start: Point, end: Point) -> None:
+        """Zoom a panel into the box between two corners."""
+        found = self.figure.box_between(start, end)
+        if found is not None:
+            panel, self.view.zoom[panel] = found
+            self._num_inputs += 1
+
+    def _is_too_early(self) -> bool:
+        return self._recording.is_running and time.monotonic() - self._drawn_at < LIVE_SECONDS
+
+    def _status(self) -> str:
+        """Return the text of the bottom line."""
+        player = self._player
         parts = ["? shows the keys"]
-        if self.view.zooming:
-            parts.append("draw a box to zoom in")
-        if self.view.paused:
+        if self.is_paused:
             parts.append("paused")
         elif player.is_at_end:
-            parts.append(_ending(recording.ending, recording.fault))
-        elif player.speed is None:
-            parts.append("training")
+            parts.append(describe_ending(self._recording))
         else:
-            parts.append(f"played at {player.speed:.3g} times its speed")
-        if player.skipped and not (self.view.paused or player.is_at_end):
-            parts.append(f"1 of {player.skipped + 1} moments is shown")
+            speed = player.speed
+            parts.append("training" if speed is None else f"replay at {speed:.3g} × its speed")
+            if player.num_skipped:
+                parts.append(f"1 of {player.num_skipped + 1} frames is shown")
         return "  ·  ".join(parts)
 
 
-def _ending(ending: str | None, fault: str) -> str:
-    if ending is None:
-        return f"the recording ends here: {fault}"
-    return "the training has ended" if ending == "finished" else f"the training has ended: {ending}"
+def describe_ending(recording: Recording) -> str:
+    """Return how the training ended, or why the recording ends before the training."""
+    if recording.ending is None:
+        return f"the recording ends here: {recording.fault}"
+    reason = "" if recording.ending == "finished" else f": {recording.ending}"
+    return f"the training has ended{reason}"
+
+
+def _default_speed(recording: Recording) -> float:
+    frames = recording.frames
+    seconds = frames[-1].seconds - frames[0].seconds if frames else 0.0
+    return max(1.0, seconds / MAX_REPLAY_SECONDS)

@@ -1,204 +1,211 @@
-"""A page in the browser, on 127.0.0.1: the pictures are drawn here, the keys are pressed there."""
+"""The page of the viewer. The server draws the pictures; the page sends keys and boxes.
+
+Imports matplotlib, so it is imported where it is used.
+"""
 
 import asyncio
-import io
 import json
+import os
 import secrets
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 
-from mnistexp.dashboard.recorded_run import DPI, RecordedRun
-from mnistexp.dashboard.viewer_session import SAVED_DPI, WAIT_SECONDS, ViewerSession
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response
+from mnistexp.dashboard.figure import DPI
+from mnistexp.dashboard.recorded_run import RecordedRun
+from mnistexp.dashboard.viewer_session import ViewerSession
+from mnistexp.local_server import address, listen, open_browser, serve_app
 
 PAGE = Path(__file__).with_name("page.html")
-HOST = "127.0.0.1"
-PATIENCE_SECONDS = 15.0
-"""So long a question for the next picture waits at most; then it is asked again."""
+FIRST_PORT = 8800
+PORTS_TRIED = 100
+UPDATE_SECONDS = 0.1
+"""Time between two checks for a new picture: at most ten pictures a second."""
+PATIENCE_SECONDS = 1.0
+"""Time that a request waits for a new picture. Then the page sends the next request."""
 FORGET_SECONDS = 60.0
-"""A viewer that has not asked for so long has gone."""
+"""A page that has sent no request for so long was closed."""
+MAX_VIEWERS = 32
+"""Each has a figure of some megabytes."""
+SAVED_DPI = 200
 SIDES = (200, 4000)
-"""Of a picture, in pixels."""
+"""Minimum and maximum width and height of a picture, in CSS pixels."""
+RATIOS = (0.5, 3)
+"""Minimum and maximum number of physical pixels per CSS pixel."""
 
 
 @dataclass
 class Viewer:
-    """A page that was opened: its show, and how many pictures it was given."""
+    """An open page. num_pictures: that it has received. last_request: time in seconds."""
 
-    show: ViewerSession
-    pictures: int = 0
-    asked: float = field(default_factory=time.monotonic)
+    session: ViewerSession
+    num_pictures: int = 0
+    last_request: float = field(default_factory=time.monotonic)
 
 
 class WebApp:
-    """All viewers of a film. Each has its own view; whatever draws does so in turn.
+    """The web application. Each open page has a session of its own; one draws at a time."""
 
-    closing: nobody is to wait any more.
-    """
-
-    def __init__(self, film: RecordedRun, speed: float | None) -> None:
-        self._film = film
+    def __init__(self, recorded_run: RecordedRun, speed: float | None) -> None:
+        self._recorded_run = recorded_run
         self._speed = speed
         self._viewers: dict[str, Viewer] = {}
         self._lock = asyncio.Lock()
-        self.closing = False
+        self.starlette = Starlette(
+            routes=[
+                Route("/", self._page),
+                Route("/picture", self._picture),
+                Route("/key", self._key, methods=["POST"]),
+                Route("/box", self._box, methods=["POST"]),
+                Route("/save", self._save),
+            ]
+        )
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the training has ended, and every viewer has seen it, or has paused."""
+    def has_shown_end(self) -> bool:
+        """Return whether the training has ended and every open page shows its end or is paused."""
+        self._forget_viewers()
         if not self._viewers:
-            self._film.recording.read_new()
-            return not self._film.recording.is_running
-        shows = [viewer.show for viewer in self._viewers.values()]
-        return all(show.is_over or show.view.paused for show in shows)
+            self._recorded_run.recording.read_new()
+            return not self._recorded_run.recording.is_running
+        sessions = [viewer.session for viewer in self._viewers.values()]
+        return all(session.is_at_end or session.is_paused for session in sessions)
 
-    def application(self) -> "Starlette":
-        """What answers the browser; only to the names of this machine."""
-        from starlette.applications import Starlette
-        from starlette.middleware import Middleware
-        from starlette.middleware.trustedhost import TrustedHostMiddleware
-        from starlette.routing import Route
-
-        routes = [
-            Route("/", self._page),
-            Route("/picture", self._picture),
-            Route("/key", self._key, methods=["POST"]),
-            Route("/box", self._box, methods=["POST"]),
-            Route("/save", self._save),
-        ]
-        hosts = Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
-        refuse = {KeyError: _refuse, ValueError: _refuse}
-        return Starlette(routes=routes, middleware=[hosts], exception_handlers=refuse)
-
-    async def _page(self, request: "Request") -> "Response":
-        from starlette.responses import HTMLResponse
-
-        name = secrets.token_urlsafe(16)
-        text = PAGE.read_text().replace("VIEWER", name)
-        return HTMLResponse(text, headers={"Cache-Control": "no-store"})
-
-    async def _picture(self, request: "Request") -> "Response":
-        """The next picture as soon as there is one; nothing if that takes long."""
-        from starlette.responses import Response
-
-        seen = int(request.query_params["seen"])
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline and not await self._is_left(request):
-            async with self._viewer(request) as viewer:
-                _resize(viewer.show, request)
-                if await asyncio.to_thread(viewer.show.tick) or viewer.pictures > seen:
-                    viewer.pictures = max(viewer.pictures, seen) + 1
-                    picture = await asyncio.to_thread(_draw, viewer.show)
-                    return Response(picture, 200, _describe(viewer), "image/png")
-            await asyncio.sleep(WAIT_SECONDS)
-        return Response(status_code=204)
-
-    async def _is_left(self, request: "Request") -> bool:
-        return self.closing or await request.is_disconnected()
-
-    async def _key(self, request: "Request") -> "Response":
-        from starlette.responses import Response
-
-        key = (await request.body()).decode()
-        async with self._viewer(request) as viewer:
-            viewer.show.press(key)
-        return Response(status_code=204)
-
-    async def _box(self, request: "Request") -> "Response":
-        """Two corners, as shares of the picture from its bottom left."""
-        from starlette.responses import Response
-
-        corners = np.array(await request.json(), float).reshape(2, 2)
-        async with self._viewer(request) as viewer:
-            panels = viewer.show.panels
-            start, end = corners * panels.figure.bbox.size
-            panels.zoom((start[0], start[1]), (end[0], end[1]))
-        return Response(status_code=204)
-
-    async def _save(self, request: "Request") -> "Response":
-        """The picture as a file to keep, finer than on the page."""
-        from starlette.responses import Response
-
-        buffer = io.BytesIO()
-        async with self._viewer(request) as viewer:
-            viewer.show.view.saving = False
-            figure = viewer.show.panels.figure
-            await asyncio.to_thread(figure.savefig, buffer, format="png", dpi=SAVED_DPI)
-            viewer.show.view.say(f"saved: {viewer.show.file_name}")
-            disposition = f'attachment; filename="{viewer.show.file_name}"'
-        headers = {"Content-Disposition": disposition}
-        return Response(buffer.getvalue(), 200, headers, "image/png")
-
-    @asynccontextmanager
-    async def _viewer(self, request: "Request") -> AsyncIterator[Viewer]:
-        """The viewer that asks, while nobody else's is touched; a new one if it is not known."""
-        from matplotlib.figure import Figure
-
-        name = request.query_params["viewer"]
+    async def _page(self, request: Request) -> Response:
+        """Return the page, with the name of a new viewer in it."""
+        name = secrets.token_urlsafe()
         async with self._lock:
-            now = time.monotonic()
-            self._viewers = {
-                other: viewer
-                for other, viewer in self._viewers.items()
-                if now - viewer.asked < FORGET_SECONDS
-            }
-            if name not in self._viewers:
-                show = ViewerSession(Figure(dpi=DPI), self._film, self._speed)
-                self._viewers[name] = Viewer(show)
-            self._viewers[name].asked = now
-            yield self._viewers[name]
+            session = await asyncio.to_thread(ViewerSession, self._recorded_run, self._speed)
+            self._viewers[name] = Viewer(session)
+            self._forget_viewers()
+        return HTMLResponse(PAGE.read_text().replace("{{viewer}}", name))
+
+    async def _picture(self, request: Request) -> Response:
+        """Return the next picture, or no content if there is none for a while.
+
+        The query has the number of the last picture (`seen`), the `width` and `height` of the
+        window in CSS pixels, and the `ratio` of physical pixels per CSS pixel.
+        """
+        seen, width, height, ratio = _read_numbers(request, "seen", "width", "height", "ratio")
+        viewer = self._find_viewer(request)
+        session = viewer.session
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            async with self._lock:
+                _resize(session, width, height, ratio)
+                if await asyncio.to_thread(session.update) or viewer.num_pictures > seen:
+                    viewer.num_pictures = int(max(viewer.num_pictures, seen)) + 1
+                    picture = await asyncio.to_thread(session.figure.to_png)
+                    headers = {"X-State": _state(viewer), "Cache-Control": "no-store"}
+                    return Response(picture, 200, headers, "image/png")
+            await asyncio.sleep(UPDATE_SECONDS)
+        return Response(status_code=204)
+
+    async def _key(self, request: Request) -> Response:
+        session = self._find_viewer(request).session
+        async with self._lock:
+            session.press(request.query_params.get("key", ""))
+        return Response(status_code=204)
+
+    async def _box(self, request: Request) -> Response:
+        """Zoom into a box between two corners, as fractions of the picture from the bottom left."""
+        session = self._find_viewer(request).session
+        x0, y0, x1, y1 = _read_numbers(request, "x0", "y0", "x1", "y1")
+        async with self._lock:
+            session.zoom((x0, y0), (x1, y1))
+        return Response(status_code=204)
+
+    async def _save(self, request: Request) -> Response:
+        """Return the picture as a download."""
+        session = self._find_viewer(request).session
+        async with self._lock:
+            picture = await asyncio.to_thread(session.figure.to_png, SAVED_DPI)
+            headers = {"Content-Disposition": f'attachment; filename="{session.file_name}"'}
+        return Response(picture, 200, headers, "image/png")
+
+    def _find_viewer(self, request: Request) -> Viewer:
+        """Return the viewer that a request names. Only names that a page was given are known."""
+        viewer = self._viewers.get(request.query_params.get("viewer", ""))
+        if viewer is None:
+            raise HTTPException(404, "unknown viewer: load the page again")
+        viewer.last_request = time.monotonic()
+        self._forget_viewers()
+        return viewer
+
+    def _forget_viewers(self) -> None:
+        """Drop the viewers whose page was closed, and the longest silent ones of too many."""
+        oldest_allowed = time.monotonic() - FORGET_SECONDS
+        newest_first = sorted(self._viewers.items(), key=lambda item: -item[1].last_request)
+        self._viewers = {
+            name: viewer
+            for name, viewer in newest_first[:MAX_VIEWERS]
+            if viewer.last_request > oldest_allowed
+        }
 
 
-async def _refuse(request: "Request", error: Exception) -> "Response":
-    from starlette.responses import PlainTextResponse
+def serve_viewer(
+    recorded_run: RecordedRun,
+    speed: float | None = None,
+    port: int | None = None,
+    *,
+    browser: bool,
+    until_end: bool,
+) -> None:
+    """Serve the page on 127.0.0.1 and print its address, until Ctrl-C.
 
-    return PlainTextResponse("not a question of the page's", 400)
+    Args:
+        speed: of a replay, as a multiple of the training's speed. Default: a replay of at most 30
+            seconds.
+        port: default: the first free port from 8800.
+        browser: open the page in the browser if there is a display.
+        until_end: stop when the training has ended and every open page has shown its end.
+
+    Raises:
+        PortError: the port is taken.
+    """
+    if recorded_run.recording.is_running:
+        os.nice(10)  # Drawing must not slow down the training.
+    app = WebApp(recorded_run, speed)
+    with listen(port) if port else listen(FIRST_PORT, PORTS_TRIED) as listener:
+        url = address(listener)
+        print(f"{recorded_run.recording.header.name}: {url}  (Ctrl-C ends the viewer)", flush=True)
+        if browser:
+            open_browser(url)
+        serve_app(app.starlette, listener, app.has_shown_end if until_end else lambda: False)
 
 
-def _resize(show: ViewerSession, request: "Request") -> None:
-    """The size of the window in CSS pixels, and how many real ones each has."""
-    parameters = request.query_params
-    ratio = float(np.clip(float(parameters["ratio"]), 0.5, 3))
-    width, height = (np.clip(float(parameters[name]), *SIDES) for name in ("width", "height"))
-    show.panels.figure.set_dpi(DPI * ratio)
-    show.panels.figure.set_size_inches(width / DPI, height / DPI)
+def _read_numbers(request: Request, *names: str) -> list[float]:
+    """Return numbers of the query. Anything else gets status 400."""
+    try:
+        numbers = [float(request.query_params[name]) for name in names]
+    except (KeyError, ValueError) as error:
+        raise HTTPException(400, f"expected numbers: {', '.join(names)}") from error
+    if not np.isfinite(numbers).all():
+        raise HTTPException(400, f"expected finite numbers: {', '.join(names)}")
+    return numbers
 
 
-def _draw(show: ViewerSession) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
-
-    canvas: Any = FigureCanvasAgg(show.panels.figure)
-    canvas.draw()
-    buffer = io.BytesIO()
-    # Hardly packed: it does not go far, and packing well takes as long as drawing.
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+def _resize(session: ViewerSession, width: float, height: float, ratio: float) -> None:
+    session.figure.set_dpi(DPI * float(np.clip(ratio, *RATIOS)))
+    width, height = np.clip((width, height), *SIDES) / DPI
+    session.figure.set_size_inches(width, height)
 
 
-def _describe(viewer: Viewer) -> dict[str, str]:
-    """What the picture shows, for the page and for those who cannot see it."""
-    show = viewer.show
-    view = show.view
+def _state(viewer: Viewer) -> str:
+    """Return what the picture shows, for the page and for people who cannot see the picture."""
+    session = viewer.session
     state = {
-        "picture": viewer.pictures,
-        "panels": view.panels,
-        "step": show.step,
-        "paused": view.paused,
-        "zooming": view.zooming,
-        "help": view.help,
-        "zoomed": sorted(view.zoom),
-        "over": show.is_over,
+        "picture": viewer.num_pictures,
+        "panels": session.view.panels,
+        "step": session.step,
+        "paused": session.is_paused,
+        "zoomed": sorted(session.view.zoom),
+        "at_end": session.is_at_end,
     }
-    return {"X-State": json.dumps(state), "Cache-Control": "no-store"}
+    return json.dumps(state)

@@ -15,8 +15,8 @@ from mnistexp.dashboard import (
     RECORDING_TAG,
     Header,
     ViewerProcess,
-    recorded,
-    without_view,
+    record_training,
+    without_viewer,
 )
 from mnistexp.data import Data
 from mnistexp.tracking import Tracker
@@ -47,7 +47,7 @@ def open_monitors(
 
     Their files are in the output folder of the run. The recording is also an artifact of the run.
     """
-    dashboard = without_view(config.dashboard) if config.sweep.job else config.dashboard
+    dashboard = without_viewer(config.dashboard) if config.sweep.job else config.dashboard
     if dashboard.type == "off" and not config.tracking.tensorboard:
         yield OpenMonitors()
         return
@@ -60,9 +60,9 @@ def open_monitors(
     tracker.set_tags({RECORDING_TAG: file})
     store_file = partial(tracker.log_artifact, folder=ARTIFACT_FOLDER)
     header = _recording_header(config, run_name, data, tracker.run_id)
-    with recorded(dashboard, file, header, store_file) as recording:
+    with record_training(dashboard, file, header, store_file) as recording:
         monitors = Monitors(recording.recorder, tensorboard)
-        yield OpenMonitors(monitors, recording.file, recording.audience)
+        yield OpenMonitors(monitors, recording.file, recording.viewer)
 
 
 def _recording_header(config: Config, run_name: str, data: Data, run_id: str | None) -> Header:

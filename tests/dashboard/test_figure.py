@@ -1,0 +1,148 @@
+"""The six panels, against the content of a real recording."""
+
+import numpy as np
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgb
+
+from mnistexp.dashboard.figure import PANELS, DashboardFigure, View
+from mnistexp.dashboard.panels import PREDICTED_COLOUR, TRUE_COLOUR, order_errors_first
+from mnistexp.dashboard.recorded_run import RecordedRun
+from mnistexp.dashboard.recording import Frame
+from mnistexp.train import Evaluation, Snapshot
+
+CELL = 28
+
+
+def draw(run: RecordedRun) -> DashboardFigure:
+    """Draw the last frame."""
+    figure = DashboardFigure(run)
+    figure.draw_frame(run.last_index)
+    return figure
+
+
+def picture(figure: DashboardFigure, panel: str) -> np.ndarray:
+    (image,) = figure.panel_axes[panel].images
+    return np.asarray(image.get_array())
+
+
+def drawn_labels(figure: DashboardFigure, panel: str, colour: str) -> dict[tuple[int, int], int]:
+    """Return the labels of one colour: the digit by row and column of its cell."""
+    axes = figure.panel_axes[panel]
+    collections = [
+        collection
+        for collection in axes.collections
+        if isinstance(collection, PathCollection)
+        and np.allclose(np.asarray(collection.get_facecolor())[0, :3], to_rgb(colour))
+    ]
+    assert len(collections) == 10  # In the order of the digits.
+    return {
+        (int(y // CELL), int(x // CELL)): digit
+        for digit, collection in enumerate(collections)
+        for x, y in np.asarray(collection.get_offsets())
+    }
+
+
+def test_errors_come_first_and_both_parts_keep_the_order_of_the_images() -> None:
+    predictions, labels = np.array([1, 2, 3, 4, 5]), np.array([1, 0, 3, 0, 5])
+    assert order_errors_first(predictions, labels, 5).tolist() == [1, 3, 0, 2, 4]
+    assert order_errors_first(predictions, labels, 3).tolist() == [1, 3, 0]
+
+
+def test_wrong_test_digits_show_the_true_and_the_predicted_label(opened_run: RecordedRun) -> None:
+    figure = draw(opened_run)
+    evaluation = opened_run.recording.frames[-1].snapshot.on_test
+    assert evaluation is not None
+    labels = opened_run.test.labels
+    wrong = np.flatnonzero(evaluation.predictions != labels)[:1000]
+    assert len(wrong) > 200
+    cells = [divmod(number, 40) for number in range(len(wrong))]
+    for colour, digits in ((TRUE_COLOUR, labels), (PREDICTED_COLOUR, evaluation.predictions)):
+        expected = dict(zip(cells, digits[wrong].tolist(), strict=True))
+        assert drawn_labels(figure, "test", colour) == expected
+
+
+def test_correct_digits_are_on_white_and_wrong_ones_on_pink(opened_run: RecordedRun) -> None:
+    pixels = picture(draw(opened_run), "batch")
+    snapshot = opened_run.recording.frames[-1].snapshot
+    assert pixels.shape == (280, 280, 3)
+    is_correct = snapshot.on_batch.predictions == opened_run.train.labels[snapshot.batch]
+    corners = pixels[::CELL, ::CELL].reshape(100, 3)  # There is no ink in the corner of a cell.
+    assert (corners[is_correct] == 255).all()
+    assert ((corners[~is_correct, 0] == 255) & (corners[~is_correct, 1] < 230)).all()
+    ink = opened_run.train.images[snapshot.batch[0], :27, :27, 0]
+    np.testing.assert_allclose(pixels[:27, :27, 0], 255 - ink.astype(int), atol=1)
+
+
+def test_the_scale_beside_the_test_digits_shows_the_accuracy_where_the_errors_end(
+    opened_run: RecordedRun,
+) -> None:
+    labels = opened_run.test.labels
+    predictions = np.where(np.arange(10_000) % 25 == 0, (labels + 1) % 10, labels).astype("u1")
+    last = opened_run.recording.frames[-1]
+    evaluation = Evaluation(0.1, 0.96, predictions)
+    snapshot = Snapshot(**{**vars(last.snapshot), "on_test": evaluation})
+    opened_run.recording.frames[-1] = Frame(snapshot, last.seconds)
+    figure = draw(opened_run)
+    axes = figure.panel_axes["test"]
+    texts = [text.get_text() for text in axes.get_yticklabels()]
+    scale = dict(zip(texts, axes.get_yticks(), strict=True))
+    assert (scale["100 %"], scale["90 %"]) == pytest.approx((0, 25 * CELL))
+    num_pink_rows = (picture(figure, "test")[::CELL, 0, 1] < 230).sum()
+    assert num_pink_rows * CELL == pytest.approx(scale["96 %"])
+
+
+def test_the_panels_are_those_of_the_lab(opened_run: RecordedRun) -> None:
+    figure = draw(opened_run)
+    axes = figure.panel_axes
+    assert [axes[name].get_title() for name in PANELS] == [
+        *("Accuracy", "Cross entropy loss × 100", "Training digits"),
+        *("Weights", "Biases", "Test digits"),
+    ]
+    positions = [axes[name].get_position() for name in PANELS]
+    assert [round(position.x0 * 3) for position in positions] == [0, 1, 2, 0, 1, 2]
+    assert [position.y0 > 0.5 for position in positions] == [True] * 3 + [False] * 3
+    assert (*axes["accuracy"].get_xlim(), *axes["accuracy"].get_ylim()) == (0, 200, 0, 1)
+    assert (*axes["loss"].get_xlim(), *axes["loss"].get_ylim()) == (0, 200, 0, 100)
+    training, test = axes["accuracy"].lines
+    assert training.get_linewidth() < test.get_linewidth()
+
+
+def test_each_band_lies_between_its_quantiles_and_inner_bands_are_darker(
+    opened_run: RecordedRun,
+) -> None:
+    bands = draw(opened_run).panel_axes["first_quantiles"].collections
+    last = opened_run.recording.frames[-1].snapshot.quantiles["weights"]
+    for band, (low, high) in zip(bands, [(3, 4), (2, 5), (1, 6), (0, 7)], strict=True):
+        points = np.asarray(band.get_paths()[0].vertices)
+        at_end = points[points[:, 0] == 200, 1]
+        assert (at_end.min(), at_end.max()) == pytest.approx((last[low], last[high]))
+    brightness = [float(np.asarray(band.get_facecolor())[0, :3].mean()) for band in bands]
+    assert brightness == sorted(brightness)
+
+
+@pytest.mark.parametrize("size", [(12.8, 8.0), (3.75, 8.12), (8.12, 3.75)])
+def test_panels_and_texts_do_not_overlap_at_any_size(
+    opened_run: RecordedRun, size: tuple[float, float]
+) -> None:
+    figure = DashboardFigure(opened_run)
+    figure.set_size_inches(*size)
+    figure.draw_frame(opened_run.last_index, status="? shows the keys  ·  the training has ended")
+    figure.to_png()
+    artists = [text for text in figure.texts if text.get_text()]
+    artists += [axes.title for axes in figure.panel_axes.values()]
+    boxes = [artist.get_window_extent() for artist in artists]
+    boxes += [axes.get_window_extent() for axes in figure.panel_axes.values()]
+    for number, box in enumerate(boxes):
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
+        assert not any(box.overlaps(other) for other in boxes[:number])
+
+
+def test_a_zoom_shows_a_part_of_a_panel_on_every_frame(opened_run: RecordedRun) -> None:
+    figure = DashboardFigure(opened_run)
+    view = View(zoom={"accuracy": (50, 150, 0.2, 0.6)})
+    for index in (3, 10):
+        figure.draw_frame(index, view)
+        axes = figure.panel_axes["accuracy"]
+        assert (*axes.get_xlim(), *axes.get_ylim()) == (50, 150, 0.2, 0.6)
