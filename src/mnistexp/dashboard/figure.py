@@ -107,13 +107,14 @@ class DashboardFigure(Figure):
             name: panel.draw(series, index) for name, panel in self._step_panels.items()
         }
         default_limits |= {"batch": self._batch.limits, "test": self._test.limits}
-        for name, limits in default_limits.items():
-            left, right, bottom, top = self._view.zoom.get(name, limits)
-            self.panel_axes[name].set(xlim=(left, right), ylim=(bottom, top))
         if "batch" in self._view.panels:
             self._draw_batch(frame)
         if "test" in self._view.panels:
             self._draw_test(index)
+        # After the digits: the labels of their scale would extend the limits.
+        for name, limits in default_limits.items():
+            left, right, bottom, top = self._view.zoom.get(name, limits)
+            self.panel_axes[name].set(xlim=(left, right), ylim=(bottom, top))
         self._draw_header(frame, index)
 
     def box_between(self, start: Point, end: Point) -> tuple[str, Box] | None:

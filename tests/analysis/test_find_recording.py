@@ -16,7 +16,7 @@ from mnistexp.errors import RecordingError
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "nowhere: expected the id or the name of a run"),
+        (["nowhere"], "nowhere: expected a run of the store, the folder of a run"),
         (["."], "expected a folder with a recording below it. Received: none"),
         ([], "runs: expected a folder with a recording below it"),
     ],
