@@ -1,4 +1,4 @@
-"""Sweeps through each launcher, with real processes: failing, interrupted, killed, resumed."""
+"""Sweeps through real launchers: failing jobs, interruptions, killed processes, resuming."""
 
 import os
 import signal
@@ -43,24 +43,24 @@ def children_in(folder: Path) -> list[Run]:
 
 
 def wait_for(folder: Path, status: str, count: int) -> list[Run]:
-    """The children of that status, once there are so many."""
+    """Wait until at least `count` children have the status, and return them."""
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
         time.sleep(0.5)
         try:
             found = [run for run in children_in(folder) if run.info.status == status]
         except (ValueError, mlflow.exceptions.MlflowException):
-            continue  # The store is being set up.
+            continue  # Another process creates the store.
         if len(found) >= count and all(run.data.tags.get("config_hash") for run in found):
             return found
-    pytest.fail(f"no {count} jobs are {status}")
+    pytest.fail(f"expected {count} {status} jobs")
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_a_sweep_through_a_launcher(tmp_path: Path, launcher: str) -> None:
-    words = [f"hydra/launcher={launcher}", "model=two_layers", *QUICK]
-    words += ["optim.learning_rate=0.1,1e30,0.2"]
-    code, out = finish(start_command(tmp_path, "-m", *words))
+def test_a_launcher_runs_all_jobs_and_another_one_continues(tmp_path: Path, launcher: str) -> None:
+    arguments = [f"hydra/launcher={launcher}", "model=two_layers", *QUICK]
+    arguments += ["optim.learning_rate=0.1,1e30,0.2"]
+    code, out = finish(start_command(tmp_path, "-m", *arguments))
     assert code == 1, out
     assert out.count("✓") == 2
     assert "failed: the loss became" in out
@@ -70,13 +70,13 @@ def test_a_sweep_through_a_launcher(tmp_path: Path, launcher: str) -> None:
     counts = {name: sweep.data.metrics[f"num_{name}"] for name in ("finished", "failed", "left")}
     assert counts == {"finished": 2, "failed": 1, "left": 0}
 
-    # What one launcher has done, another one does not do again.
-    code, out = finish(start_command(tmp_path, "-m", *words[1:]))
+    # The other launcher runs only the failed job.
+    code, out = finish(start_command(tmp_path, "-m", *arguments[1:]))
     assert "3 jobs, 2 finished earlier, 1 to run" in out
     assert len(children_in(tmp_path)) == 4
 
 
-def test_a_worker_that_is_killed_costs_its_job_alone(tmp_path: Path) -> None:
+def test_a_killed_worker_fails_only_its_own_job(tmp_path: Path) -> None:
     process = start_command(tmp_path, "-m", "hydra/launcher=processes", "seed=0,1,2,3", *SLOW)
     victim = wait_for(tmp_path, "RUNNING", 1)[0]
     os.kill(int(victim.data.tags["process"].rpartition(":")[2]), signal.SIGKILL)
@@ -91,13 +91,13 @@ def test_a_worker_that_is_killed_costs_its_job_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("launcher", ["basic", "processes", "slurm_local"])
 def test_ctrl_c_closes_the_sweep_and_its_jobs(tmp_path: Path, launcher: str) -> None:
-    words = ["-m", f"hydra/launcher={launcher}", "seed=0,1,2", *SLOW]
-    process = start_command(tmp_path, *words)
+    arguments = ["-m", f"hydra/launcher={launcher}", "seed=0,1,2", *SLOW]
+    process = start_command(tmp_path, *arguments)
     wait_for(tmp_path, "RUNNING", 1)
     os.killpg(process.pid, signal.SIGINT)
     code, out = finish(process)
     assert code == 130, out
-    if launcher != "slurm_local":  # Its controllers, which are not ours, hear Ctrl-C too.
+    if launcher != "slurm_local":  # submitit's own processes print theirs.
         assert "Traceback" not in out
     sweep = the_sweep(tmp_path)
     assert sweep.info.status == "KILLED"
@@ -105,24 +105,24 @@ def test_ctrl_c_closes_the_sweep_and_its_jobs(tmp_path: Path, launcher: str) -> 
     time.sleep(2)
     assert {run.info.status for run in children_in(tmp_path)} <= {"KILLED", "FINISHED"}
 
-    # The same command goes on with what is left, in the same run.
-    code, out = finish(start_command(tmp_path, *words, "train.steps=600"))
+    # The repeated command runs the other jobs in the same sweep run.
+    code, out = finish(start_command(tmp_path, *arguments, "train.steps=600"))
     assert code == 0, out
     assert the_sweep(tmp_path).info.status == "FINISHED"
     assert the_sweep(tmp_path).data.metrics["num_finished"] == 3
 
 
 @pytest.mark.parametrize("launcher", ["basic", "processes"])
-def test_a_sweep_that_is_killed_goes_on_where_it_was(tmp_path: Path, launcher: str) -> None:
-    words = ["-m", f"hydra/launcher={launcher}", "seed=0,1,2,3", *SLOW]
-    process = start_command(tmp_path, *words)
+def test_a_killed_sweep_continues_in_its_run(tmp_path: Path, launcher: str) -> None:
+    arguments = ["-m", f"hydra/launcher={launcher}", "seed=0,1,2,3", *SLOW]
+    process = start_command(tmp_path, *arguments)
     done = wait_for(tmp_path, "FINISHED", 1)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     done = [run for run in children_in(tmp_path) if run.info.status == "FINISHED"]
     assert the_sweep(tmp_path).info.status == "RUNNING"
 
-    code, out = finish(start_command(tmp_path, *words))
+    code, out = finish(start_command(tmp_path, *arguments))
     assert code == 0, out
     assert f"4 jobs, {len(done)} finished earlier, {4 - len(done)} to run" in out
     sweep = the_sweep(tmp_path)
@@ -133,14 +133,14 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(tmp_path: Path, launcher: s
     assert {run.info.run_id for run in done} <= {run.info.run_id for run in finished}
 
 
-def test_threads_can_be_swept_where_each_job_has_its_process(tmp_path: Path) -> None:
-    words = ["-m", "hydra/launcher=slurm_local", "device.threads=1,2", "device.onednn=on,off"]
-    code, out = finish(start_command(tmp_path, *words, *QUICK))
+def test_threads_can_be_swept_with_a_process_per_job(tmp_path: Path) -> None:
+    arguments = ["-m", "hydra/launcher=slurm_local", "device.threads=1,2", "device.onednn=on,off"]
+    code, out = finish(start_command(tmp_path, *arguments, *QUICK))
     assert code == 0, out
     assert len(children_in(tmp_path)) == 4
 
 
-def test_workers_divide_the_cores_and_print_to_the_folders_of_their_jobs(tmp_path: Path) -> None:
+def test_the_output_of_workers_is_in_the_folders_of_their_jobs(tmp_path: Path) -> None:
     code, out = finish(
         start_command(tmp_path, "-m", "hydra/launcher=processes", "seed=0,1", *QUICK)
     )
@@ -151,13 +151,13 @@ def test_workers_divide_the_cores_and_print_to_the_folders_of_their_jobs(tmp_pat
     assert all("images/s" in log.read_text() for log in logs)
 
 
-def test_eight_sweeps_at_once_on_a_fresh_store(tmp_path: Path) -> None:
+def test_eight_parallel_runs_on_a_new_store(tmp_path: Path) -> None:
     processes = [start_command(tmp_path, f"seed={seed}", *QUICK) for seed in range(8)]
     assert [finish(process)[0] for process in processes] == [0] * 8
     assert [run.info.status for run in runs_in(tmp_path)] == ["FINISHED"] * 8
 
 
-def test_four_processes_of_25_runs_lose_no_metric(tmp_path: Path) -> None:
+def test_four_parallel_sweeps_of_25_runs_lose_no_metric(tmp_path: Path) -> None:
     tiny = [
         "data.train_size=600",
         "train.steps=10",
@@ -178,7 +178,9 @@ def test_four_processes_of_25_runs_lose_no_metric(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("model", ["softmax", "five_layers"])
-def test_a_hundred_runs_of_one_process_need_the_memory_of_ten(tmp_path: Path, model: str) -> None:
+def test_a_hundred_runs_in_one_process_need_no_more_memory_than_ten(
+    tmp_path: Path, model: str
+) -> None:
     tiny = ["data.train_size=2000", "train.steps=20", "tracking.log_model=false"]
     code, out = finish(start_command(tmp_path, "-m", f"model={model}", "seed=range(100)", *tiny))
     assert code == 0, out

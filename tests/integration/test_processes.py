@@ -1,4 +1,4 @@
-"""Whole processes: interrupted, terminated, and many at the same moment."""
+"""Runs in processes of their own: interrupted, terminated, and in parallel."""
 
 import signal
 import time
@@ -28,19 +28,21 @@ def wait_for_metrics(folder: Path) -> None:
                 if any(run.data.metrics for run in runs_in(folder)):
                     return
             except mlflow.exceptions.MlflowException:
-                continue  # The store is being set up.
+                continue  # Another process creates the store.
     pytest.fail("no metrics within two minutes")
 
 
 @pytest.mark.parametrize(
-    ("sent", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+    ("signal_number", "exit_code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143)],
+    ids=["Ctrl-C", "SIGTERM"],
 )
-def test_a_run_that_is_stopped_is_killed_and_keeps_its_metrics(
-    tmp_path: Path, sent: signal.Signals, exit_code: int
+def test_an_interrupted_run_has_the_status_killed_and_keeps_its_metrics(
+    tmp_path: Path, signal_number: signal.Signals, exit_code: int
 ) -> None:
     process = start_command(tmp_path, *LONG)
     wait_for_metrics(tmp_path)
-    process.send_signal(sent)
+    process.send_signal(signal_number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == exit_code
     assert err == "interrupted\n"
@@ -49,10 +51,10 @@ def test_a_run_that_is_stopped_is_killed_and_keeps_its_metrics(
     assert run.data.metrics["train_loss"] > 0
 
 
-def test_six_runs_at_the_same_moment_on_a_fresh_store_all_succeed(tmp_path: Path) -> None:
+def test_six_parallel_runs_on_a_new_store_succeed(tmp_path: Path) -> None:
     processes = [start_command(tmp_path, *QUICK, f"seed={seed}") for seed in range(6)]
-    endings = [(process.communicate(timeout=300), process.returncode) for process in processes]
-    assert [code for _, code in endings] == [0] * 6, endings
+    outputs = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 6, outputs
     runs = runs_in(tmp_path)
     assert sorted(run.data.params["seed"] for run in runs) == list("012345")
     assert {run.info.status for run in runs} == {"FINISHED"}
@@ -64,8 +66,8 @@ def test_six_runs_at_the_same_moment_on_a_fresh_store_all_succeed(tmp_path: Path
 def test_equal_seeds_give_equal_weights_in_two_processes(tmp_path: Path) -> None:
     for _ in range(2):
         process = start_command(tmp_path, "model=conv_big", "optim=adam", *QUICK)
-        assert process.communicate(timeout=120)
-        assert process.returncode == 0
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
     first, second = runs_in(tmp_path)
     assert first.data.tags["weights_sha256"] == second.data.tags["weights_sha256"]
     assert first.data.tags["config_hash"] == second.data.tags["config_hash"]
