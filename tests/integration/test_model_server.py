@@ -38,17 +38,17 @@ def ask(printed: dict[str, str], content: str, **headers: str) -> requests.Respo
     )
 
 
-def test_the_printed_request_works_as_it_is(printed: dict[str, str]) -> None:
+def test_the_printed_request_works(printed: dict[str, str]) -> None:
     answer = subprocess.run(["bash", "-c", printed["request"]], capture_output=True, check=True)
     (probabilities,) = json.loads(answer.stdout)["predictions"]
     assert int(np.argmax(probabilities)) == 7
 
 
-def test_it_says_that_it_is_well(printed: dict[str, str]) -> None:
+def test_the_health_check_succeeds(printed: dict[str, str]) -> None:
     assert requests.get(f"{printed['address']}/health", timeout=10).status_code == 200
 
 
-def test_it_gives_the_probabilities_of_the_run(
+def test_predictions_equal_those_of_the_run(
     printed: dict[str, str], conv_big_run: TrackedRun
 ) -> None:
     test = load_data(compose_config([])[0].data).test[:50]
@@ -79,7 +79,7 @@ IMAGE = np.zeros((1, 28, 28, 1), int)
     ],
     ids=["half", "nothing", "list", "no field", "none", "text", "shape", "over 255", "below 0"],
 )
-def test_a_bad_request_is_answered_with_a_reason(
+def test_an_invalid_request_is_answered_with_the_reason(
     printed: dict[str, str], content: str, reason: str
 ) -> None:
     answer = ask(printed, content)
@@ -88,25 +88,25 @@ def test_a_bad_request_is_answered_with_a_reason(
     assert "Traceback" not in answer.text
 
 
-def test_another_kind_of_content_is_refused(printed: dict[str, str]) -> None:
+def test_another_content_type_is_rejected(printed: dict[str, str]) -> None:
     answer = ask(printed, "x", **{"Content-Type": "image/png"})
     assert answer.status_code == 415
     assert "image/png" in answer.text
     assert ask(printed, "x", **{"Content-Type": ""}).status_code == 415
 
 
-def test_what_is_too_large_is_refused_before_it_is_read(printed: dict[str, str]) -> None:
+def test_a_large_request_is_rejected_before_it_is_read(printed: dict[str, str]) -> None:
     answer = ask(printed, "", **{**JSON, "Content-Length": str(10**10)})
     assert answer.status_code == 413
 
 
-def test_another_name_than_this_machine_is_refused(printed: dict[str, str]) -> None:
+def test_another_host_name_is_rejected(printed: dict[str, str]) -> None:
     headers = {"Host": "attacker.example"}
     answer = requests.get(f"{printed['address']}/health", headers=headers, timeout=10)
     assert answer.status_code == 400
 
 
-def test_a_classical_method_is_served_with_its_own_shape(
+def test_a_classical_method_is_served_with_its_own_input_shape(
     conv_big_run: TrackedRun,
 ) -> None:
     settings = ["model=random_forest", "model.n_estimators=10", "data.train_size=2000"]

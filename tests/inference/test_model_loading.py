@@ -41,14 +41,14 @@ def train(*settings: str) -> RunResult:
     return run_experiment(*compose_config(["data.train_size=2000", *steps, *settings]))
 
 
-def test_a_run_is_named_by_its_id_or_how_it_begins_or_its_name(store: RunStore) -> None:
+def test_a_model_is_selected_by_run_id_id_prefix_or_run_name(store: RunStore) -> None:
     by_name = select_model(store, "good")
     assert by_name.run_name == "good"
     assert select_model(store, by_name.run_id) == by_name
     assert select_model(store, by_name.run_id[:8]) == by_name
 
 
-def test_best_is_the_highest_validation_accuracy_among_those_that_are_asked_for(
+def test_best_selects_the_highest_validation_accuracy_that_passes_the_filter(
     store: RunStore,
 ) -> None:
     client = mlflow.MlflowClient(store.uri)
@@ -59,7 +59,7 @@ def test_best_is_the_highest_validation_accuracy_among_those_that_are_asked_for(
     assert select_model(store, "best", "model = random_forest").run_name == "forest"
 
 
-def test_of_runs_with_the_same_name_the_last_is_meant(
+def test_of_several_runs_of_a_name_the_newest_is_selected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -67,7 +67,7 @@ def test_of_runs_with_the_same_name_the_last_is_meant(
     assert select_model(RunStore(MlflowTracking(type="mlflow")), "same").run_id == ids[1]
 
 
-def test_a_registered_model_is_named_by_version_and_alias(store: RunStore) -> None:
+def test_a_registered_model_is_selected_by_version_or_alias(store: RunStore) -> None:
     assert select_model(store, "digits/1").run_name == "bad"
     assert select_model(store, "digits/2").run_name == "good"
     client = mlflow.MlflowClient(store.uri)
@@ -76,7 +76,7 @@ def test_a_registered_model_is_named_by_version_and_alias(store: RunStore) -> No
 
 
 @pytest.mark.parametrize(
-    ("word", "complaint"),
+    ("word", "message"),
     [
         ("goood", "Did you mean good"),
         ("0" * 32, "expected the id or the name"),
@@ -87,20 +87,20 @@ def test_a_registered_model_is_named_by_version_and_alias(store: RunStore) -> No
         ("it's/1", "expected a registered model"),
     ],
 )
-def test_a_model_that_is_not_there_is_told(word: str, complaint: str, store: RunStore) -> None:
-    with pytest.raises(InputError, match=complaint) as caught:
+def test_an_unknown_model_is_rejected(word: str, message: str, store: RunStore) -> None:
+    with pytest.raises(InputError, match=message) as caught:
         select_model(store, word)
     assert "\n" not in str(caught.value)
 
 
-def test_without_a_store_none_is_made(tmp_path: Path) -> None:
+def test_selecting_a_model_creates_no_store(tmp_path: Path) -> None:
     store = RunStore(MlflowTracking(type="mlflow", uri=f"sqlite:///{tmp_path}/none.db"))
     with pytest.raises(TrackingError, match="expected a store with runs"):
         select_model(store, "best")
     assert not list(tmp_path.iterdir())
 
 
-def test_registering_is_no_part_of_the_hash_of_a_config() -> None:
+def test_registering_a_model_does_not_change_the_config_hash() -> None:
     hashes = {
         config_hash(compose_config(settings)[0], "") for settings in ([], ["tracking.register=x"])
     }
@@ -125,7 +125,7 @@ def test_promote_moves_the_champion(mnistexp: Command, store: RunStore) -> None:
 
 
 @pytest.mark.parametrize("name", ["good", "forest"])
-def test_a_loaded_model_says_what_was_learned(name: str, store: RunStore) -> None:
+def test_a_loaded_model_predicts_as_the_trained_one(name: str, store: RunStore) -> None:
     stored = select_model(store, name)
     test = load_data(compose_config([])[0].data).test
     probabilities = load_model(stored, store).predict_probabilities(test.images)
@@ -154,8 +154,8 @@ def own(store: RunStore, tmp_path: Path) -> Iterator[tuple[RunStore, Path]]:
     shutil.copytree(tmp_path / "original", folder)
 
 
-def refused(tracking: RunStore, complaint: str) -> None:
-    with pytest.raises(ModelError, match=complaint) as caught:
+def refused(tracking: RunStore, message: str) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
         load_model(select_model(tracking, "good"), tracking)
     assert "\n" not in str(caught.value)
 
@@ -165,7 +165,7 @@ def signature(*shape: int) -> ModelSignature:
     return ModelSignature(Schema([pixels]), Schema([TensorSpec(np.dtype("float32"), (-1, 10))]))
 
 
-def test_a_network_that_holds_code_is_refused(own: tuple[RunStore, Path]) -> None:
+def test_a_network_with_code_is_rejected(own: tuple[RunStore, Path]) -> None:
     import keras
 
     tracking, folder = own
@@ -175,7 +175,7 @@ def test_a_network_that_holds_code_is_refused(own: tuple[RunStore, Path]) -> Non
     refused(tracking, "expected a model that Keras loads in its safe mode")
 
 
-def test_a_model_of_another_shape_is_refused(own: tuple[RunStore, Path]) -> None:
+def test_a_model_of_another_shape_is_rejected(own: tuple[RunStore, Path]) -> None:
     import keras
 
     tracking, folder = own
@@ -193,7 +193,7 @@ def test_a_model_of_another_shape_is_refused(own: tuple[RunStore, Path]) -> None
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-def test_a_pickle_is_not_opened(own: tuple[RunStore, Path], tmp_path: Path) -> None:
+def test_a_pickle_is_not_loaded(own: tuple[RunStore, Path], tmp_path: Path) -> None:
     import pickle
 
     tracking, folder = own
@@ -205,15 +205,13 @@ def test_a_pickle_is_not_opened(own: tuple[RunStore, Path], tmp_path: Path) -> N
     assert not trace.exists()
 
 
-def test_files_that_are_gone_are_told(own: tuple[RunStore, Path]) -> None:
+def test_deleted_files_are_reported(own: tuple[RunStore, Path]) -> None:
     tracking, folder = own
     shutil.rmtree(folder)
     refused(tracking, "expected the files of its model. Received: none at")
 
 
-def test_a_pickle_beside_a_network_is_left_alone(
-    own: tuple[RunStore, Path], tmp_path: Path
-) -> None:
+def test_a_pickle_beside_a_network_is_ignored(own: tuple[RunStore, Path], tmp_path: Path) -> None:
     import pickle
 
     tracking, folder = own
