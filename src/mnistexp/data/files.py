@@ -1,6 +1,6 @@
-"""The IDX files: finding, downloading, reading and verifying them.
+"""Find, download, read and verify the IDX files.
 
-The format is that of http://yann.lecun.com/exdb/mnist: two zero bytes, the type (8: unsigned
+The format is described at http://yann.lecun.com/exdb/mnist: two zero bytes, the type (8: unsigned
 byte), the number of dimensions, each dimension as a big-endian 32-bit number, then the values.
 """
 
@@ -33,68 +33,73 @@ DOWNLOAD_TIMEOUT_SECONDS = 20
 
 
 @dataclass(frozen=True)
-class Stored:
-    """One of the four files as it lies in a folder, plain or gzip, at its present state."""
+class DataFile:
+    """One of the four files in its current state, plain or gzip."""
 
     path: Path
     num_bytes: int
-    changed_ns: int
+    modified_ns: int
 
 
 def find_files(name: str, directory: str | None, url: str | None) -> Path:
-    """The folder with the four files: `directory`, the package, or the cache, filled if need be.
+    """Return the folder with the four files; download missing files into the cache.
+
+    Args:
+        name: of the data set.
+        directory: the only folder to search, if given. Otherwise the package, then the cache.
+        url: where to download missing files from.
 
     Raises:
-        DataError: files are missing, and cannot be downloaded.
+        DataError: files are missing and cannot be downloaded.
     """
     if directory is not None:
         folder = Path(directory).expanduser()
-        missing = [file for file in FILES if _stored(folder, file) is None]
+        missing = [file for file in FILES if _find_file(folder, file) is None]
         if missing:
             raise DataError(
                 f"data.directory: expected {', '.join(missing)}, plain or .gz. "
                 f"Received: {folder.absolute()}, which lacks them"
             )
         return folder
-    if all(_stored(DATASETS / name, file) for file in FILES):
+    if all(_find_file(DATASETS / name, file) for file in FILES):
         return DATASETS / name
     folder = cache_folder() / name
-    missing = [file for file in FILES if _stored(folder, file) is None]
+    missing = [file for file in FILES if _find_file(folder, file) is None]
     if missing and url is None:
         raise DataError(
-            f"data.directory: data set {name!r} does not ship with mnistexp, so give the folder "
-            f"that has {', '.join(missing)}, plain or .gz: data.directory=FOLDER"
+            f"data.directory: expected a folder with {', '.join(missing)}, plain or .gz, since the "
+            f"package does not contain the data set {name!r}. Use data.directory=FOLDER"
         )
     if missing:
         _download(missing, str(url), folder, read_checksums(name))
     return folder
 
 
-def stored_files(folder: Path) -> tuple[Stored, ...]:
-    """The four files, in the order of `FILES`.
+def list_data_files(folder: Path) -> tuple[DataFile, ...]:
+    """Return the four files in the order of `FILES`.
 
     Raises:
-        DataError: one of them is not there.
+        DataError: one of them is missing.
     """
-    return tuple(_look_at(folder, name) for name in FILES)
+    return tuple(_read_status(folder, name) for name in FILES)
 
 
-def _look_at(folder: Path, name: str) -> Stored:
-    path = _stored(folder, name)
+def _read_status(folder: Path, name: str) -> DataFile:
+    path = _find_file(folder, name)
     if path is None:
         raise DataError(f"{folder / name}: expected an IDX file, plain or .gz. Received: no file")
     status = path.stat()
-    return Stored(path, status.st_size, status.st_mtime_ns)
+    return DataFile(path, status.st_size, status.st_mtime_ns)
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: `mnistexp` in the user's cache folder."""
+    """Return the folder of downloaded files: `mnistexp` in the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "mnistexp"
 
 
 def read_checksums(name: str) -> dict[str, str]:
-    """SHA-256 of each unpacked file of a data set that we know, else nothing."""
+    """Return the SHA-256 of each unpacked file; {} for an unknown data set."""
     listing = DATASETS / name / "SHA256SUMS"
     if not listing.is_file():
         return {}
@@ -103,13 +108,13 @@ def read_checksums(name: str) -> dict[str, str]:
 
 
 def read_idx(path: Path, expected_checksum: str | None) -> tuple[np.ndarray, str]:
-    """The values of one file, plain or .gz, and the SHA-256 of its payload.
+    """Read one file, plain or .gz.
 
     Returns:
-        A uint8 array of the shape in the file's header, and the checksum in hexadecimal.
+        The uint8 array, and the SHA-256 of the unpacked file in hexadecimal.
 
     Raises:
-        DataError: the file cannot be read, is no IDX file of bytes, or has another checksum.
+        DataError: the file cannot be read, is not an IDX file of bytes, or its checksum is wrong.
     """
     try:
         payload = path.read_bytes()
@@ -127,8 +132,8 @@ def read_idx(path: Path, expected_checksum: str | None) -> tuple[np.ndarray, str
 
 
 _REMEDY = (
-    "The file is damaged or not the original one: delete or replace it; "
-    "for files of your own choose another data.name"
+    "The file is damaged or not the original: delete or replace it. "
+    "For your own files use another data.name"
 )
 
 
@@ -140,19 +145,20 @@ def _parse_idx(payload: bytes, path: Path) -> np.ndarray:
     shape = struct.unpack_from(f">{num_dimensions}I", payload, 4) if len(payload) >= offset else ()
     if len(payload) - offset != np.prod(shape, dtype=np.int64) or not shape:
         raise DataError(
-            f"{path}: expected {shape} bytes, as its header says. Received: {len(payload)} in all"
+            f"{path}: expected {shape} values, the shape in its header. "
+            f"Received: {len(payload)} bytes in total"
         )
     return np.frombuffer(payload, np.uint8, offset=offset).reshape(shape)
 
 
-def _stored(folder: Path, name: str) -> Path | None:
-    """The file as it lies in the folder, plain or gzip."""
+def _find_file(folder: Path, name: str) -> Path | None:
+    """Return the path of the file, plain or gzip; None if it is missing."""
     candidates = (folder / name, folder / f"{name}.gz")
     return next((path for path in candidates if path.is_file()), None)
 
 
 def _download(names: list[str], url: str, folder: Path, checksums: dict[str, str]) -> None:
-    """Fetch gzip files into the folder; each appears under its name only when it is verified."""
+    """Download gzip files into the folder. A file gets its final name after its verification."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
@@ -167,9 +173,9 @@ def _download(names: list[str], url: str, folder: Path, checksums: dict[str, str
                 part.replace(folder / f"{name}.gz")
             except (OSError, HTTPException, ValueError) as error:
                 raise DataError(
-                    f"{address}: download failed ({error}). Without a network, put the files "
-                    f"{', '.join(f'{missing}.gz' for missing in names)} into {folder}, or give the "
-                    "folder that has them: data.directory=FOLDER"
+                    f"{address}: download failed ({error}). Without a network, copy the files "
+                    f"{', '.join(f'{missing}.gz' for missing in names)} to {folder}, or set "
+                    "data.directory=FOLDER to the folder that contains them"
                 ) from error
             finally:
                 if folder.is_dir():

@@ -1,4 +1,4 @@
-"""Train, validation and test."""
+"""Settings of the data, and the training, validation and test split."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,16 +13,15 @@ from pydantic import Field, Strict, field_validator
 
 from mnistexp.data.files import (
     FILES,
-    Stored,
+    DataFile,
     find_files,
+    list_data_files,
     read_checksums,
     read_idx,
-    stored_files,
 )
 from mnistexp.errors import ConfigError, DataError
-from mnistexp.schema import Count, Positive, Section
+from mnistexp.schema import IMAGE_SHAPE, NUM_CLASSES, Count, Positive, Section
 
-NUM_CLASSES = 10
 Slice = Annotated[
     tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]],
     Strict(False),
@@ -30,26 +29,26 @@ Slice = Annotated[
 
 
 class DataConfig(Section):
-    """A data set of four IDX files and how it is split."""
+    """A data set of four IDX files, its splits and the scale of its pixels."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
-    """`mnist` ships with the package, `fashion_mnist` is downloaded; others need `directory`."""
+    """`mnist` is in the package, `fashion_mnist` is downloaded; others need `directory`."""
     directory: str | None = None
-    """A folder with the four IDX files, plain or gzip. Default: the package, or the cache."""
+    """Folder with the four IDX files, plain or gzip. Default: the package or the cache."""
     url: Annotated[str, Field(pattern=r"^https?://")] | None = None
-    """Where the files are downloaded from, once, if they are not here."""
+    """Address from which missing files are downloaded once."""
     validation_size: Annotated[int, Field(ge=0)] = 5_000
-    """The first so many training images are for validation, whatever the seed."""
+    """Number of validation images: the first training images, independent of the seed."""
     train_size: Count | None = None
-    """Train on so many images only, the classes in proportion. Default: all that remain."""
+    """Number of training images, with the classes in proportion. Default: all that remain."""
     test_slice: Slice | None = None
-    """[start, end] of the test images, counted from 0, end excluded. Default: all."""
+    """[start, end] of the test images to use, counted from 0, end excluded. Default: all."""
     scale: Positive = 255.0
-    """Pixels (0 to 255) are divided by it."""
+    """Divisor of the pixels, which are 0 to 255."""
 
     @field_validator("test_slice")
     @classmethod
-    def _start_before_end(cls, test_slice: tuple[int, int] | None) -> tuple[int, int] | None:
+    def _check_start_before_end(cls, test_slice: tuple[int, int] | None) -> tuple[int, int] | None:
         if test_slice and test_slice[0] >= test_slice[1]:
             raise ConfigError(
                 f"data.test_slice: expected start < end. Received: {list(test_slice)}"
@@ -59,9 +58,9 @@ class DataConfig(Section):
 
 @dataclass(frozen=True)
 class Split:
-    """Images and what they show.
+    """Images and their labels.
 
-    images: uint8, [num_images, 28, 28, 1], dark 0 to light 255 as in the files.
+    images: uint8, [num_images, 28, 28, 1], 0 is background and 255 is ink.
     labels: uint8, [num_images], 0 to 9.
     """
 
@@ -90,25 +89,25 @@ def load_data(config: DataConfig) -> Data:
     """Read the four files, verify them and split them.
 
     Raises:
-        DataError: a file is missing, corrupt, or not what its name says.
+        DataError: a file is missing or corrupt, or images and labels do not match.
         ConfigError: the splits are larger than the data.
     """
     folder = find_files(config.name, config.directory, config.url)
-    training, test, digest = _read(config.name, folder, stored_files(folder))
+    training, test, digest = _read(config.name, folder, list_data_files(folder))
     return Data(
         name=config.name,
-        train=_stratified(training[config.validation_size :], config, len(training)),
+        train=_select_stratified(training[config.validation_size :], config, len(training)),
         validation=training[: config.validation_size],
-        test=_sliced(test, config.test_slice),
+        test=_slice(test, config.test_slice),
         digest=digest,
     )
 
 
 @lru_cache(maxsize=1)
-def _read(name: str, folder: Path, files: tuple[Stored, ...]) -> tuple[Split, Split, str]:
-    """Training images, test images and the digest; read again only if a file has changed.
+def _read(name: str, folder: Path, files: tuple[DataFile, ...]) -> tuple[Split, Split, str]:
+    """Return training images, test images and the digest. Cached until a file changes.
 
-    The runs of a sweep share the arrays, which cannot be written to.
+    The runs of a sweep share the arrays, which are read-only.
     """
     checksums = read_checksums(name)
     with ThreadPoolExecutor(len(FILES)) as pool:
@@ -116,13 +115,13 @@ def _read(name: str, folder: Path, files: tuple[Stored, ...]) -> tuple[Split, Sp
         loaded = list(pool.map(read_idx, paths, map(checksums.get, FILES)))
     arrays = {file: array for file, (array, _) in zip(FILES, loaded, strict=True)}
     digest = hashlib.sha256("".join(checksum for _, checksum in loaded).encode()).hexdigest()
-    return _labelled(arrays, "train", folder), _labelled(arrays, "t10k", folder), digest
+    return _build_split(arrays, "train", folder), _build_split(arrays, "t10k", folder), digest
 
 
-def _labelled(arrays: Mapping[str, np.ndarray], prefix: str, folder: Path) -> Split:
+def _build_split(arrays: Mapping[str, np.ndarray], prefix: str, folder: Path) -> Split:
     images = arrays[f"{prefix}-images-idx3-ubyte"]
     labels = arrays[f"{prefix}-labels-idx1-ubyte"]
-    if images.shape[1:] != (28, 28):
+    if images.shape[1:] != IMAGE_SHAPE[:2]:
         raise DataError(f"{folder}: expected images of 28×28. Received: {images.shape[1:]}")
     if labels.ndim != 1:
         raise DataError(f"{folder}: expected a label per image. Received: shape {labels.shape}")
@@ -133,13 +132,15 @@ def _labelled(arrays: Mapping[str, np.ndarray], prefix: str, folder: Path) -> Sp
             f"{folder}: expected a label for each of {len(images)} {prefix} images. "
             f"Received: {len(labels)}"
         )
-    if labels.size and labels.max() >= NUM_CLASSES:
-        raise DataError(f"{folder}: expected labels from 0 to 9. Received: {labels.max()}")
+    if labels.max() >= NUM_CLASSES:
+        raise DataError(
+            f"{folder}: expected labels from 0 to {NUM_CLASSES - 1}. Received: {labels.max()}"
+        )
     return Split(images[..., np.newaxis], labels)
 
 
-def _stratified(remaining: Split, config: DataConfig, num_training: int) -> Split:
-    """The first images of each class, in the order of the file, so that all classes are there."""
+def _select_stratified(remaining: Split, config: DataConfig, num_training: int) -> Split:
+    """Return the first images of each class in proportion, in the order of the file."""
     if not len(remaining):
         raise ConfigError(
             f"data.validation_size: expected fewer than the {num_training} training images. "
@@ -149,18 +150,18 @@ def _stratified(remaining: Split, config: DataConfig, num_training: int) -> Spli
         return remaining
     if config.train_size > len(remaining):
         raise ConfigError(
-            f"data.train_size: expected at most the {len(remaining)} images that are not for "
+            f"data.train_size: expected at most {len(remaining)}, all images that are not for "
             f"validation. Received: {config.train_size}"
         )
     counts = _proportional(np.bincount(remaining.labels, minlength=NUM_CLASSES), config.train_size)
-    chosen = [
+    selected = [
         np.flatnonzero(remaining.labels == label)[:count] for label, count in enumerate(counts)
     ]
-    return remaining[np.sort(np.concatenate(chosen))]
+    return remaining[np.sort(np.concatenate(selected))]
 
 
 def _proportional(class_sizes: np.ndarray, total: int) -> np.ndarray:
-    """How many of each class make `total` in proportion: the largest remainders are rounded up."""
+    """Return proportional class counts of sum `total`, with the largest remainders rounded up."""
     exact = class_sizes * total / class_sizes.sum()
     counts: np.ndarray = exact.astype(int)
     largest_remainders = np.argsort(counts - exact, kind="stable")
@@ -168,7 +169,7 @@ def _proportional(class_sizes: np.ndarray, total: int) -> np.ndarray:
     return counts
 
 
-def _sliced(test: Split, test_slice: tuple[int, int] | None) -> Split:
+def _slice(test: Split, test_slice: tuple[int, int] | None) -> Split:
     if test_slice is None:
         return test
     start, end = test_slice

@@ -10,9 +10,9 @@ from mnistexp.data.files import (
     DATASETS,
     FILES,
     cache_folder,
+    list_data_files,
     read_checksums,
     read_idx,
-    stored_files,
 )
 from mnistexp.diagnostics.check_result import CheckResult, Status
 from mnistexp.errors import DataError
@@ -69,7 +69,7 @@ def _has_data_files(folder: Path) -> bool:
 def _check_data_folder(name: str, folder: Path) -> CheckResult:
     checksums = read_checksums(name)
     try:
-        for stored, file in zip(stored_files(folder), FILES, strict=True):
+        for stored, file in zip(list_data_files(folder), FILES, strict=True):
             read_idx(stored.path, checksums.get(file))
     except DataError as error:
         is_package = folder.parent == DATASETS

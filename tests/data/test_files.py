@@ -1,4 +1,4 @@
-"""The files, their checksums and the splits, on real digits."""
+"""Data files: found, downloaded, read and verified."""
 
 import gzip
 import os
@@ -16,8 +16,8 @@ import pytest
 
 from mnistexp.config.compose import compose_config
 from mnistexp.data import Data, load_data
-from mnistexp.data.files import DATASETS, FILES, read_idx
-from mnistexp.errors import ConfigError, DataError
+from mnistexp.data.files import DATASETS, FILES
+from mnistexp.errors import DataError
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 needs_fashion = pytest.mark.skipif(
@@ -50,60 +50,11 @@ def own(folder: Path, *overrides: str) -> Data:
     return load("data.name=own", f"data.directory={folder}", "data.validation_size=10", *overrides)
 
 
-def test_the_whole_of_mnist_ships_with_the_package() -> None:
-    data = load()
-    assert (len(data.train), len(data.validation), len(data.test)) == (55_000, 5_000, 10_000)
-    assert data.train.images.shape == (55_000, 28, 28, 1)
-    assert data.train.images.dtype == np.uint8
-    # The published counts of each digit in the test set.
-    counts = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    assert np.bincount(data.test.labels).tolist() == counts
-
-
-def test_a_digit_reads_as_a_second_decoder_has_it() -> None:
+def test_an_image_equals_the_bytes_of_the_file() -> None:
     with gzip.open(DATASETS / "mnist" / "t10k-images-idx3-ubyte.gz") as file:
         file.seek(16 + 4_321 * 784)
         expected = list(file.read(784))
     assert load().test.images[4_321].ravel().tolist() == expected
-
-
-def test_validation_is_the_first_images_whatever_the_seed() -> None:
-    images, _ = read_idx(DATASETS / "mnist" / f"{FILES[0]}.gz", None)
-    data = load("seed=7")
-    np.testing.assert_array_equal(data.validation.images[..., 0], images[:5_000])
-    np.testing.assert_array_equal(data.train.images[..., 0], images[5_000:])
-
-
-def test_the_lab_trains_on_all_60000() -> None:
-    data = load("data.validation_size=0", "train.evaluate_on=[test]")
-    assert (len(data.train), len(data.validation)) == (60_000, 0)
-
-
-def test_a_subset_has_the_classes_in_proportion() -> None:
-    whole, part = load().train, load("data.train_size=1001").train
-    assert len(part) == 1_001
-    exact = np.bincount(whole.labels) * 1_001 / 55_000
-    assert np.abs(np.bincount(part.labels) - exact).max() < 1
-
-
-def test_a_slice_of_the_test_set_counts_from_0_without_its_end() -> None:
-    whole, part = load().test, load("data.test_slice=[3301,6601]").test
-    assert len(part) == 3_300
-    np.testing.assert_array_equal(part.images, whole.images[3_301:6_601])
-    np.testing.assert_array_equal(part.labels, whole.labels[3_301:6_601])
-
-
-@pytest.mark.parametrize(
-    ("override", "complaint"),
-    [
-        ("data.validation_size=60000", "data.validation_size: expected fewer than the 60000"),
-        ("data.train_size=55001", "data.train_size: expected at most the 55000"),
-        ("data.test_slice=[0,10001]", "data.test_slice: expected an end of at most 10000"),
-    ],
-)
-def test_splits_larger_than_the_data_are_refused(override: str, complaint: str) -> None:
-    with pytest.raises(ConfigError, match=complaint):
-        load(override)
 
 
 def test_own_files_are_read_plain_and_gzip(own_files: Path) -> None:
@@ -122,14 +73,7 @@ def test_other_files_have_another_digest(own_files: Path) -> None:
     assert own(own_files).digest != before
 
 
-def test_runs_share_what_was_read_and_cannot_change_it() -> None:
-    one, other = load(), load("data.train_size=1000")
-    assert np.shares_memory(one.test.images, other.test.images)
-    with pytest.raises(ValueError, match="read-only"):
-        one.train.images[0] = 0
-
-
-def test_a_file_that_changes_is_read_again(own_files: Path) -> None:
+def test_a_changed_file_is_read_again(own_files: Path) -> None:
     before = own(own_files)
     labels = own_files / FILES[3]
     write_idx(labels, np.zeros(20))
@@ -138,18 +82,20 @@ def test_a_file_that_changes_is_read_again(own_files: Path) -> None:
     assert own(own_files).digest != before.digest
 
 
-def test_a_missing_file_is_named_with_its_folder(own_files: Path) -> None:
+def test_the_error_for_a_missing_file_names_file_and_folder(own_files: Path) -> None:
     (own_files / FILES[2]).unlink()
     with pytest.raises(DataError, match=f"data.directory: .*{FILES[2]}.*{own_files}"):
         own(own_files)
 
 
-def test_a_data_set_that_does_not_ship_needs_a_folder() -> None:
-    with pytest.raises(DataError, match=r"'letters' does not ship.*data.directory=FOLDER"):
+def test_a_data_set_that_is_not_in_the_package_needs_a_folder() -> None:
+    with pytest.raises(
+        DataError, match=r"data.directory: expected a folder .*'letters'. Use data.directory=FOLDER"
+    ):
         load("data.name=letters")
 
 
-def test_one_changed_byte_is_found(tmp_path: Path) -> None:
+def test_one_changed_byte_is_an_error(tmp_path: Path) -> None:
     for file in (DATASETS / "mnist").glob("*.gz"):
         shutil.copy(file, tmp_path)
     payload = bytearray(gzip.decompress((tmp_path / f"{FILES[3]}.gz").read_bytes()))
@@ -164,19 +110,19 @@ def test_one_changed_byte_is_found(tmp_path: Path) -> None:
     [
         (b"", "expected an IDX file"),
         (b"no idx at all", "expected an IDX file"),
-        (struct.pack(">BBBBI", 0, 0, 8, 1, 60) + bytes(59), "as its header says"),
+        (struct.pack(">BBBBI", 0, 0, 8, 1, 60) + bytes(59), "the shape in its header"),
         (struct.pack(">BBBBI", 0, 0, 8, 1, 59) + bytes(59), "a label for each of 60"),
         (struct.pack(">BBBBI", 0, 0, 8, 1, 60) + bytes([10] * 60), "labels from 0 to 9"),
         (struct.pack(">BBBBII", 0, 0, 8, 2, 60, 1) + bytes(60), "expected a label per image"),
     ],
 )
-def test_a_damaged_file_is_refused(own_files: Path, content: bytes, complaint: str) -> None:
+def test_a_damaged_file_is_rejected(own_files: Path, content: bytes, complaint: str) -> None:
     (own_files / FILES[1]).write_bytes(content)
     with pytest.raises(DataError, match=complaint):
         own(own_files)
 
 
-def test_a_truncated_gzip_file_is_refused(own_files: Path) -> None:
+def test_a_truncated_gzip_file_is_rejected(own_files: Path) -> None:
     path = own_files / FILES[0]
     Path(f"{path}.gz").write_bytes(gzip.compress(path.read_bytes())[:-100])
     path.unlink()
@@ -218,13 +164,13 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
 
 
 @pytest.mark.parametrize("url", ["http://x:abc", "http://127.0.0.1:9"])
-def test_a_download_that_cannot_start_is_told(cache: Path, url: str) -> None:
+def test_a_failed_download_is_an_error(cache: Path, url: str) -> None:
     with pytest.raises(DataError, match="download failed"):
         load("data=fashion_mnist", f"data.url={url}")
 
 
 @needs_fashion
-def test_a_download_happens_once(cache: Path, server: tuple[str, Path, list[str]]) -> None:
+def test_a_file_is_downloaded_once(cache: Path, server: tuple[str, Path, list[str]]) -> None:
     url, folder, requests = server
     for file in FASHION.iterdir():
         shutil.copy(file, folder)
@@ -237,7 +183,7 @@ def test_a_download_happens_once(cache: Path, server: tuple[str, Path, list[str]
 
 
 @needs_fashion
-def test_a_download_of_something_else_is_not_kept(
+def test_a_downloaded_file_with_a_wrong_checksum_is_deleted(
     cache: Path, server: tuple[str, Path, list[str]]
 ) -> None:
     url, folder, _ = server
@@ -248,7 +194,7 @@ def test_a_download_of_something_else_is_not_kept(
     assert list(cache.iterdir()) == []
 
 
-def test_without_a_network_it_says_which_files_are_wanted_where(cache: Path) -> None:
+def test_the_error_without_a_network_names_the_files_and_the_folder(cache: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"

@@ -1,0 +1,61 @@
+"""The compiled loop, compared with plain Keras; it stops at a loss that is not finite."""
+
+import keras
+import numpy as np
+import pytest
+from support import build_optimization, network_config, train_network
+
+from mnistexp.config.compose import compose_config
+from mnistexp.data import Data
+from mnistexp.errors import TrainingDiverged
+from mnistexp.experiment import RunResult, run_experiment
+from mnistexp.model import build_model
+from mnistexp.train.batch_order import BatchOrder
+
+
+def run(*overrides: str) -> RunResult:
+    return run_experiment(compose_config([*overrides, "tracking=none"])[0])
+
+
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("optim", ["sgd", "nesterov", "adam_decay", "adamw_cosine"])
+def test_the_weights_equal_those_of_plain_keras(data: Data, optim: str, xla: bool) -> None:
+    """The same batches in the same order give the same weights as Keras' own train_on_batch."""
+    settings = ["model=two_layers", f"optim={optim}", "train.steps=45", "optim.learning_rate=0.01"]
+    ours, training = train_network(data, *settings, xla=xla)
+
+    config, _ = compose_config(settings)
+    keras.utils.set_random_seed(1)
+    plain = build_model(network_config(*settings))
+    plain.compile(
+        build_optimization(config, 2_000)[0],
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    losses = []
+    for batch in BatchOrder(2_000, 100, "every_epoch", seed=1).take(45):
+        images = data.train.images[batch].astype("f4") / 255
+        losses.append(plain.train_on_batch(images, data.train.labels[batch]))
+    for mine, theirs in zip(ours.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=2e-4)
+    assert training.history.last("train_loss") is not None
+
+
+def test_a_loss_of_nan_stops_the_training_with_advice() -> None:
+    settings = ["model=five_layers", "optim=sgd", "optim.learning_rate=5.0", "train.steps=200"]
+    with pytest.raises(TrainingDiverged, match=r"at step \d+\. Try a lower optim.learning_rate"):
+        run(*settings, "train.loss=naive_cross_entropy", "data.scale=1.0")
+
+
+def test_the_named_step_is_the_first_with_a_loss_that_is_not_finite(data: Data) -> None:
+    settings = ["model=five_layers", "optim.learning_rate=5.0", "train.loss=naive_cross_entropy"]
+    with pytest.raises(TrainingDiverged) as caught:
+        train_network(data, *settings, "train.steps=200", "train.log_every=200")
+    step = int(str(caught.value).split("at step ")[1].split(".")[0])
+    network, _ = train_network(data, *settings, f"train.steps={step - 1}")
+    assert np.isfinite(network.get_weights()[0]).all()
+
+
+def test_a_test_loss_of_nan_after_the_last_step_fails_the_run() -> None:
+    settings = ["model=two_layers", "train.steps=1", "optim.learning_rate=1e38"]
+    with pytest.raises(TrainingDiverged, match="loss became nan at step 1"):
+        run(*settings, "data.train_size=2000")
