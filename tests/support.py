@@ -7,18 +7,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import mlflow
+import pandas as pd
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from mlflow.entities import Run
 
+from mnistexp.analysis.seed_groups import SeedGroup, group_by_seed
 from mnistexp.cli import main
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config import Config
@@ -137,6 +139,36 @@ class TrackedRun:
     run: Run
     client: mlflow.MlflowClient
     folder: Path
+
+
+def table_of_runs(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return a table of made-up runs with the columns of `load_runs`.
+
+    Args:
+        rows: settings and final metrics of each run, and `name` and `status` if they matter.
+    """
+    metrics = ["val_accuracy", "test_accuracy", "seconds", "num_parameters"]
+    table = pd.DataFrame(
+        [
+            {"run_id": f"run{number}", "name": f"model-s{row['seed']}", "status": "FINISHED", **row}
+            for number, row in enumerate(rows)
+        ]
+    )
+    settings = table.drop(columns=["run_id", "name", "status", *metrics], errors="ignore")
+    texts = settings.astype(object).map(str)
+    table["tags.config_hash"] = texts.agg("-".join, axis=1)
+    table["tags.seedless_hash"] = texts.drop(columns="seed").assign(end="").agg("-".join, axis=1)
+    return table
+
+
+def seed_group(test_accuracies: Sequence[float], **settings: Any) -> SeedGroup:
+    """Return a group of made-up runs, one for each test accuracy, with the seeds 0, 1, …."""
+    rows = [
+        {"seed": seed, "test_accuracy": accuracy, **settings}
+        for seed, accuracy in enumerate(test_accuracies)
+    ]
+    (group,) = group_by_seed(table_of_runs(rows))
+    return group
 
 
 def free_port() -> int:

@@ -1,4 +1,4 @@
-"""A run from its start to its end."""
+"""Start a run in the store, and close it with its status however it ends."""
 
 import getpass
 import logging
@@ -26,31 +26,36 @@ def run_context(
     *,
     resume: str | None = None,
 ) -> Iterator[Tracker]:
-    """Start a run; close it as FINISHED, as FAILED with the reason, or as KILLED.
+    """Start a run, and close it as FINISHED, FAILED or KILLED.
 
-    KILLED means: ended by Ctrl-C, by SIGTERM, or by the search that the run belongs to.
+    KILLED means ended by Ctrl-C, by SIGTERM, or by the pruner of a search. The tag `reason` says
+    why a run is FAILED or KILLED.
 
     Args:
-        name: of the run.
-        tags: in addition to those of the settings.
-        resume: the id of a run that is continued, instead of a new one.
+        config: the store. Without tracking, the tracker records nothing.
+        name: the name of the run, unless it is resumed.
+        tags: tags in addition to those of the settings.
+        resume: the id of a run to continue, instead of a new one.
+
+    Raises:
+        TrackingError: the store cannot be used; see `open_store`.
+        StoreError: the store failed during the run.
     """
     if not isinstance(config, MlflowTracking):
         yield Tracker()
         return
-    # It logs the traceback of each database error, which also becomes our error of one line.
+    # MLflow logs a traceback for each database error. StoreError reports the error in one line.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    tracker = _start(config, name, tags or {}, resume)
+    with _store_errors_in_one_line(name):
+        tracker = _start(config, name, tags or {}, resume)
     try:
-        with sigterm_as_interrupt():
-            yield tracker
-        tracker.end("FINISHED")
+        with _store_errors_in_one_line(name):
+            with sigterm_as_interrupt():
+                yield tracker
+            tracker.end("FINISHED")
     except BaseException as error:
-        failure = _as_store_error(error, name) or error
-        _close_after(failure, tracker)
-        if failure is error:
-            raise
-        raise failure from error
+        _close_after(error, tracker)
+        raise
 
 
 def _start(
@@ -60,7 +65,8 @@ def _start(
     if resume is not None:
         client.update_run(resume, status="RUNNING")
         tracker = MlflowTracker(client, resume, experiment_id, config)
-        tracker.set_tags({"reason": "", **process_tags()})  # They were those of the earlier end.
+        # The run still has the reason why it ended, and the process that it ran in before.
+        tracker.set_tags({"reason": "", **process_tags()})
         return tracker
     source = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL"}
     all_tags = {**source, **process_tags(), **tags, **config.tags}
@@ -69,19 +75,27 @@ def _start(
     return MlflowTracker(client, run.info.run_id, experiment_id, config)
 
 
-def _as_store_error(error: BaseException, run_name: str) -> StoreError | None:
-    """Return the error of one line for an exception of the store; None for other exceptions."""
+@contextmanager
+def _store_errors_in_one_line(run_name: str) -> Iterator[None]:
+    """Turn errors of MLflow, of its database and of its server into a StoreError of one line."""
     from mlflow.exceptions import MlflowException
+    from requests import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
-    if not isinstance(error, MlflowException | SQLAlchemyError):
-        return None
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, RequestException) as error:
+        raise StoreError(
+            f"tracking: the store failed during run {run_name}: {_first_line(error)}. If the run "
+            "is shown as running, mnistexp doctor --close-orphaned closes it"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """Return the line of a message that states the error; without a message, its class."""
     # SQLAlchemy may put a line about its session before the error of the database.
     lines = [line for line in str(error).splitlines() if not line.startswith("(raised as a result")]
-    return StoreError(
-        f"tracking: the store failed during run {run_name}: {lines[0]}. If the run is shown as "
-        "running, mnistexp doctor --close-orphaned closes it"
-    )
+    return lines[0] if lines else type(error).__name__
 
 
 def _close_after(error: BaseException, tracker: MlflowTracker) -> None:
@@ -97,9 +111,11 @@ def _close_after(error: BaseException, tracker: MlflowTracker) -> None:
     # MLflow raises many kinds: its own, those of the database and those of the network.
     except Exception as second:
         if isinstance(error, StoreError):
-            return  # It says the same.
-        reason = str(second).splitlines()[0]
-        print(f"tracking: run {tracker.run_id} could not be closed: {reason}", file=sys.stderr)
+            return  # The first error already reports that the store failed.
+        print(
+            f"tracking: run {tracker.run_id} could not be closed: {_first_line(second)}",
+            file=sys.stderr,
+        )
 
 
 def _user() -> str:

@@ -1,0 +1,107 @@
+"""Groups of runs that differ only in the seed, of made-up tables of runs."""
+
+import math
+from typing import Any
+
+import pandas as pd
+import pytest
+from support import seed_group, table_of_runs
+
+from mnistexp.analysis.seed_groups import average_curves, group_by_seed, sample_curves
+
+
+def run(optim: str, seed: int, accuracy: float, **columns: Any) -> dict[str, Any]:
+    return {"optim": optim, "seed": seed, "test_accuracy": accuracy, **columns}
+
+
+def test_runs_that_differ_only_in_the_seed_are_one_group() -> None:
+    table = table_of_runs([run("sgd", 0, 0.90), run("sgd", 1, 0.92), run("adam", 0, 0.95)])
+    sgd, adam = group_by_seed(table)
+    assert sgd.settings == {"optim": "sgd"}
+    assert sgd.values("test_accuracy").tolist() == [0.90, 0.92]
+    assert adam.settings == {"optim": "adam"}
+    assert adam.values("test_accuracy").tolist() == [0.95]
+
+
+def test_groups_are_in_the_order_of_their_first_runs() -> None:
+    order = ["sgd", "adam", "sgd", "rmsprop", "adam"]
+    table = table_of_runs([run(optim, seed, 0.9) for seed, optim in enumerate(order)])
+    assert [group.settings["optim"] for group in group_by_seed(table)] == ["sgd", "adam", "rmsprop"]
+
+
+def test_a_seed_that_was_run_twice_counts_once_with_its_latest_run() -> None:
+    table = table_of_runs([run("sgd", 0, 0.90), run("sgd", 1, 0.92), run("sgd", 0, 0.94)])
+    (group,) = group_by_seed(table)
+    assert sorted(group.values("test_accuracy")) == [0.92, 0.94]
+
+
+@pytest.mark.parametrize("status", ["FAILED", "RUNNING", "KILLED"])
+def test_runs_that_have_not_finished_are_left_out(status: str) -> None:
+    # The later run has the same seed, and must not replace the finished one.
+    table = table_of_runs([run("sgd", 0, 0.90), run("sgd", 0, 0.10, status=status)])
+    (group,) = group_by_seed(table)
+    assert group.values("test_accuracy").tolist() == [0.90]
+    assert group_by_seed(table[table["status"] == status]) == []
+
+
+def test_runs_without_a_hash_are_left_out() -> None:
+    table = table_of_runs([run("sgd", 0, 0.90), run("sgd", 1, 0.92)])
+    table.loc[1, "tags.seedless_hash"] = None  # The run of a sweep, for example.
+    (group,) = group_by_seed(table)
+    assert group.values("test_accuracy").tolist() == [0.90]
+
+
+def test_a_group_has_the_name_of_its_runs_without_the_seed() -> None:
+    table = table_of_runs([run("sgd", 0, 0.9, name="conv-sgd-s0")])
+    assert group_by_seed(table)[0].name == "conv-sgd"
+
+
+def test_settings_are_those_that_a_run_has_and_that_may_change_its_result() -> None:
+    columns = {"optim.momentum": math.nan, "model": None, "lab": "x", "tracking.type": "mlflow"}
+    (group,) = group_by_seed(table_of_runs([run("sgd", 0, 0.9, **columns)]))
+    assert group.settings == {"optim": "sgd", "lab": "x"}
+    assert group.metrics == ["test_accuracy"]
+
+
+def test_mean_standard_deviation_and_median_are_over_the_seeds_with_the_metric() -> None:
+    group = seed_group([0.90, 0.92, 0.97, math.nan])
+    assert group.mean("test_accuracy") == pytest.approx(0.93)
+    # Divided by n - 1: (0.03² + 0.01² + 0.04²) / 2.
+    assert group.std("test_accuracy") == pytest.approx(math.sqrt(0.0026 / 2))
+    assert group.median("test_accuracy") == 0.92
+
+
+def test_a_single_seed_has_no_standard_deviation() -> None:
+    group = seed_group([0.9])
+    assert (group.mean("test_accuracy"), group.std("test_accuracy")) == (0.9, None)
+
+
+def test_a_metric_that_no_run_has_has_no_values() -> None:
+    group = seed_group([0.9, 0.91])
+    assert group.values("val_loss").tolist() == []
+    assert (group.mean("val_loss"), group.std("val_loss"), group.median("val_loss")) == (None,) * 3
+
+
+def history(**curves: dict[int, float]) -> pd.DataFrame:
+    """A table of the train loss, with the columns of `load_history`."""
+    rows = [(run, "train_loss", s, v) for run, curve in curves.items() for s, v in curve.items()]
+    return pd.DataFrame(rows, columns=["run_id", "metric", "step", "value"])
+
+
+def test_sampled_curves_have_the_first_and_the_last_step_and_the_value_measured_last() -> None:
+    every_10 = {step: step / 100 for step in range(10, 101, 10)}
+    curves = sample_curves(history(run0=every_10, run1={10: 1.0, 60: 6.0}), 3)
+    assert curves.index.tolist() == [10, 50, 100]
+    assert curves["train_loss", "run0"].tolist() == [0.1, 0.5, 1.0]
+    assert curves["train_loss", "run1"].tolist() == [1.0, 1.0, 6.0]
+
+
+def test_a_curve_with_few_steps_is_kept_whole() -> None:
+    curves = sample_curves(history(run0={1: 3.0, 2: 2.0}), 12)
+    assert curves["train_loss", "run0"].to_dict() == {1: 3.0, 2: 2.0}
+
+
+def test_curves_are_averaged_over_the_seeds_of_a_group() -> None:
+    curves = sample_curves(history(run0={1: 3.0, 2: 2.0}, run1={1: 5.0, 2: 3.0}), 12)
+    averages = average_curves(curves, {"A": seed_group([0.9, 0.9]), "B": seed_group([0.9])})
+    assert averages.to_dict("list") == {"train_loss A": [4.0, 2.5], "train_loss B": [3.0, 2.0]}

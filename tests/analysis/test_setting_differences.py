@@ -1,0 +1,105 @@
+"""Which settings differ between made-up seed groups, and how that is described."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from support import seed_group, table_of_runs
+
+from mnistexp.analysis.seed_groups import SeedGroup, group_by_seed
+from mnistexp.analysis.setting_differences import (
+    describe_changes,
+    differing_settings,
+    short_names,
+)
+
+SOFTMAX = {"model": "softmax", "model.layers.logits.units": 10}
+CONV = {"model": "conv", "model.layers.c.filters": 4}
+DENSE = {"type": "dense", "activation": "relu", "units": 200}
+
+
+def groups_of(*settings: Mapping[str, Any]) -> list[SeedGroup]:
+    """Return a seed group for each mapping of settings."""
+    return group_by_seed(table_of_runs([{"seed": 0, "test_accuracy": 0.9, **s} for s in settings]))
+
+
+def layer(name: str, **settings: Any) -> dict[str, Any]:
+    return {f"model.layers.{name}.{key}": value for key, value in settings.items()}
+
+
+def test_equal_settings_are_left_out() -> None:
+    groups = groups_of({"optim": "sgd", "device": "cpu"}, {"optim": "adam", "device": "cpu"})
+    assert differing_settings(groups) == ["optim"]
+
+
+def test_settings_that_follow_from_a_choice_are_left_out() -> None:
+    groups = groups_of(SOFTMAX | {"optim.momentum": 0.1}, CONV | {"optim.momentum": 0.2})
+    assert differing_settings(groups) == ["model", "optim.momentum"]
+
+
+def test_a_setting_that_differs_between_groups_with_the_same_choice_is_named() -> None:
+    wide = CONV | {"model.layers.c.filters": 8}
+    assert differing_settings(groups_of(SOFTMAX, CONV, wide)) == ["model", "model.layers.c.filters"]
+
+
+def test_an_experiment_may_set_anything() -> None:
+    first, second = {"lab": "a", "optim": "sgd"}, {"lab": "b", "optim": "adam"}
+    assert differing_settings(groups_of(SOFTMAX | first, CONV | second)) == ["lab"]
+
+
+def test_a_setting_that_only_one_group_has_differs() -> None:
+    groups = groups_of({"optim.momentum": 0.9, "seed": 0}, {"seed": 0})
+    assert differing_settings(groups) == ["optim.momentum"]
+
+
+def test_added_and_removed_layers_are_described() -> None:
+    before = seed_group([0.9], **layer("hidden1", **DENSE), **layer("old", **DENSE))
+    after = seed_group(
+        [0.9],
+        **layer("hidden1", **DENSE),
+        **layer("hidden2", **DENSE),
+        **layer("drop", type="dropout", rate=0.25),
+        **layer("conv1", type="conv2d", kernel_size=6, filters=12),
+    )
+    assert describe_changes(before, after) == [
+        "+ hidden2 (dense 200)",
+        "+ drop (dropout 0.25)",
+        "+ conv1 (conv2d 6×6×12)",
+        "− old",
+    ]
+
+
+def test_the_same_change_of_several_layers_is_described_once() -> None:
+    before = seed_group([0.9], **layer("hidden1", **DENSE), **layer("hidden2", **DENSE))
+    tanh = DENSE | {"activation": "tanh"}
+    after = seed_group([0.9], **layer("hidden1", **tanh), **layer("hidden2", **tanh))
+    assert describe_changes(before, after) == ["activation relu → tanh (hidden1, hidden2)"]
+
+
+def test_a_type_and_its_own_settings_are_described_together() -> None:
+    before = seed_group([0.9], **{"optim.decay.type": "none"})
+    after = seed_group([0.9], **{"optim.decay.type": "exponential", "optim.decay.floor": 0.1})
+    assert describe_changes(before, after) == ["optim.decay none → exponential (floor 0.1)"]
+
+
+def test_settings_that_come_with_another_type_are_not_changes() -> None:
+    before = seed_group([0.9], **{"optim.type": "sgd", "optim.learning_rate": 0.003})
+    after = seed_group(
+        [0.9], **{"optim.type": "adam", "optim.learning_rate": 0.01, "optim.beta_1": 0.9}
+    )
+    assert describe_changes(before, after) == [
+        "optim.type sgd → adam",
+        "optim.learning_rate 0.003 → 0.01",
+    ]
+
+
+def test_choices_are_not_described_as_they_only_name_settings() -> None:
+    assert describe_changes(seed_group([0.9], model="a"), seed_group([0.9], model="b")) == []
+
+
+def test_short_names_are_the_shortest_endings_that_are_unique() -> None:
+    paths = ["model.layers.hidden1.units", "model.layers.hidden2.units", "optim.learning_rate"]
+    assert list(short_names(paths).values()) == ["hidden1.units", "hidden2.units", "learning_rate"]
+
+
+def test_a_path_that_is_the_ending_of_another_stays_as_it_is() -> None:
+    assert short_names(["seed", "data.seed"]) == {"seed": "seed", "data.seed": "data.seed"}

@@ -1,0 +1,45 @@
+"""`mnistexp diff`: two runs, or two groups of seeds, side by side."""
+
+import re
+from pathlib import Path
+
+import pytest
+from support import Command
+
+
+@pytest.fixture
+def here(mnistexp: Command, store_with_sweep: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command in a folder that has runs, a terminal of 100 columns wide."""
+    monkeypatch.chdir(store_with_sweep)
+    monkeypatch.setenv("COLUMNS", "100")
+    return mnistexp
+
+
+def test_the_changes_the_metrics_the_curves_and_a_figure_are_written(
+    here: Command, tmp_path: Path
+) -> None:
+    figure = tmp_path / "curves.png"
+    outcome = here("diff", "lab=1_0_softmax", "lab.1_1_two_layers_sigmoid-s0", "-o", str(figure))
+    assert outcome.exit_code == 0, outcome.err
+    assert "A  lab.1_0_softmax, 2 seeds" in outcome.out
+    assert "seed 0, 1 → 0" in outcome.out
+    assert "+ hidden1 (dense 200)" in outcome.out
+    assert re.search(r"^num_parameters +7,850 +159,010 +\+1\.512e\+05", outcome.out, re.MULTILINE)
+    assert re.search(r"^ *40 +0\.\d{4} +0\.\d{4}", outcome.out, re.MULTILINE)
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lab", "lab=1_0_softmax"], "lab: expected the name of one finished run. Received: 2"),
+        (["lab=1_0_softmax", "nothing"], "nothing: expected the id or the name"),
+        (["lab=1_0_softmax", "softmax-sgd-s0", "-o", "a.txt"], "expected a .png"),
+    ],
+)
+def test_names_that_are_not_one_run_or_one_seed_group_are_refused(
+    here: Command, arguments: list[str], message: str
+) -> None:
+    outcome = here("diff", *arguments)
+    assert outcome.exit_code == 2
+    assert message in outcome.err

@@ -1,0 +1,149 @@
+"""A run from its start to its end: its status, its reason, and errors of the store."""
+
+import math
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from unittest.mock import patch
+
+import mlflow
+import pytest
+import requests
+from mlflow.entities import Run
+
+from mnistexp.config.compose import compose_config
+from mnistexp.errors import StoreError, TrackingError
+from mnistexp.experiment import run_experiment
+from mnistexp.tracking import MlflowTracking, run_context, tracking_uri
+
+CONFIG = MlflowTracking(type="mlflow")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder of a test. Its store is created by the first run."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_that_raises(folder: Path, error: BaseException) -> Run:
+    uri = f"sqlite:///{folder}/mlflow.db"
+    with (
+        pytest.raises(type(error)),
+        run_context(MlflowTracking(type="mlflow", uri=uri), "run") as tracker,
+    ):
+        tracker.log_metrics({"train_loss": math.pi}, step=7)
+        raise error
+    assert tracker.run_id is not None
+    return mlflow.MlflowClient(uri).get_run(tracker.run_id)
+
+
+def test_a_failed_run_has_the_reason_as_a_tag_and_keeps_its_metrics(folder: Path) -> None:
+    run = run_that_raises(folder, RuntimeError("the disk is full"))
+    assert run.info.status == "FAILED"
+    assert run.data.tags["reason"] == "the disk is full"
+    assert run.data.metrics["train_loss"] == math.pi
+
+
+def test_an_interrupted_run_is_killed(folder: Path) -> None:
+    assert run_that_raises(folder, KeyboardInterrupt()).info.status == "KILLED"
+
+
+def test_a_store_that_fails_at_the_end_does_not_hide_why_the_run_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with (
+        patch.object(mlflow.MlflowClient, "log_batch", side_effect=OSError("no space")),
+        pytest.raises(RuntimeError, match="the training failed"),
+        run_context(CONFIG, "run"),
+    ):
+        raise RuntimeError("the training failed")
+    assert "could not be closed: no space" in capsys.readouterr().err
+
+
+def test_an_error_without_a_message_is_named_by_its_class(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with (
+        patch.object(mlflow.MlflowClient, "log_batch", side_effect=OSError()),
+        pytest.raises(RuntimeError),
+        run_context(CONFIG, "run"),
+    ):
+        raise RuntimeError
+    assert "could not be closed: OSError" in capsys.readouterr().err
+
+
+def test_a_database_that_fails_during_a_run_is_reported_in_one_line(folder: Path) -> None:
+    with pytest.raises(StoreError) as caught, run_context(CONFIG, "short") as tracker:
+        with closing(sqlite3.connect(folder / "mlflow.db")) as connection:
+            connection.execute("DROP TABLE metrics")
+        tracker.log_metrics({"train_loss": 1.0}, step=1)
+    assert re.fullmatch(
+        "tracking: the store failed during run short: .*no such table.*doctor --close-orphaned.*",
+        str(caught.value),
+    )
+
+
+@pytest.mark.parametrize("method", ["create_run", "log_artifact"])
+def test_a_server_that_is_stopped_during_a_run_is_reported_in_one_line(
+    method: str, folder: Path
+) -> None:
+    error = requests.ConnectionError("connection refused\nby the server")
+    with (
+        patch.object(mlflow.MlflowClient, method, side_effect=error),
+        pytest.raises(StoreError, match="during run short: connection refused. If the run"),
+        run_context(CONFIG, "short") as tracker,
+    ):
+        tracker.log_artifact(folder / "file.txt", "files")
+
+
+def test_an_unexpected_error_of_a_run_leaves_its_traceback(folder: Path) -> None:
+    run = run_that_raises(folder, RuntimeError("the disk is full"))
+    file = folder / "mlruns" / run.info.experiment_id / run.info.run_id / "artifacts/traceback.txt"
+    assert "run_that_raises" in file.read_text()
+
+
+def test_a_deleted_experiment_is_refused(folder: Path) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    client.delete_experiment(client.create_experiment("deleted"))
+    config = MlflowTracking(type="mlflow", experiment="deleted")
+    with pytest.raises(TrackingError, match="'deleted'.*deleted"), run_context(config, "x"):
+        pass
+
+
+def test_without_tracking_nothing_is_logged(folder: Path) -> None:
+    config, _ = compose_config(["tracking=none", "train.steps=5", "data.train_size=1000"])
+    result = run_experiment(config)
+    assert result.run_id is None
+    assert list(folder.iterdir()) == []
+
+
+def test_mlflow_tracking_uri_names_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/elsewhere.db")
+    config = MlflowTracking(type="mlflow")
+    with run_context(config, "short") as tracker:
+        pass
+    assert tracker.run_id is not None
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/elsewhere.db")
+    assert client.get_run(tracker.run_id).info.status == "FINISHED"
+
+
+def test_a_run_leaves_the_environment_as_it_was(folder: Path) -> None:
+    with run_context(MlflowTracking(type="mlflow", uri=f"sqlite:///{folder}/a.db"), "first"):
+        pass
+    assert tracking_uri() == f"sqlite:///{folder}/mlflow.db"
+
+
+def test_the_default_store_is_that_of_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        with run_context(CONFIG, name):
+            pass
+        assert (tmp_path / name / "mlflow.db").is_file()
