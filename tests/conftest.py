@@ -17,6 +17,7 @@ from support import CHROMIUM, FEW_STEPS, Command, CommandResult, TrackedRun, run
 from mnistexp.config.compose import compose_config
 from mnistexp.dashboard.recorded_run import RecordedRun
 from mnistexp.experiment import run_experiment
+from mnistexp.tracking import MlflowTracking, RunStore
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -44,7 +45,7 @@ def mnistexp(
 
 
 def train_in_own_store(folder: Path, *overrides: str) -> TrackedRun:
-    """Train one configuration in `folder`, with a store of its own."""
+    """Train one configuration with the store of a folder, which is created if needed."""
     uri = f"sqlite:///{folder}/mlflow.db"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -72,6 +73,21 @@ def conv_big_run(tmp_path_factory: pytest.TempPathFactory) -> TrackedRun:
         tmp_path_factory.mktemp("conv_big_run"),
         *("model=conv_big", "optim=adam_decay", "train.epochs=3", "tracking.register=digits"),
     )
+
+
+@pytest.fixture(scope="session")
+def store_with_models(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
+    """Four short runs: `bad` is digits/1, `good` is digits/2, `forest`, and `bare` has no model."""
+    folder = tmp_path_factory.mktemp("store_with_models")
+    small = ["data.train_size=2000", "tracking.figures=false"]
+    for name, *overrides in (
+        ("bad", "train.steps=20", "optim.learning_rate=1e-6", "tracking.register=digits"),
+        ("good", "train.steps=20", "tracking.register=digits"),
+        ("forest", "model=random_forest", "model.n_estimators=10"),
+        ("bare", "train.steps=20", "tracking.log_model=false"),
+    ):
+        train_in_own_store(folder, f"tracking.run_name={name}", *small, *overrides)
+    return RunStore(MlflowTracking(type="mlflow", uri=f"sqlite:///{folder}/mlflow.db"))
 
 
 @pytest.fixture(scope="session")

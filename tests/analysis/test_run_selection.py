@@ -1,4 +1,4 @@
-"""What users may type for runs, in a store of runs without training."""
+"""Which runs and models the names that users type select."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from mnistexp.analysis.run_selection import (
     select_run,
     select_runs,
 )
-from mnistexp.errors import InputError
+from mnistexp.errors import InputError, TrackingError
 from mnistexp.tracking import MlflowTracking, RunStore
 from mnistexp.tracking.mlflow_private import list_run_names
 
@@ -102,9 +102,56 @@ def test_an_unknown_name_is_reported_with_the_nearest_names(store: RunStore) -> 
         select_run(store, "lab=3_0_cnv")
 
 
-def test_a_run_without_a_model_is_refused_where_a_model_is_needed(store: RunStore) -> None:
-    with pytest.raises(InputError, match="expected a run with a model"):
-        select_model(store, "a-s0")
+def test_a_model_is_selected_by_the_name_or_the_id_of_its_run(store_with_models: RunStore) -> None:
+    by_name = select_model(store_with_models, "good")
+    assert by_name.run_name == "good"
+    assert select_model(store_with_models, by_name.run_id) == by_name
+    assert select_model(store_with_models, by_name.run_id[:8]) == by_name
+
+
+def test_the_best_model_has_the_highest_validation_accuracy_of_the_runs_with_a_model(
+    store_with_models: RunStore,
+) -> None:
+    with_model = [run for run in store_with_models.runs() if run.name != "bare"]
+    best = max(with_model, key=lambda run: run.metrics["val_accuracy"])
+    assert select_model(store_with_models, "best").run_id == best.run_id
+    assert select_model(store_with_models, "best", "optim.learning_rate < 1e-5").run_name == "bad"
+    assert select_model(store_with_models, "best", "model = random_forest").run_name == "forest"
+
+
+def test_a_registered_model_is_selected_by_version_or_alias(store_with_models: RunStore) -> None:
+    assert select_model(store_with_models, "digits/1").run_name == "bad"
+    assert select_model(store_with_models, "digits/2").run_name == "good"
+    client = mlflow.MlflowClient(store_with_models.uri)
+    client.set_registered_model_alias("digits", "oldest", "1")
+    assert select_model(store_with_models, "digits@oldest").run_name == "bad"
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("goood", "Did you mean good"),
+        ("0" * 32, "expected the id or the name"),
+        ("bare", "expected a run with a model"),
+        ("digits/9", "digits/9: expected one of .*digits/1, digits/2"),
+        ("digits@nobody", "digits@nobody: expected one of .*digits/1"),
+        ("letters@champion", "expected a registered model, one of digits"),
+        ("it's/1", "expected a registered model"),
+    ],
+)
+def test_a_name_that_stands_for_no_model_is_rejected_in_one_line(
+    typed: str, message: str, store_with_models: RunStore
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        select_model(store_with_models, typed)
+    assert "\n" not in str(caught.value)
+
+
+def test_selecting_a_model_creates_no_store(tmp_path: Path) -> None:
+    store = RunStore(MlflowTracking(type="mlflow", uri=f"sqlite:///{tmp_path}/none.db"))
+    with pytest.raises(TrackingError, match="expected a store with runs"):
+        select_model(store, "best")
+    assert not list(tmp_path.iterdir())
 
 
 def test_completion_lists_run_names_newest_first(store: RunStore) -> None:

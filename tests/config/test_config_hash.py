@@ -36,7 +36,11 @@ def test_hashes_are_the_stored_ones(overrides: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "override", ["tracking=none", "tracking.tags={a: b}", "data.directory=/x", "device.index=1"]
+    "override",
+    [
+        *("tracking=none", "tracking.tags={a: b}", "tracking.register=x"),
+        *("data.directory=/x", "device.index=1"),
+    ],
 )
 def test_a_setting_without_effect_on_results_keeps_the_hash(override: str) -> None:
     assert hash_of(override) == hash_of()

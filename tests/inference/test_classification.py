@@ -111,7 +111,7 @@ def test_each_image_that_cannot_be_read_has_an_error_line(
 def test_an_unknown_model_is_rejected(
     arguments: list[str], message: str, mnistexp: Command, uri: list[str], seven: Path
 ) -> None:
-    word, *options = arguments
-    outcome = mnistexp("predict", word, str(seven), *options, *uri)
+    name, *options = arguments
+    outcome = mnistexp("predict", name, str(seven), *options, *uri)
     assert outcome.exit_code == 2
     assert message in outcome.err

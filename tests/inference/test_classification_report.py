@@ -1,4 +1,4 @@
-"""`mnistexp evaluate`: compared with the metrics of the run, and with counting by hand."""
+"""`mnistexp evaluate`, and its metrics compared with those of the run and with own counts."""
 
 import json
 import math

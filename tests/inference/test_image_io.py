@@ -1,6 +1,7 @@
-"""Decoding image files: formats, orientation, transparency, depth, and what is refused."""
+"""Decoding image files: formats, orientation, transparency, depth, and invalid files."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ def test_a_palette_with_a_transparent_color_is_decoded() -> None:
 
 
 @pytest.mark.parametrize("highest", [65_535, 4_095])
-def test_16_bits_are_scaled_whatever_range_is_used(highest: int) -> None:
+def test_images_of_16_bits_are_scaled_from_the_range_that_they_use(highest: int) -> None:
     gray = np.asarray(draw_seven().convert("L"), "f8") / 255
     image = Image.fromarray((gray * highest).astype("u2"))
     for file_format in ("PNG", "TIFF"):
@@ -79,7 +80,7 @@ def encode_bomb() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("name", "payload", "message"),
+    ("name", "make_content", "message"),
     [
         ("empty.png", lambda: b"", "an empty file, 0 bytes"),
         ("notes.png", lambda: b"plain text", "expected a PNG, JPEG, WebP or TIFF image"),
@@ -96,10 +97,10 @@ def encode_bomb() -> bytes:
     ],
 )
 def test_a_file_that_is_not_a_complete_image_is_rejected(
-    name: str, payload: object, message: str, tmp_path: Path
+    name: str, make_content: Callable[[], bytes], message: str, tmp_path: Path
 ) -> None:
     file = tmp_path / name
-    file.write_bytes(payload())  # type: ignore[operator]
+    file.write_bytes(make_content())
     with pytest.raises(ImageError, match=message) as caught:
         read_image(str(file))
     assert name in str(caught.value)

@@ -17,7 +17,15 @@ def load_test_split() -> Split:
     return load_data(compose_config([])[0].data).test
 
 
-def test_the_digit_fills_20_pixels_with_its_center_of_mass_in_the_middle() -> None:
+def test_test_digits_of_mnist_have_their_center_of_mass_at_pixel_14() -> None:
+    """Pixels are counted from 0; a digit is moved by whole pixels, so half a pixel may be left."""
+    digits = load_test_split().images[..., 0]
+    centers = np.array([ndimage.center_of_mass(digit) for digit in digits])
+    np.testing.assert_allclose(centers.mean(axis=0), 14, atol=0.02)
+    assert np.abs(centers - 14).max() <= 0.5
+
+
+def test_the_digit_fills_20_pixels_with_its_center_of_mass_at_pixel_14() -> None:
     result = preprocess(draw_seven())
     assert result is not None
     assert result.dtype == np.uint8
@@ -50,10 +58,8 @@ def test_enlarged_images_of_mnist_are_restored() -> None:
     ],
 )
 def test_ink_and_background_may_have_any_colors(ink: str, background: str) -> None:
-    assert (
-        similarity(preprocess(draw_seven(ink=ink, background=background)), preprocess(draw_seven()))
-        > 0.95
-    )
+    colored = draw_seven(ink=ink, background=background)
+    assert similarity(preprocess(colored), preprocess(draw_seven())) > 0.95
 
 
 def test_a_small_digit_in_a_large_image_keeps_its_detail() -> None:
@@ -82,10 +88,10 @@ def test_a_dark_table_around_the_sheet_is_not_ink() -> None:
     assert similarity(preprocess(table), preprocess(draw_seven())) > 0.9
 
 
-@pytest.mark.parametrize("bcorrectness", [0, 128, 255])
-def test_an_empty_image_has_no_digit(bcorrectness: int) -> None:
-    assert preprocess(Image.new("RGB", (400, 300), (bcorrectness,) * 3)) is None
-    noise = np.random.default_rng(0).normal(bcorrectness, 6, (300, 400, 3)).clip(0, 255)
+@pytest.mark.parametrize("brightness", [0, 128, 255])
+def test_an_empty_image_has_no_digit(brightness: int) -> None:
+    assert preprocess(Image.new("RGB", (400, 300), (brightness,) * 3)) is None
+    noise = np.random.default_rng(0).normal(brightness, 6, (300, 400, 3)).clip(0, 255)
     assert preprocess(Image.fromarray(noise.astype("u1"))) is None
 
 
@@ -112,11 +118,10 @@ def test_photographs_of_test_digits_are_classified(conv_big_run: TrackedRun) -> 
         preprocess(decode_image(photograph.jpeg, "photograph")) for photograph in photographs
     ]
     found = np.array([image is not None for image in results])
-    images = np.stack([np.zeros((28, 28), "u1") if p is None else p for p in results])
+    images = np.stack([np.zeros((28, 28), "u1") if r is None else r for r in results])
     probabilities = conv_big_run.result.learner.predict_probabilities(images[..., np.newaxis])
-    correct = found & (
-        probabilities.argmax(axis=1) == [photograph.label for photograph in photographs]
-    )
+    labels = [photograph.label for photograph in photographs]
+    correct = found & (probabilities.argmax(axis=1) == labels)
     print(f"\n{correct.mean():.4f} of 1,000 photographs, {(~found).sum()} without a digit")
     for inverted in (False, True):
         group = np.array([photograph.inverted == inverted for photograph in photographs])

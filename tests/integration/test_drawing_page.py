@@ -1,7 +1,6 @@
-"""The page to draw on, in a real browser: strokes, the expected digit, undo, clear, a telephone."""
+"""`mnistexp draw` in a real browser: drawing, undo, clear, touch, and invalid requests."""
 
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from support import TrackedRun, free_port, start_command, wait_for_output
 pytestmark = pytest.mark.integration
 
 Stroke = list[tuple[float, float]]
-"""Points in parts of the sheet, from its upper left corner."""
+"""Points (x, y), from 0 to 1, from the upper left corner of the canvas."""
 ONE: list[Stroke] = [[(0.52, 0.2), (0.5, 0.5), (0.48, 0.8)]]
 SEVEN: list[Stroke] = [[(0.3, 0.25), (0.5, 0.24), (0.68, 0.24), (0.58, 0.5), (0.45, 0.8)]]
 FOUR: list[Stroke] = [
@@ -30,7 +29,7 @@ TWO: list[Stroke] = [
 
 @pytest.fixture(scope="module")
 def address(conv_big_run: TrackedRun) -> Iterator[str]:
-    """A server with a trained network."""
+    """The address of a running server with a trained network."""
     process = start_command(conv_big_run.folder, "draw", "best", "--port", str(free_port()))
     try:
         yield wait_for_output(process, r"Draw a digit: (\S+)")
@@ -42,62 +41,62 @@ def address(conv_big_run: TrackedRun) -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """On a desktop; whatever the page complains of fails the test."""
+    """The page on a desktop. An error in its console fails the test."""
     context = browser.new_context(viewport={"width": 1100, "height": 800})
     page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    errors: list[str] = []
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(address)
     yield page
     context.close()
-    assert not complaints
+    assert not errors
 
 
 def draw(page: Page, strokes: list[Stroke]) -> None:
-    box = page.locator("#sheet").bounding_box()
+    box = page.locator("#canvas").bounding_box()
     assert box is not None
     for stroke in strokes:
-        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
-        page.mouse.move(*places[0])
+        points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+        page.mouse.move(*points[0])
         page.mouse.down()
-        for place in places[1:]:
-            page.mouse.move(*place, steps=8)
+        for point in points[1:]:
+            page.mouse.move(*point, steps=8)
         page.mouse.up()
 
 
 @pytest.mark.parametrize(
     ("digit", "strokes"), [("1", ONE), ("2", TWO), ("4", FOUR), ("7", SEVEN)], ids="1247"
 )
-def test_a_drawn_digit_is_read(
+def test_a_drawn_digit_is_classified(
     page: Page, digit: str, strokes: list[Stroke], tmp_path: Path
 ) -> None:
     draw(page, strokes)
     expect(page.locator("#digit")).to_have_text(digit)
-    expect(page.locator("li.likeliest .name")).to_have_text(digit)
+    expect(page.locator("li.highest .digit")).to_have_text(digit)
     page.screenshot(path=tmp_path / f"desktop-{digit}.png")
 
 
-def test_the_probabilities_move_while_the_stroke_is_drawn(page: Page) -> None:
-    box = page.locator("#sheet").bounding_box()
+def test_the_prediction_is_updated_during_the_stroke(page: Page) -> None:
+    box = page.locator("#canvas").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.2 * box["height"])
     page.mouse.down()
     page.mouse.move(box["x"] + 0.49 * box["width"], box["y"] + 0.8 * box["height"], steps=10)
     # The pen is still down.
     expect(page.locator("#digit")).to_have_text("1")
-    expect(page.locator("#seen")).to_be_visible()
+    expect(page.locator("#preprocessed")).to_be_visible()
     page.mouse.up()
 
 
-def test_the_28_by_28_pixels_are_shown(page: Page) -> None:
+def test_the_preprocessed_image_is_shown(page: Page) -> None:
     draw(page, SEVEN)
-    expect(page.locator("#seen")).to_be_visible()
-    size = page.evaluate("[seen.naturalWidth, seen.naturalHeight]")
+    expect(page.locator("#preprocessed")).to_be_visible()
+    size = page.evaluate("[preprocessed.naturalWidth, preprocessed.naturalHeight]")
     assert size == [28, 28]
 
 
-def test_undo_takes_back_a_stroke_and_clear_all(page: Page) -> None:
+def test_undo_removes_the_last_stroke_and_clear_removes_all(page: Page) -> None:
     expect(page.locator("#undo")).to_be_disabled()
     draw(page, [*ONE, *TWO])
     page.locator("#undo").click()
@@ -106,12 +105,12 @@ def test_undo_takes_back_a_stroke_and_clear_all(page: Page) -> None:
     page.locator("#clear").click()
     expect(page.locator("#digit")).to_have_text("–")
     expect(page.locator("#clear")).to_be_disabled()
-    expect(page.locator("#seen")).to_be_hidden()
+    expect(page.locator("#preprocessed")).to_be_hidden()
     draw(page, SEVEN)
     expect(page.locator("#digit")).to_have_text("7")
 
 
-def test_a_telephone_shows_all_of_it_and_draws_with_a_finger(
+def test_the_page_fits_a_telephone_and_takes_touch_input(
     browser: Browser, address: str, tmp_path: Path
 ) -> None:
     context = browser.new_context(
@@ -126,7 +125,7 @@ def test_a_telephone_shows_all_of_it_and_draws_with_a_finger(
     expect(page.locator("#digit")).to_have_text("7")
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
     page.screenshot(path=tmp_path / "telephone.png")
-    # Turned on its side, the drawing stays, and so does what it is read as.
+    # When the telephone is rotated, the drawing stays.
     page.set_viewport_size({"width": 740, "height": 375})
     touch(page, [[(0.4, 0.5), (0.68, 0.5)]])
     expect(page.locator("#digit")).to_have_text("7")
@@ -135,17 +134,17 @@ def test_a_telephone_shows_all_of_it_and_draws_with_a_finger(
 
 
 def touch(page: Page, strokes: list[Stroke]) -> None:
-    """As a finger does it, by Chromium's own touch events."""
-    page.locator("#sheet").scroll_into_view_if_needed()
-    box = page.locator("#sheet").bounding_box()
+    """Draw strokes with Chromium's touch events."""
+    page.locator("#canvas").scroll_into_view_if_needed()
+    box = page.locator("#canvas").bounding_box()
     assert box is not None
     session = page.context.new_cdp_session(page)
     for stroke in strokes:
-        kind = "touchStart"
+        event_type = "touchStart"
         for x, y in stroke:
-            place = {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}
-            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [place]})
-            kind = "touchMove"
+            point = {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}
+            session.send("Input.dispatchTouchEvent", {"type": event_type, "touchPoints": [point]})
+            event_type = "touchMove"
         session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
@@ -153,40 +152,39 @@ def touch(page: Page, strokes: list[Stroke]) -> None:
     ("content", "status", "reason"),
     [
         (b"", 400, "something else"),
-        (b"no picture", 400, "expected a PNG, JPEG, WebP or TIFF picture"),
+        (b"no image", 400, "expected a PNG, JPEG, WebP or TIFF image"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), 400, "expected"),
         (bytes(5 * 2**20), 413, "at most"),
     ],
     ids=["empty", "text", "damaged", "too large"],
 )
-def test_what_is_no_drawing_is_refused(
+def test_content_that_is_not_a_drawing_is_rejected(
     address: str, content: bytes, status: int, reason: str
 ) -> None:
-    answer = requests.post(f"{address}/predict", data=content, timeout=10)
-    assert answer.status_code == status
-    assert reason in answer.json()["message"]
+    response = requests.post(f"{address}/predict", data=content, timeout=10)
+    assert response.status_code == status
+    assert reason in response.json()["message"]
 
 
-def test_another_name_than_this_machine_is_refused(address: str) -> None:
-    answer = requests.get(address, headers={"Host": "attacker.example"}, timeout=10)
-    assert answer.status_code == 400
+def test_another_host_name_is_rejected(address: str) -> None:
+    response = requests.get(address, headers={"Host": "attacker.example"}, timeout=10)
+    assert response.status_code == 400
 
 
-def test_nothing_is_asked_of_the_network_outside(page: Page, address: str) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+def test_the_page_sends_requests_to_its_own_server_only(page: Page, address: str) -> None:
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
     page.reload()
     draw(page, ONE)
     expect(page.locator("#digit")).to_have_text("1")
-    assert asked
-    assert not [url for url in asked if not url.startswith((address, "data:", "blob:"))]
+    assert requested
+    assert not [url for url in requested if not url.startswith((address, "data:", "blob:"))]
 
 
-def test_a_port_that_is_taken_is_told(conv_big_run: TrackedRun, address: str) -> None:
+def test_a_port_in_use_is_an_error(conv_big_run: TrackedRun, address: str) -> None:
     process = start_command(
         conv_big_run.folder, "draw", "best", "--port", address.rpartition(":")[2]
     )
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "expected a free port" in err
-    assert isinstance(process, subprocess.Popen)

@@ -1,4 +1,4 @@
-"""The wheel, in an empty environment, outside the checkout."""
+"""The wheel of the package: its files, and its use in an empty environment."""
 
 import os
 import subprocess
@@ -15,6 +15,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 def run(*command: str, cwd: Path, exit_code: int = 0) -> str:
+    """Run a command without this environment's packages, and return what it prints."""
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     process = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
     assert process.returncode == exit_code, f"{command}\n{process.stdout}\n{process.stderr}"
@@ -37,7 +38,7 @@ def test_configs_experiments_and_data_are_in_the_wheel(wheel: Path) -> None:
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
-def test_it_works_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
+def test_the_installed_package_runs_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "empty", with_pip=True)
     bin_folder = tmp_path / "empty" / "bin"
     constraints = str(CHECKOUT / "constraints.txt")
@@ -50,9 +51,10 @@ def test_it_works_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
     assert "test accuracy" in out
     assert sorted(path.name for path in work.iterdir()) == ["mlflow.db", "mlruns", "runs"]
 
-    # Sweeps need nothing more; what does says so.
+    # Grid sweeps need no extra packages; other launchers and sweepers name those that they need.
     out = run(command, "-m", "seed=0,1", "data.train_size=1000", "train.epochs=1", cwd=work)
     assert out.count("✓") == 2
-    for word, extra in (("launcher=processes", "processes"), ("sweeper=optuna", "search")):
-        words = ["-m", f"hydra/{word}", "optim.learning_rate=0.1,0.2"]
-        assert f"pip install 'mnistexp[{extra}]'" in run(command, *words, cwd=work, exit_code=2)
+    for choice, extra in (("launcher=processes", "processes"), ("sweeper=optuna", "search")):
+        arguments = ["-m", f"hydra/{choice}", "optim.learning_rate=0.1,0.2"]
+        out = run(command, *arguments, cwd=work, exit_code=2)
+        assert f"pip install 'mnistexp[{extra}]'" in out

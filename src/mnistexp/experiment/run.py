@@ -154,7 +154,7 @@ def _tag_early_end(tracker: Tracker) -> Iterator[None]:
 
 
 def _log_or_prune(config: Config, tracker: Tracker) -> LogMetrics:
-    """Return what logs metrics and, in a search, stops trials that have no prospect."""
+    """Return the function that logs metrics and, in a search, reports them to the pruner."""
     trial = config.sweep.job.trial if config.sweep.job else None
     return report_to_pruner(trial, tracker.log_metrics)
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from mnistexp.inference.mlflow_private import build_scoring_app
+from mnistexp.schema import IMAGE_SHAPE
 
 if TYPE_CHECKING:
     from mnistexp.inference import TrainedModel
@@ -18,7 +19,7 @@ def build_app(model: "TrainedModel") -> Any:
     """
     app = build_scoring_app(
         model.description,
-        lambda pixels: model.predict_probabilities(pixels.reshape(-1, 28, 28, 1)),
+        lambda pixels: model.predict_probabilities(pixels.reshape(-1, *IMAGE_SHAPE)),
     )
     app.middleware("http")(_reject_invalid_headers)
     return app

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnistexp.schema import IMAGE_SHAPE
+
 if TYPE_CHECKING:
     from PIL import Image
 
 CropBox = tuple[float, float, float, float]
 """Left, upper, right, lower, in pixels of the original image."""
-OUTPUT_SIDE = 28
+OUTPUT_SIDE = IMAGE_SHAPE[0]
 DIGIT_SIDE = 20
 """Longer side of the digit's bounding box, in pixels of the output."""
 MAX_SEARCH_SIDE = 512
 """Images are reduced to this length of the longer side before the digit is searched."""
 MIN_DIGIT_SIDE = 100
-"""A digit that is smaller in the reduced image is cropped from the original and segmented again."""
+"""A digit that is smaller in the reduced image is segmented again, in a crop of the original."""
 THUMBNAIL_SIDE = 32
 """The background is estimated on an image of this size."""
 MIN_CONTRAST = 0.05
@@ -76,7 +78,7 @@ def _crop(image: "Image.Image", box: CropBox) -> np.ndarray:
 
 
 def _close_up_box(box: CropBox, ink: np.ndarray) -> CropBox | None:
-    """The digit and its surroundings, if cropping them shows more detail; else None.
+    """Return the box of the digit and its surroundings, if cropping shows more detail; else None.
 
     Args:
         box: the part of the original image that `ink` shows.
@@ -98,7 +100,7 @@ def _close_up_box(box: CropBox, ink: np.ndarray) -> CropBox | None:
 
 
 def _segment(pixels: np.ndarray, max_border: float) -> np.ndarray | None:
-    """The amount of ink of the digit in each pixel: float32 [height, width], 0 to 1.
+    """Return the amount of ink of the digit in each pixel: float32 [height, width], 0 to 1.
 
     Args:
         pixels: float32 [height, width, 3], 0 to 1.
@@ -133,7 +135,7 @@ def _segment(pixels: np.ndarray, max_border: float) -> np.ndarray | None:
 
 
 def _contrast(pixels: np.ndarray) -> np.ndarray:
-    """The difference of each pixel from the background, > 0 for ink: float32 [height, width]."""
+    """Return how far each pixel differs from the background towards the ink: [height, width]."""
     from scipy.stats import skew
 
     difference = pixels - _background(pixels)
@@ -186,7 +188,7 @@ def _fit_surface(values: np.ndarray) -> np.ndarray:
 
 
 def _digit_mask(is_ink: np.ndarray, weight: np.ndarray, max_border: float) -> np.ndarray:
-    """The pixels of one digit, bool [height, width]: the largest stroke and those near it."""
+    """Return the mask of one digit, bool [height, width]: the largest stroke and those near it."""
     from scipy import ndimage
     from skimage.measure import label, regionprops
 
@@ -217,7 +219,7 @@ def _remove_surroundings(strokes: np.ndarray, max_border: float) -> np.ndarray:
 
 
 def _bounding_box(ink: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of the ink's bounding box."""
+    """Return rows and columns of the bounding box of the ink."""
     from scipy import ndimage
 
     rows, columns = ndimage.find_objects((ink > 0.25).astype("u1"))[0]
@@ -242,7 +244,8 @@ def _scale(ink: np.ndarray) -> np.ndarray:
 def _center(digit: np.ndarray) -> np.ndarray:
     """Place a digit, float32 0 to 1, into uint8 [28, 28] with its center of mass at pixel (14, 14).
 
-    That is where the center of mass of MNIST's images is.
+    Each digit of MNIST has its center of mass there, within half a pixel: pixels are counted from
+    0, and digits are moved by whole pixels. The middle of the image is half a pixel less.
     """
     from scipy import ndimage
 

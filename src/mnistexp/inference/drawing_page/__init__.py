@@ -1,4 +1,4 @@
-"""A page to draw a digit on, and the server behind it."""
+"""A web page on which one draws a digit that a model classifies."""
 
 from mnistexp.inference.drawing_page.app import build_app
 

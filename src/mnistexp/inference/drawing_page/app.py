@@ -1,4 +1,4 @@
-"""The server behind the page: it answers drawings with probabilities."""
+"""The web application of the drawing page."""
 
 import base64
 import io
@@ -9,10 +9,11 @@ import numpy as np
 
 from mnistexp.errors import ImageError
 from mnistexp.learner.metrics import Predictor
+from mnistexp.schema import IMAGE_SHAPE
 
 PAGE = Path(__file__).parent / "page"
 MAX_BYTES = 4 * 2**20
-"""Of a drawing; the page sends some 20 kB."""
+"""Largest size of a drawing; the page sends about 20 kB."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:",
     "Cache-Control": "no-store",
@@ -20,22 +21,23 @@ HEADERS = {
 
 
 def build_app(model: Predictor, title: str) -> Any:
-    """The ASGI application.
+    """Build the ASGI application.
 
-    `GET /` is the page. `POST /predict` takes an image of a drawing, PNG for example, and gives
-    JSON: `status`, `probabilities` (ten, or none if no digit was found) and `image`, the 28×28
-    pixels as a data URL. Content that is not an image gets status 400, too large content 413.
+    `GET /` returns the page. `POST /predict` takes the content of an image file and returns JSON:
+    `status`, `probabilities` (ten, or none if no digit was found) and `image`, the preprocessed
+    image as a data URL. The status code is 400 if the content is not an image, 413 if it is too
+    large.
 
     Args:
-        title: what the page calls the model.
+        title: the name of the model on the page.
     """
     from starlette.applications import Starlette
     from starlette.responses import HTMLResponse, JSONResponse
     from starlette.routing import Mount, Route
     from starlette.staticfiles import StaticFiles
 
-    # The first call of a model compiles it; nobody should wait for that while drawing.
-    model.predict_probabilities(np.zeros((1, 28, 28, 1), "u1"))
+    # The first call compiles the model, which would delay the first answer.
+    model.predict_probabilities(np.zeros((1, *IMAGE_SHAPE), "u1"))
     page = _page(title)
 
     async def index(_: Any) -> Any:
@@ -51,7 +53,7 @@ def build_app(model: Predictor, title: str) -> Any:
                 message = f"expected a drawing of at most {MAX_BYTES} bytes"
                 return JSONResponse({"message": message}, status_code=413)
         try:
-            return JSONResponse(await asyncio.to_thread(_answer, model, content))
+            return JSONResponse(await asyncio.to_thread(_predict_drawing, model, content))
         except ImageError as error:
             return JSONResponse({"message": str(error)}, status_code=400)
 
@@ -70,7 +72,7 @@ def _page(title: str) -> str:
     return (PAGE / "index.html").read_text().replace("{{title}}", escape(title))
 
 
-def _answer(model: Predictor, content: bytes) -> dict[str, Any]:
+def _predict_drawing(model: Predictor, content: bytes) -> dict[str, Any]:
     from mnistexp.inference.classification import classify_images
     from mnistexp.inference.image_io import decode_image
     from mnistexp.inference.preprocessing import preprocess

@@ -1,19 +1,19 @@
 "use strict";
 
-// A drawing has this many pixels a side on the server, however large it is shown.
-const SIDE = 280;
-// As thick as MNIST's strokes: a good tenth of the digit.
-const PEN = 0.055;
+// Side of the image that is sent to the server, in pixels, whatever the size on the screen.
+const IMAGE_SIDE = 280;
+// Width of the pen relative to the side of the canvas; strokes are as thick as MNIST's.
+const PEN_WIDTH = 0.055;
 
-const sheet = document.getElementById("sheet");
+const canvas = document.getElementById("canvas");
 const buttons = { undo: document.getElementById("undo"), clear: document.getElementById("clear") };
-const pad = new SignaturePad(sheet, { penColor: "#000", backgroundColor: "#fff", throttle: 0 });
+const pad = new SignaturePad(canvas, { penColor: "#000", backgroundColor: "#fff", throttle: 0 });
 const rows = makeRows(document.getElementById("probabilities"));
 
 function makeRows(list) {
   return Array.from({ length: 10 }, (_, digit) => {
     const row = document.createElement("li");
-    const parts = ["name", "track", "share"].map((name) => {
+    const parts = ["digit", "track", "percentage"].map((name) => {
       const part = document.createElement("span");
       part.className = name;
       row.append(part);
@@ -24,24 +24,24 @@ function makeRows(list) {
     parts[0].textContent = digit;
     parts[1].append(bar);
     list.append(row);
-    return { row, bar, share: parts[2] };
+    return { row, bar, percentage: parts[2] };
   });
 }
 
-// The strokes are kept in parts of the side, so that they survive a turned telephone.
-function fitSheet() {
-  const before = sheet.clientWidth && sheet.dataset.side ? Number(sheet.dataset.side) : 0;
-  const side = sheet.clientWidth;
+// Fit the canvas to the page and scale the strokes, for example when a telephone is rotated.
+function fitCanvas() {
+  const before = canvas.clientWidth && canvas.dataset.side ? Number(canvas.dataset.side) : 0;
+  const side = canvas.clientWidth;
   const density = Math.max(window.devicePixelRatio || 1, 1);
   const strokes = pad.toData();
-  sheet.width = sheet.height = side * density;
-  sheet.getContext("2d").scale(density, density);
-  pad.minWidth = pad.maxWidth = (PEN * side) / 2;
-  pad.dotSize = (PEN * side) / 2;
+  canvas.width = canvas.height = side * density;
+  canvas.getContext("2d").scale(density, density);
+  pad.minWidth = pad.maxWidth = (PEN_WIDTH * side) / 2;
+  pad.dotSize = (PEN_WIDTH * side) / 2;
   const factor = before ? side / before : 1;
   pad.clear();
   pad.fromData(strokes.map((stroke) => scaled(stroke, factor)));
-  sheet.dataset.side = side;
+  canvas.dataset.side = side;
 }
 
 function scaled(stroke, factor) {
@@ -50,22 +50,22 @@ function scaled(stroke, factor) {
   return { ...stroke, points, minWidth, maxWidth, dotSize: pad.dotSize };
 }
 
-// One question at a time; what was drawn meanwhile is asked next.
-let asking = false;
+// Send one request at a time; if the drawing has changed meanwhile, send another afterwards.
+let waiting = false;
 let changed = false;
-async function ask() {
+async function update() {
   changed = true;
-  if (asking) return;
-  asking = true;
+  if (waiting) return;
+  waiting = true;
   try {
     while (changed) {
       changed = false;
-      show(isBlank() ? null : await answer());
+      show(isBlank() ? null : await predict());
     }
   } catch (error) {
-    tell("–", `No answer: ${error.message}. Is the server still running?`);
+    showVerdict("–", `No prediction: ${error.message}. Is the server still running?`);
   } finally {
-    asking = false;
+    waiting = false;
   }
 }
 
@@ -75,10 +75,10 @@ function isBlank() {
   return !drawing && pad.toData().length === 0;
 }
 
-async function answer() {
+async function predict() {
   const copy = document.createElement("canvas");
-  copy.width = copy.height = SIDE;
-  copy.getContext("2d").drawImage(sheet, 0, 0, SIDE, SIDE);
+  copy.width = copy.height = IMAGE_SIDE;
+  copy.getContext("2d").drawImage(canvas, 0, 0, IMAGE_SIDE, IMAGE_SIDE);
   const blob = await new Promise((done) => copy.toBlob(done, "image/png"));
   const response = await fetch("/predict", { method: "POST", body: blob });
   const result = await response.json();
@@ -88,36 +88,36 @@ async function answer() {
 
 function show(result) {
   buttons.undo.disabled = buttons.clear.disabled = isBlank();
-  const seen = document.getElementById("seen");
-  seen.hidden = !result || !result.image;
-  if (!seen.hidden) seen.src = result.image;
-  const shares = result && result.probabilities.length ? result.probabilities : null;
-  const most = shares ? Math.max(...shares) : 2;
-  rows.forEach(({ row, bar, share }, digit) => {
-    const p = shares ? shares[digit] : 0;
+  const preprocessed = document.getElementById("preprocessed");
+  preprocessed.hidden = !result || !result.image;
+  if (!preprocessed.hidden) preprocessed.src = result.image;
+  const probabilities = result && result.probabilities.length ? result.probabilities : null;
+  const highest = probabilities ? Math.max(...probabilities) : null;
+  rows.forEach(({ row, bar, percentage }, digit) => {
+    const p = probabilities ? probabilities[digit] : 0;
     bar.style.transform = `scaleX(${p})`;
-    share.textContent = shares ? `${(100 * p).toFixed(1)} %` : "";
-    row.classList.toggle("likeliest", p === most);
+    percentage.textContent = probabilities ? `${(100 * p).toFixed(1)} %` : "";
+    row.classList.toggle("highest", p === highest);
   });
-  if (!result) tell("–", "Draw with mouse, pen or finger.");
-  else if (!shares) tell("–", "No digit found.");
-  else if (result.status === "digit") tell(shares.indexOf(most), `${(100 * most).toFixed(1)} % sure`);
-  else tell("?", "This does not look like a digit.");
+  if (!result) showVerdict("–", "Draw with mouse, pen or finger.");
+  else if (!probabilities) showVerdict("–", "No digit found.");
+  else if (result.status === "digit") showVerdict(probabilities.indexOf(highest), `${(100 * highest).toFixed(1)} % sure`);
+  else showVerdict("?", "This does not look like a digit.");
 }
 
-function tell(digit, verdict) {
+function showVerdict(digit, verdict) {
   document.getElementById("digit").textContent = digit;
   document.getElementById("verdict").textContent = verdict;
 }
 
 pad.addEventListener("beginStroke", () => { drawing = true; });
-pad.addEventListener("afterUpdateStroke", ask);
-pad.addEventListener("endStroke", () => { drawing = false; ask(); });
-buttons.clear.addEventListener("click", () => { pad.clear(); ask(); });
-buttons.undo.addEventListener("click", () => { pad.fromData(pad.toData().slice(0, -1)); ask(); });
+pad.addEventListener("afterUpdateStroke", update);
+pad.addEventListener("endStroke", () => { drawing = false; update(); });
+buttons.clear.addEventListener("click", () => { pad.clear(); update(); });
+buttons.undo.addEventListener("click", () => { pad.fromData(pad.toData().slice(0, -1)); update(); });
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "z" && !isBlank()) buttons.undo.click();
 });
-window.addEventListener("resize", fitSheet);
-fitSheet();
+window.addEventListener("resize", fitCanvas);
+fitCanvas();
 show(null);
