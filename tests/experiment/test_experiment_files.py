@@ -110,7 +110,8 @@ def test_batch_normalisation_of_the_lab_equals_that_of_its_source() -> None:
 
 
 def test_the_practical_has_dropout_before_every_dense_layer() -> None:
-    names = [l.name for l in build_model(network_config("practical=4_five_layers_dropout")).layers]  # noqa: E741
+    network = build_model(network_config("practical=4_five_layers_dropout"))
+    names = [layer.name for layer in network.layers]
     for number, dense in enumerate(("hidden1", "hidden2", "hidden3", "hidden4", "logits")):
         assert names[names.index(dense) - 1] == f"dropout{number}"
 
@@ -138,11 +139,13 @@ def test_the_naive_cross_entropy_diverges_with_a_hint() -> None:
 
 
 def test_a_high_learning_rate_makes_the_accuracy_noisy() -> None:
-    def noise(experiment: str) -> float:
+    def deviation(experiment: str) -> float:
         result = run(experiment, "train.steps=1500", "train.evaluate_every=50")
         return float(np.std(list(result.history["test_accuracy"].values())[-15:]))
 
-    assert noise("failure_modes=high_learning_rate") > 2 * noise("lab=2_1_five_layers_relu_decay")
+    assert deviation("failure_modes=high_learning_rate") > 2 * deviation(
+        "lab=2_1_five_layers_relu_decay"
+    )
 
 
 def test_overfitting_raises_the_test_loss() -> None:
@@ -154,8 +157,8 @@ def test_overfitting_raises_the_test_loss() -> None:
 
 
 def test_dropout_lowers_the_test_loss() -> None:
-    dropped = run("lab=2_2_five_layers_dropout", "train.steps=6000").history.last("test_loss")
-    overfit = run("failure_modes=overfitting", "train.steps=6000").history.last("test_loss")
-    assert dropped is not None
-    assert overfit is not None
-    assert dropped < overfit
+    with_dropout = run("lab=2_2_five_layers_dropout", "train.steps=6000").history.last("test_loss")
+    without = run("failure_modes=overfitting", "train.steps=6000").history.last("test_loss")
+    assert with_dropout is not None
+    assert without is not None
+    assert with_dropout < without

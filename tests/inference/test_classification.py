@@ -52,10 +52,12 @@ def test_digit_probability_and_two_alternatives_are_printed(
     assert third == f"{blank}: no digit found"
 
 
-def test_json_output_and_the_saved_preprocessed_image(
+def test_predictions_are_printed_as_json_and_preprocessed_images_are_saved(
     mnistexp: Command, uri: list[str], seven: Path, blank: Path, tmp_path: Path
 ) -> None:
-    outcome = mnistexp("predict", "best", str(seven), str(blank), "--json", "--show", "out", *uri)
+    outcome = mnistexp(
+        "predict", "best", str(seven), str(blank), "--json", "--save-preprocessed", "out", *uri
+    )
     digit, nothing = json.loads(outcome.out)["predictions"]
     assert (digit["image"], digit["status"], digit["digit"]) == (str(seven), "digit", 7)
     assert digit["confidence"] == max(digit["probabilities"]) == digit["probabilities"][7]

@@ -16,16 +16,8 @@ from mnistexp.verification.results_page import format_results_page
 
 
 def finished_run(accuracy: float) -> RunRecord:
-    return RunRecord(
-        "id",
-        "a run",
-        "FINISHED",
-        datetime.now(),
-        None,
-        {},
-        {"test_accuracy": accuracy},
-        {"device": "CPU"},
-    )
+    metrics, tags = {"test_accuracy": accuracy}, {"device": "CPU"}
+    return RunRecord("id", "a run", "FINISHED", datetime.now(), None, {}, metrics, tags)
 
 
 def expectation_of(experiment: str) -> Expectation:
@@ -58,14 +50,11 @@ def test_the_mean_over_the_seeds_must_be_in_the_interval(
 
 
 def test_mean_and_standard_deviation_are_formatted() -> None:
-    assert ExperimentResult("x", INTERVAL, [finished_run(0.90), finished_run(0.92)]).mean_and_std(
-        "test_accuracy"
-    ) == ("0.9100 ± 0.0141")
-    assert (
-        ExperimentResult("x", INTERVAL, [finished_run(0.90)]).mean_and_std("test_accuracy")
-        == "0.9000"
-    )
-    assert ExperimentResult("x", INTERVAL, [finished_run(0.90)]).mean_and_std("other") == "–"
+    one = ExperimentResult("x", INTERVAL, [finished_run(0.90)])
+    two = ExperimentResult("x", INTERVAL, [finished_run(0.90), finished_run(0.92)])
+    assert two.mean_and_std("test_accuracy") == "0.9100 ± 0.0141"
+    assert one.mean_and_std("test_accuracy") == "0.9000"
+    assert one.mean_and_std("other") == "–"
 
 
 @pytest.mark.parametrize("given", [{}, {"diverges": True, "test_accuracy": (0.1, 0.2)}])

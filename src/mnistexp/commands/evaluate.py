@@ -108,7 +108,7 @@ def _compose(store: "RunStore", run_id: str, overrides: list[str]) -> "Config":
 
 
 def _test_set_name(config: "Config") -> str:
-    """`mnist`, or `mnist_0_3300` for a slice of its test images."""
+    """Return `mnist`, or `mnist_0_3300` for a slice of its test images."""
     return "_".join([config.data.name, *map(str, config.data.test_slice or ())])
 
 

@@ -23,16 +23,18 @@ def predict(
     model: RunName,
     images: Annotated[list[str], typer.Argument(help="PNG, JPEG, WebP or TIFF files.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    show: Annotated[
+    save_preprocessed: Annotated[
         Path | None,
-        typer.Option(help="Folder in which to save the preprocessed images of 28×28 pixels."),
+        typer.Option(
+            metavar="FOLDER", help="Save the images of 28×28 pixels that the model receives."
+        ),
     ] = None,
     where: Where = "",
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
     """Predict the digit in each image: of any size, colors and light."""
-    targets = _output_files(images, show) if show is not None else []
+    targets = _output_files(images, save_preprocessed) if save_preprocessed else []
     preprocessed = _preprocess_files(images)
 
     from mnistexp.analysis.run_selection import select_model
@@ -56,7 +58,7 @@ def predict(
 
 
 def format_prediction(prediction: "Prediction") -> str:
-    """`7 (99.8 %), then 1 (0.1 %) or 9 (0.1 %)`, or why there is no digit."""
+    """Return `7 (99.8 %), then 1 (0.1 %) or 9 (0.1 %)`, or why there is no digit."""
     if prediction.image is None:
         return prediction.status
     first, *others = [f"{digit} ({p:.1%})".replace("%", " %") for digit, p in prediction.ranking]
@@ -89,10 +91,13 @@ def _output_files(paths: list[str], folder: Path) -> list[Path]:
     files = [folder / f"{Path(path).name}.28x28.png" for path in paths]
     if len(set(files)) < len(files):
         raise InputError(
-            "--show: expected images of different file names. Received: several of the same name"
+            "--save-preprocessed: expected images of different file names. "
+            "Received: several of the same name"
         )
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"--show: expected a folder. Received: {folder}, which is a file")
+        raise InputError(
+            f"--save-preprocessed: expected a folder. Received: {folder}, which is a file"
+        )
     return files
 
 

@@ -8,13 +8,14 @@ import numpy as np
 
 from mnistexp.data import Data
 from mnistexp.device import Device
+from mnistexp.learner.metrics import Predictor
 from mnistexp.train import NO_MONITORS, LogMetrics, Monitors, TrainingResult
 
 if TYPE_CHECKING:
     from mlflow.models import Model
 
 
-class Learner(ABC):
+class Learner(Predictor, ABC):
     """A model that can be fitted, evaluated and saved.
 
     device: where it computes. summary: its layers or settings, as text.
@@ -44,10 +45,6 @@ class Learner(ABC):
             log_metrics: receives every metric as soon as it is measured.
             monitors: outputs that are written during the training of a network.
         """
-
-    @abstractmethod
-    def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Return [num_images, 10], each row of sum 1, for uint8 images [num_images, 28, 28, 1]."""
 
     @abstractmethod
     def first_layer(self) -> np.ndarray | None:

@@ -1,5 +1,6 @@
 """Loss, accuracy and calibration of predicted probabilities."""
 
+from abc import abstractmethod
 from typing import Protocol
 
 import numpy as np
@@ -13,8 +14,9 @@ MIN_PROBABILITY = float(np.finfo("f4").tiny)
 
 
 class Predictor(Protocol):
-    """A fitted model."""
+    """Whatever predicts probabilities: a learner, or a model that was loaded."""
 
+    @abstractmethod
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return [num_images, 10], each row of sum 1, for uint8 images [num_images, 28, 28, 1]."""
 

@@ -47,7 +47,7 @@ def _table(results: Sequence[ExperimentResult]) -> str:
 
 
 def _notes(results: Sequence[ExperimentResult]) -> str:
-    """The reasons for differences between results and claims, as far as they are known."""
+    """Return the notes of the experiments: why results differ from claims, where it is known."""
     notes = [
         f"- `{result.experiment.partition('=')[2]}`: {result.expectation.note}\n"
         for result in results

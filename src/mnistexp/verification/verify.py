@@ -58,7 +58,7 @@ class ExperimentResult:
         return statistics.median(values) if values else None
 
     def mean_and_std(self, metric: str) -> str:
-        """`0.9912 ± 0.0004`, `0.9912` for one seed, `–` if no run has the metric."""
+        """Return `0.9912 ± 0.0004`, `0.9912` for one seed, `–` if no run has the metric."""
         values = self._values(metric)
         if not values:
             return "–"
