@@ -111,6 +111,7 @@ def test_random_images_give_28_by_28_pixels_or_none() -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.timeout(3_600)  # The photographs have about a thousand million pixels.
 def test_photographs_of_test_digits_are_classified(conv_big_run: TrackedRun) -> None:
     """Scaled 1 to 40 times, inverted, noisy, unevenly lit, rotated, off center, JPEG quality 40."""
     photographs = list(generate_photographs(load_test_split(), 1_000, seed=2026))

@@ -38,6 +38,7 @@ def test_configs_experiments_and_data_are_in_the_wheel(wheel: Path) -> None:
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
+@pytest.mark.timeout(3_600)  # It downloads and installs TensorFlow.
 def test_the_installed_package_runs_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "empty", with_pip=True)
     bin_folder = tmp_path / "empty" / "bin"
