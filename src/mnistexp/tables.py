@@ -41,7 +41,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns and rows. A cell that is only a text is also its raw value."""
+    """Columns and rows. A cell that is a str is both the text and the raw value."""
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell | str]]

@@ -1,4 +1,4 @@
-"""The pictures of a run: what they show, against the predictions themselves."""
+"""The figures of a run, against its predictions."""
 
 import io
 from dataclasses import replace
@@ -19,7 +19,7 @@ from mnistexp.learner import build_learner
 from mnistexp.learner.metrics import calibration
 from mnistexp.train import History
 
-PICTURES = {"learning_curves", "confusion_matrix", "mistakes", "reliability", "first_layer"}
+FIGURES = {"learning_curves", "confusion_matrix", "mistakes", "reliability", "first_layer"}
 
 
 def texts(figure: Figure) -> list[str]:
@@ -37,17 +37,17 @@ def sure_of(digits: list[int], confidences: list[float]) -> np.ndarray:
     return probabilities
 
 
-def test_every_run_has_its_pictures(two_layers_run: TrackedRun) -> None:
+def test_every_run_has_its_figures(two_layers_run: TrackedRun) -> None:
     run_id = two_layers_run.run.info.run_id
     files = two_layers_run.client.list_artifacts(run_id, "figures")
-    assert {Path(file.path).stem for file in files} == PICTURES
+    assert {Path(file.path).stem for file in files} == FIGURES
     for file in files:
         path = two_layers_run.client.download_artifacts(run_id, file.path)
         with Image.open(path) as picture:
             assert min(picture.size) >= 500
 
 
-def test_they_can_be_left_out(mnistexp: Command, tmp_path: Path) -> None:
+def test_figures_can_be_left_out(mnistexp: Command, tmp_path: Path) -> None:
     mnistexp(*QUICK)
     assert not list(tmp_path.glob("mlruns/*/*/artifacts/figures"))
     assert list(tmp_path.glob("mlruns/*/*/artifacts/config.yaml"))
@@ -63,14 +63,14 @@ def test_the_confusion_matrix_is_scikit_learns(two_layers_run: TrackedRun) -> No
     assert figure.axes[0].get_title() == f"{wrong} of 10,000 test images wrong"
 
 
-def test_the_surest_errors_come_first() -> None:
+def test_the_most_confident_errors_come_first() -> None:
     test = some_images([7, 2, 1, 0])
     figure = draw_mistakes(test, sure_of([9, 2, 4, 6], [0.6, 0.99, 0.95, 0.7]))
     assert texts(figure) == ["1 → 4  95%", "0 → 6  70%", "7 → 9  60%"]
     assert figure.axes[0].get_title().startswith("3 of 4")
 
 
-def test_no_error_at_all_is_drawn_too() -> None:
+def test_a_run_without_errors_has_an_empty_figure() -> None:
     assert texts(draw_mistakes(some_images([3]), sure_of([3], [0.9]))) == []
 
 
@@ -91,7 +91,7 @@ def test_the_colours_of_the_first_layer_are_symmetric(value: float) -> None:
         ("k_nearest_neighbors", None),
     ],
 )
-def test_first_layers_are_pictures_where_they_see_the_image(
+def test_first_layers_that_read_pixels_are_drawn(
     model: str, shape: tuple[int, ...] | None
 ) -> None:
     config, _ = compose_config([f"model={model}"])
@@ -112,14 +112,14 @@ def test_the_calibration_error_is_that_of_its_definition() -> None:
     assert error == pytest.approx(0.45)
 
 
-def test_a_picture_is_drawn_without_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_figures_are_drawn_without_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     history = History()
     history.record({"train_loss": 1.0, "train_accuracy": 0.5, "learning_rate": 0.1}, step=10)
     test, probabilities = some_images([1, 2]), sure_of([1, 3], [0.9, 0.6])
-    pictures = dict(draw_run(history, test, probabilities, None))
-    assert set(pictures) == PICTURES - {"first_layer"}
-    for figure in pictures.values():
+    figures = dict(draw_run(history, test, probabilities, None))
+    assert set(figures) == FIGURES - {"first_layer"}
+    for figure in figures.values():
         file = io.BytesIO()
         figure.savefig(file, format="png")
         assert Image.open(file).width > 500

@@ -12,7 +12,7 @@ from mnistexp.errors import ConfigError, TrackingError
 
 
 @pytest.fixture(autouse=True)
-def at_home(store_with_sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def in_the_store_folder(store_with_sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(store_with_sweep)
 
 
@@ -20,7 +20,7 @@ def client() -> mlflow.MlflowClient:
     return mlflow.MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db")
 
 
-def test_there_is_a_row_for_each_run_with_its_settings_and_figures() -> None:
+def test_there_is_a_row_for_each_run_with_its_settings_and_metrics() -> None:
     runs = mnistexp.load_runs()
     logged = {run.info.run_id: run for run in client().search_runs(["1"])}
     assert set(runs["run_id"]) == set(logged)
@@ -55,12 +55,12 @@ def test_settings_have_their_types() -> None:
         ("test_accuracy > 0.999", 0),
     ],
 )
-def test_conditions_choose_runs(where: str, count: int) -> None:
+def test_conditions_select_runs(where: str, count: int) -> None:
     assert len(mnistexp.load_runs(where)) == count
 
 
 @pytest.mark.parametrize(
-    ("where", "complaint"),
+    ("where", "message"),
     [
         ("accuracy", "expected NAME OPERATOR VALUE.*Received: 'accuracy'"),
         ("test_acuracy > 0.9", "test_acuracy: .*Did you mean test_accuracy"),
@@ -68,8 +68,8 @@ def test_conditions_choose_runs(where: str, count: int) -> None:
         ("model > conv", "expected a number after >"),
     ],
 )
-def test_conditions_that_mean_nothing_are_told(where: str, complaint: str) -> None:
-    with pytest.raises(ConfigError, match=complaint):
+def test_invalid_conditions_are_refused(where: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         mnistexp.load_runs(where)
 
 
@@ -91,7 +91,7 @@ def test_reading_creates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not list(tmp_path.iterdir())
 
 
-def test_an_experiment_that_is_not_there_is_told_with_its_like() -> None:
+def test_an_unknown_experiment_is_reported_with_the_nearest_name() -> None:
     with pytest.raises(TrackingError, match="Did you mean mnistexp"):
         mnistexp.load_runs(experiment="mnistex")
 

@@ -64,7 +64,7 @@ def test_the_terminal_shows_mean_and_standard_deviation_and_explains_the_mark(
 def test_markdown_has_the_rows_of_the_table(here: Command) -> None:
     lines = here("compare", "--format", "markdown").out.splitlines()
     assert lines[0].startswith("| model | n | val_accuracy |")
-    assert set(lines[1]) <= set("| -")
+    assert set(lines[1]) <= set("| -:")
     assert len(lines) == 4
 
 

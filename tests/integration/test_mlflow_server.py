@@ -59,12 +59,14 @@ def test_the_ui_shows_the_store_that_the_runs_used(tmp_path: Path) -> None:
     assert found["info"]["run_name"] == "softmax-sgd-s0"
 
 
-def test_the_ui_is_good_to_browse(store_with_sweep: Path, browser: Browser) -> None:
-    """The runs, a run with its description and curves, three runs compared, and a picture."""
+def test_the_ui_shows_runs_metrics_artifacts_and_a_comparison(
+    store_with_sweep: Path, browser: Browser
+) -> None:
+    """The runs, a run with its description and curves, three runs compared, and a figure."""
     client = mlflow.MlflowClient(f"sqlite:///{store_with_sweep}/mlflow.db")
     runs = client.search_runs(["1"], "params.model = 'two_layers' and status = 'FINISHED'")
     sweep = client.get_run(runs[0].data.tags["mlflow.parentRunId"])
-    page = browser.new_page()  # MLflow's pages have complaints of their own in the console.
+    page = browser.new_page()  # MLflow's pages log errors in the console.
     with running_server(store_with_sweep, "mnistexp", "ui") as address:
         page.goto(f"{address}/#/experiments/1/runs?workflowType=machine_learning")
         expect(page.get_by_text(str(sweep.info.run_name)).first).to_be_visible(timeout=30_000)

@@ -32,11 +32,11 @@ def report(
 
 def column(page: Page, title: str) -> list[str]:
     titles = [text.strip() for text in page.locator("#leaderboard th").all_inner_texts()]
-    place = titles.index(title) + 1
-    return page.locator(f"#leaderboard tbody td:nth-child({place})").all_inner_texts()
+    position = titles.index(title) + 1
+    return page.locator(f"#leaderboard tbody td:nth-child({position})").all_inner_texts()
 
 
-def test_the_leaderboard_has_the_figures_that_mlflow_has(report: Page) -> None:
+def test_the_leaderboard_has_the_accuracies_of_mlflow(report: Page) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db")
     for model, shown in zip(column(report, "model"), column(report, "val accuracy"), strict=True):
         where = f"params.model = '{model}' and params.`train.steps` = '20'"
@@ -61,7 +61,7 @@ def test_a_click_on_a_heading_sorts_by_number(report: Page) -> None:
 def test_curves_are_drawn_and_can_be_switched(report: Page) -> None:
     chart = report.locator(".js-plotly-plot").first
     lines = chart.locator(".scatterlayer .trace")
-    expect(lines).to_have_count(6)  # Of one metric: two recipes of three seeds.
+    expect(lines).to_have_count(6)  # Of one metric: two groups of three seeds.
     chart.locator(".legendtoggle").first.click()
     expect(lines).to_have_count(3)
     chart.locator(".updatemenu-header").click()
@@ -74,16 +74,16 @@ def test_costs_and_settings_are_drawn(report: Page) -> None:
     expect(charts).to_have_count(3)
     expect(charts.nth(1).locator(".scatterlayer .point")).to_have_count(12)
     expect(charts.nth(2).locator(".axis-title")).to_have_text(
-        ["model", "seconds", "num parameters", "val accuracy"]
+        ["model", "seconds", "parameters", "val accuracy"]
     )
 
 
-def test_runs_show_their_pictures_and_configs(report: Page, store_with_sweep: Path) -> None:
-    shown = report.locator("details .pictures").first.locator("img")
-    titles = [picture.get_attribute("alt") or "" for picture in shown.all()]
+def test_runs_show_their_figures_and_configs(report: Page, store_with_sweep: Path) -> None:
+    shown = report.locator("details .figures").first.locator("img")
+    titles = [figure.get_attribute("alt") or "" for figure in shown.all()]
     assert [re.sub(" of .*", "", title) for title in titles] == [
         "Confusion matrix",
-        "Worst recognised digits",
+        "Misclassified digits",
         "Reliability",
         "First layer",
     ]
@@ -97,12 +97,12 @@ def test_runs_show_their_pictures_and_configs(report: Page, store_with_sweep: Pa
     expect(report.locator("pre").first).to_contain_text("learning_rate: 0.5")
 
 
-def test_it_is_readable_on_a_small_screen(report: Page) -> None:
+def test_the_page_fits_a_small_screen(report: Page) -> None:
     report.set_viewport_size({"width": 400, "height": 800})
     report.wait_for_function("document.documentElement.scrollWidth <= 400")
 
 
-def test_a_report_of_named_runs_has_those(
+def test_a_report_of_named_runs_has_these_runs(
     mnistexp: Command,
     store_with_sweep: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -114,10 +114,10 @@ def test_a_report_of_named_runs_has_those(
     page.goto(f"file://{tmp_path}/lab.html")
     names = pd.Series(column(page, "name"))
     assert names.tolist() == ["lab.1_0_softmax", "lab.1_1_two_layers_sigmoid"]
-    expect(page.get_by_text("must not select a model")).to_be_visible()
+    expect(page.get_by_text("select models by validation accuracy")).to_be_visible()
 
 
-def test_a_wrong_place_for_the_page_is_told(mnistexp: Command) -> None:
+def test_an_output_in_a_missing_folder_is_refused(mnistexp: Command) -> None:
     outcome = mnistexp("report", "-o", "nowhere/report.html")
     assert outcome.exit_code == 2
     assert "--output: expected a file in a folder that exists" in outcome.err

@@ -1,1 +1,1 @@
-"""What helped: runs read back from the store, compared, and drawn."""
+"""Select runs of the store, compare them, and draw figures and reports of them."""

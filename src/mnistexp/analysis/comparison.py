@@ -19,13 +19,20 @@ COSTS = ("seconds", "num_parameters")
 
 @dataclass(frozen=True)
 class Comparison:
-    """Seed groups compared.
+    """A comparison of seed groups.
 
-    settings: those that differ. metric: by which the groups are compared. rows: a row for each
-    group, with the columns `name`, the settings, `changed` (from the row above, as text), `n`
-    (seeds), `METRIC_mean` and `METRIC_std` (NaN for one seed), `seconds`, `num_parameters`, `best`,
-    then the difference of the mean to the row above, `change`, and to the baseline, `to_baseline`,
-    each with `…_within_noise` (None if unknown); for costs, `COST_ratio` to the row above.
+    settings: the settings that differ.
+    metric: the metric that the groups are compared by.
+    rows: a row for each group, with the columns
+
+    - `name`, each of the settings, and `changed`: a text with the changes from the row above;
+    - `n`: the number of seeds;
+    - `METRIC_mean` and `METRIC_std` over the seeds (NaN for one seed);
+    - `best`: whether the group is the best one;
+    - `change` and `to_baseline`: the difference of the mean to the row above and to the baseline,
+      with `change_within_noise` and `to_baseline_within_noise` (None if unknown);
+    - `seconds` and `num_parameters`, with `seconds_ratio` and `num_parameters_ratio` to the row
+      above.
     """
 
     settings: Sequence[str]
@@ -36,11 +43,11 @@ class Comparison:
 def compare(
     groups: Sequence[SeedGroup], metric: str | None = None, baseline: SeedGroup | None = None
 ) -> Comparison:
-    """Compare groups in their order: which settings differ, and what that did to the metric.
+    """Compare each group with the one before it: settings that differ, and change of the metric.
 
     Args:
-        groups: of `group_by_seed`.
-        metric: to compare by. Default: see `selection_metric`.
+        groups: the groups, as `group_by_seed` returns them.
+        metric: the metric to compare by. Default: that of `selection_metric`.
         baseline: the group that every row is compared with.
     """
     import pandas

@@ -25,7 +25,8 @@ class ComparisonFormatter:
     """Writes a comparison.
 
     shows_changes: show what changed from row to row, instead of the settings that differ.
-    title: what is compared. excluded: how many runs are not compared, `2 failed, 1 running`.
+    title: the heading in the terminal.
+    excluded: the number of runs that are not compared, for example `2 failed, 1 running`.
     """
 
     comparison: Comparison
@@ -143,7 +144,7 @@ class ComparisonFormatter:
             console.print(note, style="dim", highlight=False)
 
     def _notes(self, table: Table) -> list[str]:
-        """Explain the marks that the table has, and what it does not have."""
+        """Return notes that explain the marks in the table and name the rows and runs left out."""
         metric = self.comparison.metric
         best = f"★ best {metric}"
         if metric.startswith("test"):

@@ -1,4 +1,4 @@
-"""Turn what a user types into runs of the store. Every command that takes a run uses this."""
+"""Find the runs that the arguments of a command name. Every command that takes a run uses this."""
 
 import csv
 import io
@@ -132,7 +132,7 @@ class _Selection:
         *,
         needs_model: bool = False,
     ) -> None:
-        """Args: runs: None if they are read when they are needed."""
+        """Args: runs: the runs to select from; None for all, which are read when needed."""
         self._store = store
         self._given = runs
         self._where = where

@@ -9,8 +9,8 @@ from mnistexp.tracking import DEFAULT_EXPERIMENT, MlflowTracking, RunRecord, Run
 if TYPE_CHECKING:
     import pandas
 
-EVERY_TABLE = ("tags.kind", "tags.config_hash", "tags.seedless_hash")
-"""Columns of every table, also where no run has such a tag."""
+REQUIRED_COLUMNS = ("tags.kind", "tags.config_hash", "tags.seedless_hash")
+"""Tags that are columns of every table, even where no run has them."""
 
 
 def load_runs(
@@ -20,8 +20,8 @@ def load_runs(
 
     Args:
         where: a filter, `"model = conv_big and test_accuracy > 0.99"`; see `filter_runs`.
-        experiment: of MLflow.
-        uri: of the store. Default: MLFLOW_TRACKING_URI, else `mlflow.db` here.
+        experiment: the MLflow experiment.
+        uri: the address of the store. Default: MLFLOW_TRACKING_URI, else `mlflow.db` here.
 
     Returns:
         Columns `run_id`, `name`, `status`, `started`, `parent` (the id of the sweep's run), then
@@ -91,9 +91,9 @@ def tabulate_runs(runs: Sequence[RunRecord]) -> "pandas.DataFrame":
     """Return a row for each run, with the columns of `load_runs`."""
     import pandas
 
-    own = ("run_id", "name", "status", "started", "parent")
+    attributes = ("run_id", "name", "status", "started", "parent")
     tags = [f"tags.{n}" for run in runs for n in run.tags if not n.startswith("mlflow.")]
     settings = [name for run in runs for name in run.params]
     metrics = [name for run in runs for name in run.metrics]
-    columns = dict.fromkeys([*own, *EVERY_TABLE, *tags, *settings, *metrics])
+    columns = dict.fromkeys([*attributes, *REQUIRED_COLUMNS, *tags, *settings, *metrics])
     return pandas.DataFrame([run.values for run in runs], columns=list(columns))

@@ -1,4 +1,4 @@
-"""`mnistexp compare`: what helped."""
+"""`mnistexp compare`: a table of runs, with the settings that differ."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated

@@ -1,4 +1,4 @@
-"""`mnistexp report`: runs compared on a page."""
+"""`mnistexp report`: an HTML page that compares runs."""
 
 import sys
 from pathlib import Path
@@ -13,14 +13,16 @@ from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 def report(
     names: Names = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The page.")] = Path("report.html"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")] = Path(
+        "report.html"
+    ),
     where: Where = "",
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
-    """Write a page that compares runs: leaderboard, curves, costs, pictures and configs.
+    """Write an HTML page that compares runs: leaderboard, curves, costs, figures and configs.
 
-    It needs no network and no other file.
+    The page needs no network and no other file.
     """
     if not output.absolute().parent.is_dir():
         raise InputError(f"--output: expected a file in a folder that exists. Received: {output}")
@@ -39,7 +41,7 @@ def report(
     num_runs = sum(len(group.runs) for group in groups)
     command = " ".join(["mnistexp", *sys.argv[1:]])
     with Console(stderr=True).status(f"reading {num_runs} runs …"):
-        page = build_report(groups, title, command, store)
-    output.write_text(page)
+        html = build_report(groups, title, command, store)
+    output.write_text(html)
     counted = "1 run" if num_runs == 1 else f"{num_runs} runs"
     print(f"{output}: {counted}, {output.stat().st_size / 1e6:.1f} MB. Open it in a browser")

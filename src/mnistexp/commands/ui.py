@@ -1,4 +1,4 @@
-"""`mnistexp ui`: MLflow's pages on the store that the runs used."""
+"""`mnistexp ui`: browse the runs of a store in MLflow's UI."""
 
 import os
 import sys

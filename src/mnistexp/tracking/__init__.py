@@ -1,8 +1,8 @@
-"""Where runs are recorded, and how they are read back: MLflow, or nowhere."""
+"""Record runs in an MLflow store, and read them back."""
 
 import os
 
-# MLflow reads these when it is imported, which happens later and anywhere.
+# MLflow reads these variables when a function imports it, which any module may do later.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

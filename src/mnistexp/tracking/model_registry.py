@@ -120,13 +120,13 @@ def fetch_model(store: RunStore, model: StoredModel) -> Path:
             mlflow.artifacts.download_artifacts(artifact_uri=location, tracking_uri=store.uri)
         )
     except (MlflowException, OSError) as error:
-        raise ModelError(_gone(model, location)) from error
+        raise ModelError(_missing_files(model, location)) from error
     if not (folder / "MLmodel").is_file():
-        raise ModelError(_gone(model, location))
+        raise ModelError(_missing_files(model, location))
     return folder
 
 
-def _gone(model: StoredModel, location: str) -> str:
+def _missing_files(model: StoredModel, location: str) -> str:
     return (
         f"{model.run_name}: expected the files of its model. Received: none at {location}. They "
         "were moved or deleted: train it again"

@@ -1,4 +1,4 @@
-"""Read what an MLflow store holds: runs, histories of metrics and artifacts. Nothing is written."""
+"""Read runs, histories of metrics and artifacts of an MLflow store. Nothing is written."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ PYTHON_LITERALS = {"None": None, "True": True, "False": False}
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run as the store holds it.
+    """A run as it is recorded in the store.
 
     status: RUNNING, FINISHED, FAILED or KILLED. parent: the id of the sweep's run. params: settings
     as text. metrics: the last value of each. model_id: of the model that was logged last.
@@ -61,15 +61,16 @@ class RunRecord:
 
     @property
     def values(self) -> dict[str, Any]:
-        """All that runs are filtered and tabulated by: tags as `tags.NAME`, settings, metrics.
+        """All values of the run: attributes, tags as `tags.NAME`, settings and metrics.
 
         Settings have the types that they had before MLflow stored them as text; lists and mappings
         stay text. MLflow's own tags are left out.
         """
         tags = {f"tags.{n}": v for n, v in self.tags.items() if not n.startswith("mlflow.")}
         settings = {name: _parse_setting(text) for name, text in self.params.items()}
-        own = ("run_id", "name", "status", "started", "parent")
-        return {**{name: getattr(self, name) for name in own}, **tags, **settings, **self.metrics}
+        names = ("run_id", "name", "status", "started", "parent")
+        attributes = {name: getattr(self, name) for name in names}
+        return {**attributes, **tags, **settings, **self.metrics}
 
 
 class RunStore:

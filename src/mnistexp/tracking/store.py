@@ -1,4 +1,4 @@
-"""The MLflow store: its address, whether it can be used, its first set-up, its pages."""
+"""The MLflow store: its address, checks of it, its first set-up, and the addresses of its pages."""
 
 import hashlib
 import os

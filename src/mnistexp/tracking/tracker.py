@@ -1,4 +1,4 @@
-"""What records a run: the interface, which itself records nothing."""
+"""The interface that records a run. The base class records nothing."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path

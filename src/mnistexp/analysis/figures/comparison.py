@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnistexp.tracking import Curve
+
 if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Curve = Sequence[tuple[int, float]]
-"""(step, value), by step."""
 MAX_LABELS = 20
 MANY_VALUES = 100
 START = 0.05
@@ -23,8 +23,9 @@ def draw_learning_curves(metric: str, curves: Mapping[str, Sequence[Curve]]) -> 
     """Draw a metric over the steps: a line for each name, mean ± std over its seeds.
 
     Args:
-        metric: its name, which labels the axis.
-        curves: by name, a curve for each seed. Seeds whose steps differ are drawn by themselves.
+        metric: the name of the metric, which labels the axis.
+        curves: the curves of all seeds, by the name in the legend. Seeds that were measured at
+            different steps have a line each.
     """
     figure, axes = _new_figure()
     colours = _colours(len(curves))
@@ -40,8 +41,8 @@ def draw_curves(history: "pandas.DataFrame", runs: Mapping[str, Sequence[str]]) 
     """Draw accuracy and loss of runs, on validation images, else on test images.
 
     Args:
-        history: of `load_history`.
-        runs: the ids of the seeds, by the name that they are drawn under.
+        history: a table of `load_history`.
+        runs: the run ids of all seeds, by the name in the legend.
     """
     from matplotlib.figure import Figure
 
@@ -82,8 +83,9 @@ def draw_metric_by_parameter(
     """Draw the final metric of each seed group against each parameter, with error bars.
 
     Args:
-        rows: of a `Comparison`, with the columns `{metric}_mean` and `{metric}_std`.
-        parameters: its columns that differ, a panel each. metric: its name.
+        rows: the rows of a `Comparison`, with the columns `{metric}_mean` and `{metric}_std`.
+        parameters: columns of settings that differ; each has a panel.
+        metric: the name of the metric.
     """
     from matplotlib.figure import Figure
 
@@ -115,22 +117,22 @@ def _positions(values: Sequence[Any]) -> tuple[list[float], list[str]]:
         return [float(value) for value in values], []
     except (ValueError, TypeError):
         texts = [str(value) for value in values]
-        words = list(dict.fromkeys(texts))
-        return [float(words.index(text)) for text in texts], [_shortened(word) for word in words]
+        labels = list(dict.fromkeys(texts))
+        return [float(labels.index(text)) for text in texts], list(map(_shortened, labels))
 
 
 def _draw_seeds(axes: "Axes", name: str, seeds: Sequence[Curve], colour: str) -> None:
     """Draw the mean of seeds that were measured at the same steps, others separately."""
     steps = {tuple(step for step, _ in curve) for curve in seeds}
     if len(seeds) > 1 and len(steps) == 1:
-        _draw_folded(axes, name, seeds, colour)
+        _draw_mean(axes, name, seeds, colour)
         return
     for number, curve in enumerate(seeds):
         label = _shortened(name) if number == 0 else None
         axes.plot(*zip(*curve, strict=True), color=colour, label=label)
 
 
-def _draw_folded(axes: "Axes", name: str, seeds: Sequence[Curve], colour: str) -> None:
+def _draw_mean(axes: "Axes", name: str, seeds: Sequence[Curve], colour: str) -> None:
     steps = [step for step, _ in seeds[0]]
     values = np.array([[value for _, value in curve] for curve in seeds])
     mean, std = values.mean(axis=0), values.std(axis=0, ddof=1)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_MISTAKES = 60
-MISTAKES_A_LINE = 10
+MISTAKES_PER_ROW = 10
 MAX_UNITS = 100
 FEW_POINTS = 20
 """Curves of fewer points get markers, because a single point has no line."""
@@ -28,10 +28,11 @@ def draw_run(
     """Draw all figures of a run that has ended.
 
     Args:
-        history: of its training.
-        test: the images that it was tested on.
-        probabilities: predicted for them, [num_images, 10].
-        weights: of the first layer, [num_units, height, width]; None if they cannot be drawn.
+        history: the metrics logged during training.
+        test: the test images.
+        probabilities: the predictions for the test images, [num_images, 10].
+        weights: the weights of the first layer, [num_units, height, width]; None if they cannot be
+            drawn.
 
     Yields:
         (name, figure).
@@ -72,7 +73,7 @@ def draw_training(history: History) -> "Figure":
 
 
 def draw_confusion_matrix(labels: np.ndarray, probabilities: np.ndarray) -> "Figure":
-    """Draw how many images of each digit were classified as which; errors are colored.
+    """Draw how many images of each digit were classified as which; errors are coloured.
 
     Args:
         labels: [num_images]. probabilities: [num_images, 10].
@@ -90,28 +91,28 @@ def draw_confusion_matrix(labels: np.ndarray, probabilities: np.ndarray) -> "Fig
         weight = "bold" if row == column else "normal"
         axes.text(column, row, str(count), ha="center", va="center", color=colour, weight=weight)
     axes.set(xticks=range(num_classes), yticks=range(num_classes))
-    axes.set(xlabel="computed digit", ylabel="true digit")
+    axes.set(xlabel="predicted digit", ylabel="true digit")
     axes.set_title(f"{errors.sum():,} of {counts.sum():,} test images wrong")
     return figure
 
 
 def draw_mistakes(test: Split, probabilities: np.ndarray) -> "Figure":
-    """Draw misclassified images, the most confident first: true → computed, confidence."""
-    computed = probabilities.argmax(axis=1)
+    """Draw misclassified images, the most confident first, with true and predicted digit."""
+    predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
-    wrong = np.flatnonzero(computed != test.labels)
-    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:MAX_MISTAKES]
+    wrong = np.flatnonzero(predicted != test.labels)
+    shown = wrong[np.argsort(-confidence[wrong], kind="stable")][:MAX_MISTAKES]
     figure, axes = _new_figure((9, 7.2))
     axes.set_axis_off()
-    axes.set_title(f"{len(wrong):,} of {len(test):,} test images wrong, the surest errors first")
-    if not len(worst):
+    axes.set_title(f"{len(wrong):,} of {len(test):,} test images wrong, the most confident first")
+    if not len(shown):
         return figure
-    digits = 255 - test.images[worst, ..., 0]
-    picture, places = arrange_in_grid(digits, MISTAKES_A_LINE, margin=8)
+    digits = 255 - test.images[shown, ..., 0]
+    picture, positions = arrange_in_grid(digits, MISTAKES_PER_ROW, margin=8)
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
-    for image, (x, y) in zip(worst, places, strict=True):
-        told = f"{test.labels[image]} → {computed[image]}  {confidence[image]:.0%}"
-        axes.text(x + 14, y + 33, told, ha="center", va="center", fontsize=7)
+    for image, (x, y) in zip(shown, positions, strict=True):
+        caption = f"{test.labels[image]} → {predicted[image]}  {confidence[image]:.0%}"
+        axes.text(x + 14, y + 33, caption, ha="center", va="center", fontsize=7)
     return figure
 
 

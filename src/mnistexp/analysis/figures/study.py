@@ -17,13 +17,13 @@ def draw_study(study: "Study", objectives: Sequence[str]) -> Iterator[tuple[str,
     Yields:
         (name, figure).
     """
-    import optuna.visualization.matplotlib as pictures
+    import optuna.visualization.matplotlib as plots
     from matplotlib import pyplot
 
     drawings: dict[str, Callable[..., Any]] = {
-        "history": pictures.plot_optimization_history,
-        "importance": pictures.plot_param_importances,
-        "parallel_coordinates": pictures.plot_parallel_coordinate,
+        "history": plots.plot_optimization_history,
+        "importance": plots.plot_param_importances,
+        "parallel_coordinates": plots.plot_parallel_coordinate,
     }
     for number, objective in enumerate(objectives):
         target = (lambda trial, n=number: trial.values[n]) if len(objectives) > 1 else None
@@ -32,10 +32,10 @@ def draw_study(study: "Study", objectives: Sequence[str]) -> Iterator[tuple[str,
                 axes = _quietly(draw, study, target=target, target_name=objective)
             except (ValueError, RuntimeError):
                 continue
-            yield f"{name}_{objective}", _finished(axes)
+            yield f"{name}_{objective}", _sized_figure(axes)
     if len(objectives) in (2, 3):
-        axes = _quietly(pictures.plot_pareto_front, study, target_names=list(objectives))
-        yield "pareto_front", _finished(axes)
+        axes = _quietly(plots.plot_pareto_front, study, target_names=list(objectives))
+        yield "pareto_front", _sized_figure(axes)
     pyplot.close("all")
 
 
@@ -46,7 +46,7 @@ def _quietly(draw: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
         return draw(*arguments, **settings)
 
 
-def _finished(axes: Any) -> "Figure":
+def _sized_figure(axes: Any) -> "Figure":
     figure: Figure = axes.figure
     figure.set_size_inches(9, 5)
     figure.tight_layout()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 MAX_POINTS = 400
 """Points of a curve. A screen cannot show more."""
-COSTS = {"seconds": "seconds", "num_parameters": "parameters"}
+COST_TITLES = {"seconds": "seconds", "num_parameters": "parameters"}
 
 
 def draw_curves(groups: Sequence[SeedGroup], history: "pandas.DataFrame") -> "Figure":
@@ -25,7 +25,7 @@ def draw_curves(groups: Sequence[SeedGroup], history: "pandas.DataFrame") -> "Fi
 
     metrics = [metric for metric in CURVES if metric in set(history["metric"])]
     figure = Figure()
-    shown_for: list[str] = []
+    metric_of_trace: list[str] = []
     for metric in metrics:
         of_metric = history[history["metric"] == metric]
         for group, colour in zip(groups, _colours(len(groups)), strict=True):
@@ -42,20 +42,22 @@ def draw_curves(groups: Sequence[SeedGroup], history: "pandas.DataFrame") -> "Fi
                         line={"color": colour, "width": 1.5},
                     )
                 )
-                shown_for.append(metric)
+                metric_of_trace.append(metric)
     buttons = [
         {
             "label": metric.replace("_", " "),
             "method": "update",
             "args": [
-                {"visible": [metric == of_trace for of_trace in shown_for]},
+                {"visible": [metric == other for other in metric_of_trace]},
                 {"yaxis.title.text": metric.replace("_", " ")},
             ],
         }
         for metric in metrics
     ]
     menu = {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.16, "type": "dropdown"}
-    return _laid_out(figure, "step", metrics[0] if metrics else "", updatemenus=[menu])
+    _set_layout(figure, metrics[0] if metrics else "")
+    figure.update_layout(xaxis_title="step", updatemenus=[menu], margin_t=60)
+    return figure
 
 
 def draw_costs(groups: Sequence[SeedGroup], metric: str) -> "Figure":
@@ -65,7 +67,7 @@ def draw_costs(groups: Sequence[SeedGroup], metric: str) -> "Figure":
 
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
     for group, colour in zip(groups, _colours(len(groups)), strict=True):
-        for column, cost in enumerate(COSTS, start=1):
+        for column, cost in enumerate(COST_TITLES, start=1):
             known = group.runs[[cost, metric, "name"]].dropna()
             figure.add_trace(
                 Scatter(
@@ -81,9 +83,12 @@ def draw_costs(groups: Sequence[SeedGroup], metric: str) -> "Figure":
                 row=1,
                 col=column,
             )
-    for column, title in enumerate(COSTS.values(), start=1):
-        figure.update_xaxes(type="log", title=title, row=1, col=column)
-    return _laid_out(figure, None, metric)
+    # With more ticks, Plotly would label a logarithmic axis with single digits, `2 3 4 … 9`.
+    figure.update_xaxes(type="log", nticks=4)
+    for column, title in enumerate(COST_TITLES.values(), start=1):
+        figure.update_xaxes(title=title, tickformat="~g" if column == 1 else "~s", col=column)
+    _set_layout(figure, metric)
+    return figure
 
 
 def draw_parallel_coordinates(groups: Sequence[SeedGroup], metric: str) -> "Figure":
@@ -99,26 +104,34 @@ def draw_parallel_coordinates(groups: Sequence[SeedGroup], metric: str) -> "Figu
         for name in settings
     }
     axes = [_axis(titles[name], values) for name, values in chosen.items()]
-    axes += [_axis(name.replace("_", " "), runs[name].tolist()) for name in (*COSTS, metric)]
-    colours = runs[metric].tolist()
-    line = {"color": colours, "colorscale": "Viridis", "reversescale": is_cost(metric)}
-    figure = Figure(Parcoords(dimensions=axes, line={**line, "showscale": True}))
+    axes += [_axis(title, runs[cost].tolist()) for cost, title in COST_TITLES.items()]
+    line = {
+        "color": runs[metric].tolist(),
+        "colorscale": "Viridis",
+        "reversescale": is_cost(metric),
+        "showscale": True,
+        "colorbar": {"title": metric.replace("_", " ")},
+    }
+    axes.append(_axis(metric, runs[metric].tolist()))
+    figure = Figure(Parcoords(dimensions=axes, line=line))
     figure.update_layout(height=420, margin={"l": 80, "r": 40, "t": 60, "b": 30})
     return figure
 
 
 def _axis(title: str, values: Sequence[Any]) -> Mapping[str, Any]:
     """Return an axis: numbers by value, texts at equal distances."""
+    title = title.replace("_", " ")
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return {"label": title, "values": [float(value) for value in values]}
-    words = list(dict.fromkeys(map(str, values)))
-    places = [words.index(str(value)) for value in values]
-    return {"label": title, "values": places, "tickvals": [*range(len(words))], "ticktext": words}
+    texts = list(dict.fromkeys(map(str, values)))
+    positions = [texts.index(str(value)) for value in values]
+    ticks = {"tickvals": [*range(len(texts))], "ticktext": texts}
+    return {"label": title, "values": positions, **ticks}
 
 
 def _thinned(curve: "pandas.DataFrame") -> "pandas.DataFrame":
-    every = max(1, len(curve) // MAX_POINTS)
-    return curve.iloc[(len(curve) - 1) % every :: every]  # The last value is among them.
+    interval = max(1, len(curve) // MAX_POINTS)
+    return curve.iloc[(len(curve) - 1) % interval :: interval]  # The last value is kept.
 
 
 def _colours(count: int) -> list[str]:
@@ -129,14 +142,11 @@ def _colours(count: int) -> list[str]:
     return list(sample_colorscale("Turbo", [n / (count - 1) for n in range(count)]))
 
 
-def _laid_out(figure: "Figure", x: str | None, y: str, **more: Any) -> "Figure":
+def _set_layout(figure: "Figure", metric: str) -> None:
     figure.update_layout(
         height=460,
-        margin={"l": 60, "r": 20, "t": 60, "b": 50},
+        margin={"l": 60, "r": 20, "t": 20, "b": 50},
         template="plotly_white",
         hovermode="closest",
-        yaxis_title=y.replace("_", " "),
-        **({"xaxis_title": x} if x else {}),
-        **more,
+        yaxis_title=metric.replace("_", " "),
     )
-    return figure

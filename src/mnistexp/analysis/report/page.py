@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 TEMPLATE = Path(__file__).parent / "page.html"
-PICTURES = {
+FIGURES = {
     "confusion_matrix": "Confusion matrix",
-    "mistakes": "Worst recognised digits",
+    "mistakes": "Misclassified digits",
     "reliability": "Reliability",
     "first_layer": "First layer",
 }
@@ -37,8 +37,10 @@ def build_report(groups: Sequence[SeedGroup], title: str, command: str, store: R
     The page needs no other file and no network.
 
     Args:
-        groups: at least one. title: what is compared. command: the command line.
-        store: of the runs.
+        groups: at least one seed group.
+        title: the heading of the page.
+        command: the command line that writes the page.
+        store: the store of the runs.
     """
     from jinja2 import Environment
     from plotly.offline import get_plotlyjs
@@ -56,11 +58,23 @@ def build_report(groups: Sequence[SeedGroup], title: str, command: str, store: R
         noise_test=NOISE_TEST,
         table=ComparisonFormatter(compare(groups, metric)).to_table(),
         plotly=get_plotlyjs(),
-        charts={
-            "Learning curves": _html(draw_curves(groups, history)),
-            "Accuracy against time and parameters": _html(draw_costs(groups, metric)),
-            "Parallel coordinates": _html(draw_parallel_coordinates(groups, metric)),
-        },
+        charts=[
+            _chart(
+                "Learning curves",
+                "A line for each run. The menu selects the metric. A click on a name hides it.",
+                draw_curves(groups, history),
+            ),
+            _chart(
+                "Accuracy, time and number of parameters",
+                "A point for each run. Time and number of parameters have logarithmic axes.",
+                draw_costs(groups, metric),
+            ),
+            _chart(
+                "Parallel coordinates",
+                "A line for each run. Drag along an axis to highlight the runs in that range.",
+                draw_parallel_coordinates(groups, metric),
+            ),
+        ],
         details=[_details(group, metric, store) for group in groups[:MAX_DETAILS]],
         num_left_out=max(0, len(groups) - MAX_DETAILS),
     )
@@ -71,16 +85,17 @@ def _history(groups: Sequence[SeedGroup], store: RunStore) -> "pandas.DataFrame"
     return tabulate_histories(store, ids, CURVES)
 
 
-def _html(figure: "Figure") -> str:
-    return str(figure.to_html(full_html=False, include_plotlyjs=False, config=CHART_SETTINGS))
+def _chart(heading: str, note: str, figure: "Figure") -> Mapping[str, str]:
+    html = figure.to_html(full_html=False, include_plotlyjs=False, config=CHART_SETTINGS)
+    return {"heading": heading, "note": note, "html": html}
 
 
 def _details(group: SeedGroup, metric: str, store: RunStore) -> Mapping[str, Any]:
-    """Return figures and config of one run, that of the smallest seed."""
+    """Return the figures and the config of the run with the smallest seed."""
     run = group.runs.sort_values("seed").iloc[0]
     run_id = str(run["run_id"])
-    pictures = {
-        heading: store.artifact(run_id, f"figures/{name}.png") for name, heading in PICTURES.items()
+    figures = {
+        heading: store.artifact(run_id, f"figures/{name}.png") for name, heading in FIGURES.items()
     }
     config = store.artifact(run_id, "config.yaml")
     mean = group.mean(metric)
@@ -88,10 +103,11 @@ def _details(group: SeedGroup, metric: str, store: RunStore) -> Mapping[str, Any
         "name": group.name,
         "run_name": run["name"],
         "run_id": run_id,
-        "figure": "" if mean is None else f"{mean:.4f}",
-        "pictures": {
+        "num_seeds": len(group.runs),
+        "mean": "" if mean is None else f"{mean:.4f}",
+        "figures": {
             heading: base64.b64encode(content).decode()
-            for heading, content in pictures.items()
+            for heading, content in figures.items()
             if content
         },
         "config": config.decode() if config else "",
