@@ -91,9 +91,7 @@ def test_the_colours_of_the_first_layer_are_symmetric(value: float) -> None:
         ("k_nearest_neighbors", None),
     ],
 )
-def test_first_layers_that_read_pixels_are_drawn(
-    model: str, shape: tuple[int, ...] | None
-) -> None:
+def test_first_layers_that_read_pixels_are_drawn(model: str, shape: tuple[int, ...] | None) -> None:
     config, _ = compose_config([f"model={model}"])
     data = load_data(config.data)
     small = replace(data, train=data.train[:500])

@@ -67,21 +67,37 @@ def test_run_names_come_from_the_store_that_the_line_names(
     assert complete(mnistexp, "evaluate two_") == []
 
 
-def test_a_completion_takes_under_a_second_of_processor_time_and_loads_nothing_heavy() -> None:
-    code = (
-        "import sys; sys.argv = ['mnistexp', 'completion', '--shell', 'bash', '--complete', "
-        "'mnistexp model=conv_big model.layers.']\n"
-        "from mnistexp.cli import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "loaded = {'tensorflow', 'keras', 'mlflow', 'hydra', 'pandas'} & set(sys.modules)\n"
-        "assert not loaded, loaded"
-    )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+def complete_in_process(line: str, folder: Path) -> list[str]:
+    """Complete a line in a new process, which must not import a library that loads slowly."""
+    code = f"""
+import sys
+sys.argv = ["mnistexp", "completion", "--shell", "bash", "--complete", "mnistexp {line}"]
+from mnistexp.cli import main
+try:
+    main()
+except SystemExit:
+    pass
+loaded = {{"tensorflow", "keras", "mlflow", "hydra", "pandas"}} & set(sys.modules)
+assert not loaded, loaded
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "model.layers.conv1." in done.stdout
+    return done.stdout.split()
+
+
+def test_completion_of_runs_creates_no_store_and_loads_nothing_heavy(tmp_path: Path) -> None:
+    assert "best" in complete_in_process("evaluate ", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_completion_takes_under_a_second_of_processor_time_and_loads_nothing_heavy(
+    tmp_path: Path,
+) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    completions = complete_in_process("model=conv_big model.layers.", tmp_path)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "model.layers.conv1." in completions
     # Processor time, because other programs on this machine extend the elapsed time.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
 

@@ -122,7 +122,7 @@ def select_or_last_sweep(
 
 
 class _Selection:
-    """The runs that names may stand for: those that pass a filter, and all sweeps."""
+    """Looks up names among the runs that pass a filter, and all sweeps."""
 
     def __init__(
         self,

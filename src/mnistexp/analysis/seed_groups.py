@@ -21,8 +21,9 @@ CURVES = ("val_accuracy", "test_accuracy", "train_loss", "val_loss", "test_loss"
 class SeedGroup:
     """Finished runs with equal settings except for the seed.
 
-    settings: by path, a choice by the name of its group. runs: a row for each seed, with the
-    columns of `load_runs`; the latest run where a seed was run again.
+    settings: settings by path (`optim.learning_rate`), and choices by group (`model`).
+    runs: a row for each seed, with the columns of `load_runs`. Of a seed that was run again, the
+        latest run.
     """
 
     seedless_hash: str
@@ -97,12 +98,12 @@ def sample_curves(history: "pandas.DataFrame", num_steps: int) -> "pandas.DataFr
     """Reduce learning curves to a few steps, the last one among them.
 
     Args:
-        history: of `load_history`.
-        num_steps: the largest number of rows.
+        history: a table of `load_history`.
+        num_steps: the maximum number of rows.
 
     Returns:
-        A row for each step (the index), a column for each metric and run: the value that was
-        measured last, so that curves measured at different steps can be compared.
+        A row for each step (the index), and a column for each metric and run with its latest value
+        up to that step. So curves that were measured at different steps can be compared.
     """
     import numpy as np
 
@@ -117,8 +118,8 @@ def average_curves(
     """Average curves over the seeds of each group.
 
     Args:
-        curves: of `sample_curves`.
-        groups: by the title of their columns.
+        curves: a table of `sample_curves`.
+        groups: the groups, by the titles of their columns.
 
     Returns:
         A column `METRIC TITLE` for each metric of `CURVES` and each group that has it.

@@ -9,15 +9,15 @@ from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 
 LAYER = "model.layers."
 SHARED = tuple(f"model.{name}" for name in ("type", *SHARED_MODEL_SETTINGS))
-"""Settings that layers refer to. A difference in them shows in the layers."""
+"""Settings that layers take as defaults. Where they differ, settings of the layers differ too."""
 CHOICES = ("model", "optim", "optim/decay", "data", "device", "train", *EXPERIMENT_GROUPS)
 
 
 def differing_settings(groups: Sequence[SeedGroup]) -> list[str]:
-    """Return the settings that are not equal in all groups and do not follow from a choice.
+    """Return the settings that differ between groups, without those that follow from a choice.
 
-    Where groups have different choices for `model`, their layers differ too and are left out. A
-    layer that differs between groups with the same `model` is not.
+    For example, the layers of two groups with different choices of `model` are left out. A layer
+    that differs between groups with the same `model` is named.
     """
     names = dict.fromkeys(name for group in groups for name in group.settings)
     different = [name for name in names if len({_text_of(g, name) for g in groups}) > 1]
@@ -103,7 +103,7 @@ def _names_by_description(layers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _details(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings without choices, which only name them, and with `_merge_types`."""
+    """Return all settings except choices, which only name settings, after `_merge_types`."""
     return _merge_types(
         {
             name: value

@@ -7,7 +7,7 @@ from mnistexp.analysis.seed_groups import SeedGroup
 
 SIGNIFICANCE = 0.05
 NOISE_TEST = f"Welch's t-test over the seeds, two-sided, p ≥ {SIGNIFICANCE}"
-"""What `is_within_noise` computes, for notes below tables."""
+"""The test of `is_within_noise`, for notes below tables."""
 
 
 def is_within_noise(group: SeedGroup, other: SeedGroup, metric: str) -> bool | None:

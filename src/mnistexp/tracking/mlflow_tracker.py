@@ -87,7 +87,7 @@ class MlflowTracker(Tracker):
         self._client.log_figure(self._id, figure, path)
 
     def log_figures(self, draw: "DrawFigures") -> None:
-        """Store the figures that `draw` yields as `figures/NAME.png`, if the settings want them."""
+        """Store the figures that `draw` yields as `figures/NAME.png`, unless `figures` is false."""
         if not self._config.figures:
             return
         for name, figure in draw():
@@ -114,10 +114,10 @@ class MlflowTracker(Tracker):
         self._client.log_inputs(self._id, [DatasetInput(dataset, [context])])
 
     def log_model(self, save: SaveModel) -> None:
-        """Store the model that `save` writes, if the settings want it; register it if they say so.
+        """Store the model that `save` writes, unless `log_model` is false; register it if set.
 
-        Done in the steps that the client offers, since `mlflow.tensorflow.log_model` would load the
-        model again and predict with it, which takes up to two minutes.
+        The steps are separate calls of the client, because `mlflow.tensorflow.log_model` would load
+        the model again and predict with it, which takes up to two minutes.
         """
         if not self._config.log_model:
             return

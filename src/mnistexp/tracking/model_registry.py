@@ -78,7 +78,7 @@ def registered_names(store: RunStore, model: StoredModel) -> list[str]:
 
 
 def promote_model(store: RunStore, model: StoredModel, name: str, alias: str) -> int:
-    """Move an alias of a registered name to a model; register the model first if need be.
+    """Move an alias of a registered name to a model; register the model first if it is not.
 
     Returns:
         The version that the alias names now.

@@ -37,7 +37,7 @@ def process_state(tags: Mapping[str, str]) -> ProcessState:
 
 
 def is_orphaned(run: RunRecord) -> bool:
-    """Whether a run is RUNNING in the store although its process has ended."""
+    """Return whether a run is RUNNING in the store although its process has ended."""
     return run.status == "RUNNING" and process_state(run.tags) == "ended"
 
 
@@ -51,7 +51,10 @@ def end_run(uri: str, run_id: str, status: str, reason: str) -> None:
     """Close a run whose own process cannot close it any more.
 
     Args:
-        uri: of the store, as `tracking_uri` returns it. status: FINISHED, FAILED or KILLED.
+        uri: the address of the store, as `tracking_uri` returns it.
+        run_id: the id of the run.
+        status: FINISHED, FAILED or KILLED.
+        reason: why it ended, for the tag `reason`.
     """
     client = client_for_writing(uri)
     client.set_tag(run_id, "reason", reason)

@@ -33,7 +33,7 @@ def run_context(
 
     Args:
         config: the store. Without tracking, the tracker records nothing.
-        name: the name of the run, unless it is resumed.
+        name: the name of a new run.
         tags: tags in addition to those of the settings.
         resume: the id of a run to continue, instead of a new one.
 

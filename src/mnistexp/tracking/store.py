@@ -205,7 +205,7 @@ def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
 def client_for_writing(uri: str) -> "MlflowClient":
     """Return a client of a store that is set up already; no experiment is created.
 
-    The store becomes MLflow's global one, where its registry looks up models.
+    This also sets MLflow's global store, because its registry looks up models there.
     """
     import mlflow
 
@@ -246,7 +246,7 @@ def run_url(uri: str, experiment_id: str, run_id: str) -> str:
     """Return the address of a run's page on its server, or where `mnistexp ui` shows it.
 
     Args:
-        uri: of the store, as `tracking_uri` returns it.
+        uri: the address of the store, as `tracking_uri` returns it.
     """
     server = redact_password(uri).rstrip("/") if uri.startswith("http") else LOCAL_SERVER
     return f"{server}/#/experiments/{experiment_id}/runs/{run_id}"

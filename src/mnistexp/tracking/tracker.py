@@ -41,7 +41,7 @@ class Tracker:
         """Store a figure as the artifact `path`."""
 
     def log_figures(self, draw: "DrawFigures") -> None:
-        """Store the figures that `draw` yields, unless the settings have `figures: false`."""
+        """Store the figures that `draw` yields, unless the setting `figures` is false."""
 
     def log_artifact(self, file: Path, folder: str) -> None:
         """Store a file among the artifacts, in `folder`."""
