@@ -206,7 +206,11 @@ def running_server(folder: Path, *command: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=120)
+        finally:
+            process.kill()  # Does nothing if the server has ended.
+            process.wait()
 
 
 def _wait_until_healthy(address: str, process: "subprocess.Popen[bytes]") -> None:
