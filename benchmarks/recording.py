@@ -67,7 +67,11 @@ def block_seconds(case: Case, file: Path) -> np.ndarray:
     ends = []
 
     class AlternatingCallback(snapshot_callback.SnapshotCallback):
-        """Records every other block."""
+        """Records every other block.
+
+        A delayed snapshot at the end of a block is recorded at the start of the next recorded
+        block, so each block has the cost of one snapshot per segment.
+        """
 
         def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
             assert logs is not None
@@ -75,6 +79,7 @@ def block_seconds(case: Case, file: Path) -> np.ndarray:
             if block % 2 == 1:
                 super().on_train_batch_end(batch, logs)
             if step_of_block == case.block - 1:
+                self.wait()  # The time of a block includes its last snapshot.
                 ends.append(time.perf_counter())
 
     config, _ = compose_config([*case.settings, f"train.steps={case.steps}", "tracking=none"])

@@ -1,6 +1,9 @@
 """The web application of the viewer: valid and invalid requests, viewers, and errors."""
 
 import json
+import logging
+import logging.handlers
+import queue
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -82,7 +85,7 @@ def test_a_request_with_wrong_numbers_gets_status_400(
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "picture"), ("GET", "save"), ("POST", "key"), ("POST", "box")]
 )
-def test_only_viewers_that_a_page_was_given_are_known(
+def test_a_request_with_an_unknown_viewer_gets_status_404(
     client: Client, method: str, path: str
 ) -> None:
     query = {**WINDOW, "key": "7", "x0": 0, "y0": 0, "x1": 1, "y1": 1}
@@ -101,18 +104,26 @@ def test_the_viewer_with_the_oldest_request_is_dropped_when_there_are_too_many(
     assert statuses == [200, 404, 200]
 
 
-def test_an_error_in_drawing_gets_status_500_and_a_traceback_in_the_terminal(
-    capfd: pytest.CaptureFixture[str], client: Client, monkeypatch: pytest.MonkeyPatch
+def test_an_error_in_drawing_gets_status_500_and_the_server_logs_it(
+    client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: DashboardFigure, dpi: float | None = None) -> bytes:
         raise ValueError("this figure cannot be drawn")
 
     monkeypatch.setattr(DashboardFigure, "to_png", fail)
     viewer = open_page(client)
-    assert client("GET", "picture", viewer=viewer, **WINDOW).status_code == 500
-    error = capfd.readouterr().err
-    assert "Traceback" in error
-    assert "ValueError: this figure cannot be drawn" in error
+    log: queue.Queue[logging.LogRecord] = queue.Queue()
+    handler = logging.handlers.QueueHandler(log)
+    # Not before the server runs: it configures its loggers anew at the start.
+    logging.getLogger("uvicorn.error").addHandler(handler)
+    try:
+        assert client("GET", "picture", viewer=viewer, **WINDOW).status_code == 500
+        # The server logs the error after it has sent the response.
+        message = log.get(timeout=30).getMessage()
+    finally:
+        logging.getLogger("uvicorn.error").removeHandler(handler)
+    assert "Traceback" in message
+    assert "ValueError: this figure cannot be drawn" in message
 
 
 def test_the_end_is_shown_when_every_page_has_shown_it(app: WebApp, client: Client) -> None:
@@ -123,16 +134,16 @@ def test_the_end_is_shown_when_every_page_has_shown_it(app: WebApp, client: Clie
     assert app.has_shown_end()
 
 
-def test_a_page_that_was_closed_is_forgotten(
+def test_the_viewer_of_a_closed_page_is_dropped(
     app: WebApp, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_page(client)
     assert not app.has_shown_end()
-    monkeypatch.setattr(web_app, "FORGET_SECONDS", 0)
+    monkeypatch.setattr(web_app, "CLOSED_AFTER_SECONDS", 0)
     assert app.has_shown_end()
 
 
-def test_a_page_without_news_gets_an_empty_response(client: Client) -> None:
+def test_a_request_gets_an_empty_response_if_nothing_has_changed(client: Client) -> None:
     viewer = open_page(client)
     response = client("GET", "picture", viewer=viewer, **WINDOW)
     seen = json.loads(response.headers["X-State"])["picture"]

@@ -192,7 +192,7 @@ def test_a_phone_gets_a_picture_with_its_size_and_resolution(
         phone.close()
 
 
-def test_a_page_loads_again_when_the_server_has_forgotten_it(
+def test_a_page_loads_again_when_the_server_has_dropped_its_viewer(
     recorded_run: TrackedRun, browser: Browser, tmp_path: Path
 ) -> None:
     with page_at_end(browser, recorded_run, tmp_path) as page:
@@ -267,9 +267,7 @@ def test_a_held_viewer_stays_open_until_ctrl_c(browser: Browser, tmp_path: Path)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "Ctrl-C"])
-def test_the_recording_of_a_run_that_was_ended_can_be_shown(
-    tmp_path: Path, sent: signal.Signals
-) -> None:
+def test_the_recording_of_a_stopped_run_can_be_shown(tmp_path: Path, sent: signal.Signals) -> None:
     process = start_command(
         tmp_path, *LONG_TRAINING, "dashboard=record", "tracking.log_model=false"
     )
@@ -294,4 +292,4 @@ def test_the_recording_of_a_run_that_was_ended_can_be_shown(
     command = [sys.executable, "-m", "mnistexp", "watch", "--save", "end.png"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "end.png: 1 picture" in result.stdout
-    assert ("It is shown up to there" in result.stderr) == (sent == signal.SIGKILL)
+    assert ("The complete frames are shown" in result.stderr) == (sent == signal.SIGKILL)

@@ -59,7 +59,7 @@ def watch(
     recorded_run = find_recorded_run(run, open_run_store(experiment, uri))
     recording = recorded_run.recording
     if recording.fault:
-        typer.echo(f"{recording.file}: {recording.fault}. It is shown up to there", err=True)
+        typer.echo(f"{recording.file}: {recording.fault}. The complete frames are shown", err=True)
     if save is not None:
         _export(recorded_run, save, speed)
         return

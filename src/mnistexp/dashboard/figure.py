@@ -28,12 +28,12 @@ from mnistexp.dashboard.recording import Frame
 Size = tuple[float, float]
 """Width and height of a figure in inches."""
 Point = tuple[float, float]
-"""A place on a figure, as fractions of its width and height from the bottom left."""
+"""A point on a figure, as fractions of its width and height from the bottom left."""
 Rectangle = tuple[float, float, float, float]
 """Left, bottom, width and height, as fractions of the figure."""
 
 PANELS = ("accuracy", "loss", "batch", "first_quantiles", "second_quantiles", "test")
-"""In order of place: the upper row from the left, then the lower row."""
+"""In order of position: the upper row from the left, then the lower row."""
 SIZE: Size = (14.4, 8.1)
 DPI = 100
 """With `SIZE`, a picture has 1440 × 810 pixels."""
@@ -55,7 +55,7 @@ TEST_GRID = (25, 40)
 """Rows and columns of digits."""
 NUM_TEST_SHOWN = TEST_GRID[0] * TEST_GRID[1]
 MIN_BOX = 1e-3
-"""As a fraction of the visible part. A smaller box is a slip of the mouse."""
+"""As a fraction of the visible part. A smaller box is an accidental click, and ignored."""
 
 
 @dataclass
@@ -74,6 +74,7 @@ class DashboardFigure(Figure):
         self._recorded_run = recorded_run
         self._view = View()
         self._drawn_test = -1
+        self._num_scale_labels = -1
         self.panel_axes: dict[str, Axes] = {name: self.add_subplot(label=name) for name in PANELS}
         axes = self.panel_axes
         self._step_panels: dict[str, CurvePanel | QuantilePanel] = {
@@ -89,7 +90,7 @@ class DashboardFigure(Figure):
         self._add_texts()
 
     def draw_frame(self, index: int, view: View | None = None, status: str = "") -> None:
-        """Put a frame on the figure.
+        """Draw a frame.
 
         Args:
             index: of the frame; -1 if there is none yet. view: default: all panels, no zoom.
@@ -142,7 +143,7 @@ class DashboardFigure(Figure):
     def to_png(self, dpi: float | None = None) -> bytes:
         """Return the figure as a PNG. Args: dpi: default: that of the figure."""
         buffer = io.BytesIO()
-        # Little compression: a smaller file would take as long again as the drawing.
+        # Level 1: more compression would take as long as the drawing.
         options = {"compress_level": 1}
         self.savefig(buffer, format="png", dpi=dpi or self.dpi, pil_kwargs=options)
         return buffer.getvalue()
@@ -155,7 +156,7 @@ class DashboardFigure(Figure):
         titles = {"accuracy": "Accuracy", "loss": "Cross entropy loss × 100"}
         titles |= {"batch": "Training digits", "test": "Test digits"}
         for name in PANELS:
-            # With a fixed height: finding a height takes a tenth of the time of a picture.
+            # With a fixed position: Matplotlib's search for one takes a tenth of the drawing time.
             self.panel_axes[name].set_title(titles.get(name, ""), y=1.0)
         name = self._recorded_run.recording.header.name
         self._name_text = self.text(0, 0, name, weight="bold", va="center")
@@ -164,7 +165,7 @@ class DashboardFigure(Figure):
         self._status_text = self.text(0, 0, "", color=GREY, va="center", fontsize="small")
 
     def _place_panels(self) -> None:
-        """Place the visible panels and the texts, as the size of the figure may have changed."""
+        """Place the visible panels and the texts for the present size of the figure."""
         width, height = self.get_size_inches()
         rectangles = arrange_panels(self._view.panels, (width, height))
         for name, axes in self.panel_axes.items():
@@ -211,12 +212,15 @@ class DashboardFigure(Figure):
         self._test.draw(test.images[order], evaluation.predictions[order], test.labels[order])
 
     def _draw_scale(self, num_images: int) -> None:
-        """Label the rows of the test digits with the accuracy if the errors ended at that row."""
+        """Label the rows of test digits: the accuracy if the last wrong digit is in that row."""
         axes = self.panel_axes["test"]
         rows, columns = TEST_GRID
         place = axes.get_position(original=True)
         width, height = self.get_size_inches() * place.size
         num_labels = min(10, int(min(height, width * rows / columns) / LABEL_INCHES))
+        if num_labels == self._num_scale_labels:
+            return
+        self._num_scale_labels = num_labels
         lowest = max(0.0, 1 - NUM_TEST_SHOWN / num_images)
         locator = MaxNLocator(max(1, num_labels), steps=[1, 2, 5, 10])
         ticks = np.array(locator.tick_values(100 * lowest, 100))
@@ -242,13 +246,13 @@ class DashboardFigure(Figure):
 def arrange_panels(panels: Sequence[str], size: Size) -> dict[str, Rectangle]:
     """Return a rectangle for each panel.
 
-    Six panels have 3 columns, or 2 if the figure is higher than wide; two have 2 columns or 1.
+    Six panels have 3 columns, or 2 if the figure is taller than wide; two have 2 columns or 1.
 
     Args:
         size: of the figure, width and height in inches.
     """
-    is_high = size[1] > size[0]
-    columns = max(1, len(panels) // 3) if is_high else min(3, len(panels))
+    is_tall = size[1] > size[0]
+    columns = max(1, len(panels) // 3) if is_tall else min(3, len(panels))
     rows = -(-len(panels) // columns)
     header = LINE_INCHES * (1.75 if size[0] < NARROW_INCHES else 1)
     width = size[0] / columns

@@ -25,8 +25,8 @@ BAND_COLOURS = ("#1d4e89", "#4f86c0", "#8fb8e0", "#cfe2f5")
 
 CELL = 28
 """Height and width of a digit, in pixels."""
-CORRECT_PAPER = np.array([255, 255, 255], "f4")
-WRONG_PAPER = np.array([255, 200, 206], "f4")
+CORRECT_BACKGROUND = np.array([255, 255, 255], "f4")
+WRONG_BACKGROUND = np.array([255, 200, 206], "f4")
 TRUE_COLOUR = "#00703c"
 PREDICTED_COLOUR = "#c1121f"
 LABEL_HEIGHT = 8.0
@@ -155,9 +155,11 @@ def compose_grid(images: np.ndarray, is_correct: np.ndarray, grid: tuple[int, in
         uint8, [28 · rows, 28 · columns, 3]. Unused cells are white.
     """
     rows, columns = grid
-    paper = np.where(is_correct[:, None], CORRECT_PAPER, WRONG_PAPER)[:, None, None, :]
-    digits = ((1 - images.astype("f4") / 255) * paper).astype("u1")
-    digits[:, -1] = digits[:, :, -1] = 255  # A white line between digits; no digit has ink there.
+    background = np.where(is_correct[:, None], CORRECT_BACKGROUND, WRONG_BACKGROUND)[
+        :, None, None, :
+    ]
+    digits = ((1 - images.astype("f4") / 255) * background).astype("u1")
+    digits[:, -1] = digits[:, :, -1] = 255  # A white line between digits.
     return arrange_in_grid(digits, columns, rows)[0]
 
 
@@ -174,8 +176,8 @@ def _limits_with_margin(quantiles: np.ndarray) -> tuple[float, float]:
 
 
 def _add_labels(axes: Axes, digit: int, colour: str) -> PathCollection:
-    """Add all labels with this digit: outlines that grow with a zoom. One collection is fast."""
-    # Text has its origin at the bottom, the rows of a picture count from the top.
+    """Add the labels with this digit, in one collection: it is drawn faster than single texts."""
+    # Outlines have their origin at the bottom, the rows of the image at the top.
     outline = TextPath((0, 0), str(digit), size=10).transformed(Affine2D().scale(1, -1))
     outline = outline.transformed(Affine2D().scale(LABEL_HEIGHT / 10 / 0.73))
     labels = PathCollection(
@@ -185,6 +187,7 @@ def _add_labels(axes: Axes, digit: int, colour: str) -> PathCollection:
         facecolors=colour,
         linewidths=0,
     )
+    # In data units: a label grows with the zoom.
     labels.set_transform(AffineDeltaTransform(axes.transData))  # type: ignore[arg-type]
     axes.add_collection(labels, autolim=False)
     return labels

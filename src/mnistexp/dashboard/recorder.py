@@ -94,10 +94,10 @@ class LiveViewerProcess(ViewerProcess):
 
 @dataclass(frozen=True)
 class RecordingHandle:
-    """What `record_training` gives to the training.
+    """The recorder, the file and the viewer of a training that runs.
 
-    recorder: receives the snapshots; None if nothing is recorded. file: the recording; None if
-    nothing is recorded. viewer: the viewer of the recording.
+    recorder: receives the snapshots; None if nothing is recorded. file: path of the recording;
+    None if nothing is recorded. viewer: shows the recording.
     """
 
     recorder: Recorder | None = None

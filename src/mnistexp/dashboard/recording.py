@@ -2,7 +2,7 @@
 
 The file starts with a line that names the format and its version. Records follow. Each record is
 a MessagePack map, compressed by zlib (which adds a checksum), as a MessagePack byte string. The
-first record is the header, the last one tells how the training ended, and all others are frames.
+first record is the header, the last one states how the training ended, and all others are frames.
 The writer holds a lock on the file, so a reader can see whether the recording still grows.
 """
 
@@ -32,7 +32,7 @@ MAGIC = FORMAT + b"2\n"
 MAX_RECORD = 16 * 2**20
 """In bytes. All real records are far smaller, so a larger size is a sign of damage."""
 DAMAGE = (KeyError, TypeError, ValueError, zlib.error)
-"""What a damaged record raises."""
+"""The exceptions that a damaged record raises."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class RecordingWriter:
         end = self._stream.tell()
         remaining = memoryview(content)
         try:
-            while remaining:  # A nearly full disk takes only a part of the content.
+            while remaining:  # A nearly full disk accepts only a part.
                 remaining = remaining[self._stream.write(remaining) :]
         except OSError:
             with suppress(OSError):
@@ -103,18 +103,18 @@ class RecordingWriter:
 
 
 class Recording:
-    """The content of a recording that was read so far; `read_new` reads what was added since.
+    """The content of a recording. It may still grow: `read_new` reads the frames that were added.
 
-    header: the training. frames: in order of time. ending: how the training ended; None while it
-    runs, and if the file was cut. fault: why the rest of the file cannot be read; empty if there
-    is no fault.
+    header: describes the training. frames: in order of time. ending: how the training ended; None
+    while it runs, and if the file is incomplete. fault: why the rest of the file cannot be read;
+    empty if there is no fault.
     """
 
     def __init__(self, file: Path) -> None:
-        """Read all that is in the file.
+        """Read the file.
 
         Raises:
-            RecordingError: the file does not exist, is no recording, or its start is damaged.
+            RecordingError: the file does not exist, is not a recording, or its start is damaged.
         """
         self.file = file
         self.frames: list[Frame] = []
@@ -158,7 +158,7 @@ class Recording:
         raise ValueError("there is no header")
 
     def _read_frames(self, stream: BinaryIO) -> None:
-        # Test the lock before reading: what a writer adds after the test is read next time.
+        # Test the lock first. A frame that is written after the test is read by the next call.
         is_locked = _is_locked(stream)
         try:
             for record in self._read_records(stream):

@@ -1,4 +1,4 @@
-"""One viewer of a recorded run: its position in time, its view, and its keys.
+"""The state of one viewer of a recorded run: its frame, its view, and its keys.
 
 Imports matplotlib, so it is imported where it is used.
 """
@@ -68,7 +68,7 @@ class Player:
         return not self.recording.is_running and self._index == len(self.recording.frames) - 1
 
     def advance(self, paused: bool) -> int:
-        """Move on to the present time, and set `num_skipped` to the number of skipped frames.
+        """Move to the frame of the present time, and count the skipped frames in `num_skipped`.
 
         Returns:
             The index of the frame to show, -1 before the first one.
@@ -127,13 +127,13 @@ class ViewerSession:
         return f"{self._recording.header.name}-step-{self.step or 0}.png"
 
     def update(self) -> bool:
-        """Read new frames and put the present state on the figure. Return whether it changed."""
+        """Read new frames and draw the present state. Return whether the figure has changed."""
         self._recording.read_new()
         self._index = self._player.advance(self.is_paused)
         status = self._status()
-        by_viewer = (self._num_inputs, *self.figure.get_size_inches(), self.figure.dpi)
-        state = (by_viewer, self._index, status)
-        if state == self._drawn or (self._drawn[:1] == (by_viewer,) and self._is_too_early()):
+        settings = (self._num_inputs, *self.figure.get_size_inches(), self.figure.dpi)
+        state = (settings, self._index, status)
+        if state == self._drawn or (self._drawn[:1] == (settings,) and self._is_too_early()):
             return False
         self._drawn = state
         self._drawn_at = time.monotonic()
@@ -176,7 +176,7 @@ class ViewerSession:
             parts.append(describe_ending(self._recording))
         else:
             speed = player.speed
-            parts.append("training" if speed is None else f"replay at {speed:.3g} × its speed")
+            parts.append(f"replay at {speed:.3g} × the training speed" if speed else "training")
             if player.num_skipped:
                 parts.append(f"1 of {player.num_skipped + 1} frames is shown")
         return "  ·  ".join(parts)

@@ -29,11 +29,11 @@ PORTS_TRIED = 100
 UPDATE_SECONDS = 0.1
 """Time between two checks for a new picture: at most ten pictures a second."""
 PATIENCE_SECONDS = 1.0
-"""Time that a request waits for a new picture. Then the page sends the next request."""
-FORGET_SECONDS = 60.0
-"""A page that has sent no request for so long was closed."""
+"""Maximum time that a request waits for a new picture. Then it gets an empty response."""
+CLOSED_AFTER_SECONDS = 60.0
+"""If a page has sent no request for this time, it was closed, and its viewer is dropped."""
 MAX_VIEWERS = 32
-"""Each has a figure of some megabytes."""
+"""Maximum number of open pages. Each has a figure of some megabytes."""
 SAVED_DPI = 200
 SIDES = (200, 4000)
 """Minimum and maximum width and height of a picture, in CSS pixels."""
@@ -51,7 +51,7 @@ class Viewer:
 
 
 class WebApp:
-    """The web application. Each open page has a session of its own; one draws at a time."""
+    """The web application. Each open page has its own session. One session draws at a time."""
 
     def __init__(self, recorded_run: RecordedRun, speed: float | None) -> None:
         self._recorded_run = recorded_run
@@ -70,7 +70,7 @@ class WebApp:
 
     def has_shown_end(self) -> bool:
         """Return whether the training has ended and every open page shows its end or is paused."""
-        self._forget_viewers()
+        self._drop_viewers()
         if not self._viewers:
             self._recorded_run.recording.read_new()
             return not self._recorded_run.recording.is_running
@@ -83,7 +83,7 @@ class WebApp:
         async with self._lock:
             session = await asyncio.to_thread(ViewerSession, self._recorded_run, self._speed)
             self._viewers[name] = Viewer(session)
-            self._forget_viewers()
+            self._drop_viewers()
         return HTMLResponse(PAGE.read_text().replace("{{viewer}}", name))
 
     async def _picture(self, request: Request) -> Response:
@@ -130,17 +130,17 @@ class WebApp:
         return Response(picture, 200, headers, "image/png")
 
     def _find_viewer(self, request: Request) -> Viewer:
-        """Return the viewer that a request names. Only names that a page was given are known."""
+        """Return the viewer that a request names. Only names that `_page` has issued are valid."""
         viewer = self._viewers.get(request.query_params.get("viewer", ""))
         if viewer is None:
             raise HTTPException(404, "unknown viewer: load the page again")
         viewer.last_request = time.monotonic()
-        self._forget_viewers()
+        self._drop_viewers()
         return viewer
 
-    def _forget_viewers(self) -> None:
-        """Drop the viewers whose page was closed, and the longest silent ones of too many."""
-        oldest_allowed = time.monotonic() - FORGET_SECONDS
+    def _drop_viewers(self) -> None:
+        """Drop the viewers of closed pages, and the oldest ones if there are too many."""
+        oldest_allowed = time.monotonic() - CLOSED_AFTER_SECONDS
         newest_first = sorted(self._viewers.items(), key=lambda item: -item[1].last_request)
         self._viewers = {
             name: viewer

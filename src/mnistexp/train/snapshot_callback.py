@@ -119,12 +119,16 @@ class SnapshotCallback(keras.callbacks.Callback):
         self._record_delayed(self.model.first_batch)
         self._capture(step, self._test(step) if step in self._steps else None)
 
+    def wait(self) -> None:
+        """Wait until the second thread has recorded its snapshot. Raise its error, if any."""
+        if self._running is not None:
+            self._running.result()
+
     def close(self) -> None:
         """Record the delayed snapshot, and wait until all are recorded; also after a failure."""
         self._record_delayed(None)
         self._executor.shutdown()
-        if self._running is not None:
-            self._running.result()
+        self.wait()
 
     def _capture(self, step: int, on_test: Evaluation | None) -> None:
         state = TrainingState(step, self.model.latest_weights, self.model.order.peek(), on_test)
@@ -148,8 +152,7 @@ class SnapshotCallback(keras.callbacks.Callback):
             first_batch: mean loss and predictions of the state's batch, if the training has
                 computed them.
         """
-        if self._running is not None:
-            self._running.result()
+        self.wait()
         self._running = self._executor.submit(self._record, state, first_batch)
 
     def _record(self, state: TrainingState, first_batch: tuple[float, np.ndarray] | None) -> None:
