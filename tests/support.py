@@ -100,7 +100,7 @@ def network_config(*overrides: str) -> NetworkConfig:
 def build_optimization(
     config: Config, num_images: int
 ) -> "tuple[keras.optimizers.Optimizer, float | keras.optimizers.schedules.LearningRateSchedule]":
-    """The optimizer of a config and its schedule, for a training on so many images."""
+    """Build the optimizer of a config and its schedule, for a training on `num_images` images."""
     schedule = build_schedule(
         config.optim.decay,
         config.optim.learning_rate,

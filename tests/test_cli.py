@@ -35,6 +35,13 @@ def test_help_lists_every_command_and_every_group_with_its_options(mnistexp: Com
     assert max(map(len, outcome.out.splitlines())) <= 80
 
 
+def test_each_example_of_the_help_is_on_one_line(mnistexp: Command) -> None:
+    examples = mnistexp("--help").out.split("mnistexp COMMAND")[1].split("Groups and")[0]
+    lines = [line for line in examples.splitlines() if line.strip()]
+    assert len(lines) == 6
+    assert all(line.startswith("  mnistexp") for line in lines)
+
+
 def test_help_is_printed_when_settings_precede_the_option(mnistexp: Command) -> None:
     assert "Groups and their options" in mnistexp("model=conv", "--help").out
 

@@ -1,6 +1,7 @@
 """The entry point. The first argument decides: Typer runs commands, Hydra everything else."""
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -30,22 +31,34 @@ from mnistexp.signals import Terminated, repeat_lost_interrupts, sigterm_as_inte
 from mnistexp.version import __version__
 
 EXAMPLES = """\
-[bold]mnistexp[/bold]                                        the default: softmax, some seconds
-[bold]mnistexp model=conv_big optim=adam_decay[/bold]        a network with over 99 %
+[bold]mnistexp[/bold]                                  train the default model, softmax
+[bold]mnistexp model=conv_big optim=adam_decay[/bold]  reach over 99 % accuracy
+[bold]mnistexp -m optim=sgd,adam seed=0,1,2[/bold]     train every combination (six runs)
+[bold]mnistexp model=conv --cfg job[/bold]             print the settings, train nothing
 [bold]mnistexp optim=sgd optim/decay=cosine train.epochs=3[/bold]
-[bold]mnistexp model=two_layers model.layers.hidden1.units=400[/bold]
-[bold]mnistexp -m optim=sgd,adam seed=0,1,2[/bold]           a run for each combination
-[bold]mnistexp model=conv --cfg job[/bold]                   only print the settings"""
+[bold]mnistexp model=two_layers model.layers.hidden1.units=400[/bold]"""
 
-
-COMMANDS = (
-    *(ui, compare, diff, report, watch, verify, results, evaluate, predict, draw, serve, promote),
-    *(schema, doctor, completion),
-)
+COMMANDS: list[Callable[..., None]] = [
+    ui,
+    compare,
+    diff,
+    report,
+    watch,
+    verify,
+    results,
+    evaluate,
+    predict,
+    draw,
+    serve,
+    promote,
+    schema,
+    doctor,
+    completion,
+]
 
 
 class RootGroup(TyperGroup):
-    """The group of all commands. Its help explains first how to start a run."""
+    """The group of all commands. Its help begins with how to start a run."""
 
     def format_help(self, ctx: typer.Context, formatter: object) -> None:  # type: ignore[override]
         """Print the usage, the config groups with their options, and the commands."""

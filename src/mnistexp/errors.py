@@ -1,4 +1,4 @@
-"""The expected failures. Each message explains the failure completely, without a traceback."""
+"""The exceptions of expected failures. The command line prints their messages, no traceback."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -40,7 +40,7 @@ class StoreError(MnistexpError):
 
 
 class PortError(InputError):
-    """A port of this computer is in use."""
+    """The requested port of this computer is in use."""
 
 
 class RecordingError(InputError):

@@ -1,4 +1,4 @@
-"""Constants of the data, and what the sections of the config have in common."""
+"""Constants of the data, and the base class and value types of the config sections."""
 
 from typing import Annotated
 
@@ -22,7 +22,7 @@ class Section(BaseModel):
         frozen=True,
         allow_inf_nan=False,
         use_attribute_docstrings=True,
-        defer_build=True,  # Only the whole config is ever validated.
+        defer_build=True,  # Only the whole config is validated, so sections need no validator.
     )
 
 

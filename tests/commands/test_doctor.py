@@ -1,4 +1,4 @@
-"""`mnistexp doctor`, on installations and stores that are really broken."""
+"""`mnistexp doctor`, with data and stores that are really damaged."""
 
 import os
 import re
@@ -27,7 +27,7 @@ with run_context(MlflowTracking(type="mlflow"), "a_run"):
 
 @contextmanager
 def running_run(folder: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A process with a run that does not end."""
+    """Start a process with a run that does not end, and kill it afterwards."""
     process = subprocess.Popen(
         [sys.executable, "-c", ENDLESS_RUN], cwd=folder, stdout=subprocess.PIPE, text=True
     )
@@ -71,9 +71,8 @@ def test_a_run_whose_process_was_killed_is_found_and_closed(
         assert f"1 running: a_run in {os.uname().nodename}:{process.pid}" in one_line(
             mnistexp("doctor").out
         )
-        process.send_signal(
-            signal.SIGKILL
-        )  # The process is a zombie: its parent has not waited for it yet.
+        # The killed process is a zombie, because its parent has not waited for it yet.
+        process.send_signal(signal.SIGKILL)
         outcome = mnistexp("doctor")
     assert outcome.exit_code == 1
     assert "a_run" in outcome.out

@@ -31,7 +31,7 @@ def test_a_gpu_that_tensorflow_cannot_use_is_a_problem(
 
 @pytest.mark.integration
 def test_onednn_that_is_switched_off_is_noted(tmp_path: Path) -> None:
-    """In a process of its own: TensorFlow reads the environment once."""
+    """In a new process, because TensorFlow reads the environment only once."""
     process = subprocess.run(
         [sys.executable, "-m", "mnistexp", "doctor"],
         cwd=tmp_path,

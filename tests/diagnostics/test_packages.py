@@ -10,7 +10,7 @@ from mnistexp.diagnostics.packages import check_extras, check_packages
 def test_packages_that_are_missing_or_have_a_wrong_version_are_problems(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the metadata of an installation that asks for other versions."""
+    """With the metadata of an installation that requires other versions."""
     info = tmp_path / "mnistexp-0.1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(

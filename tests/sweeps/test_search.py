@@ -147,7 +147,7 @@ def test_several_objectives_have_a_pareto_front(
 def test_a_dry_run_of_a_search_creates_no_file(mnistexp: Command, tmp_path: Path) -> None:
     result = mnistexp(*SEARCH, RATE, "sweep.dry_run=true")
     assert result.exit_code == 0, result.err
-    assert "search by tpe for val_accuracy, 20 trials to run" in result.out
+    assert "search with tpe, objective val_accuracy, 20 trials to run" in result.out
     assert list(tmp_path.iterdir()) == []
 
 

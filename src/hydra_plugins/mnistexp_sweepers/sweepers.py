@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class MnistexpSweeper(Sweeper, ABC):
-    """The part that both sweepers share."""
+    """Base class of both sweepers."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -48,14 +48,14 @@ class MnistexpSweeper(Sweeper, ABC):
 
 
 class GridSweeper(MnistexpSweeper):
-    """Runs every combination of the values. For other programs it acts like Hydra's own sweeper."""
+    """Runs every combination of the values. For other programs it works like Hydra's sweeper."""
 
     def __init__(self, max_batch_size: int | None = None, params: Any = None) -> None:
         """Keep the settings.
 
         Args:
             max_batch_size: jobs of another program that are launched at a time; None: all.
-            params: overrides that stand before those of the command line.
+            params: overrides that precede those of the command line.
         """
         self._max_batch_size = max_batch_size
         self._params = params or {}
@@ -102,12 +102,14 @@ class OptunaSweeper(MnistexpSweeper):
 
         session = self.session()
         if session is None:
-            raise ConfigError("hydra/sweeper=optuna of mnistexp only runs the program mnistexp")
+            raise ConfigError(
+                "hydra/sweeper=optuna: this sweeper only works with the program mnistexp"
+            )
         run_sweep(OptunaStrategy(session, self._settings, self.parse(arguments)))
 
 
 def expand_grid(overrides: Sequence[Override]) -> list[list[str]]:
-    """Return the overrides of each combination; the last value of a repeated key counts.
+    """Return the overrides of each combination. Of a repeated key the last value is used.
 
     Raises:
         HydraException: an override is an interval, which has no finite number of values.

@@ -1,1 +1,1 @@
-"""The commands: each translates words into calls."""
+"""The commands: each module translates the arguments of one command into calls."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistexp.commands.options import Experiment, Names, Uri, Where
+from mnistexp.commands.options import Experiment, RunNames, Uri, Where
 from mnistexp.errors import InputError, did_you_mean
 from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
@@ -25,10 +25,10 @@ class Format(StrEnum):
 
 
 def compare(
-    names: Names = None,
+    names: RunNames = None,
     where: Where = "",
     baseline: Annotated[
-        str, typer.Option(help="Compare all rows with this one: one of the runs, as above.")
+        str, typer.Option(help="Compare all others with this one of the runs, given by id or name.")
     ] = "",
     metric: Annotated[
         str,
@@ -36,10 +36,16 @@ def compare(
     ] = "",
     sort: Annotated[
         str,
-        typer.Option(help="Sort by a metric, n or name. Default: metric; for experiments, name."),
+        typer.Option(
+            help="Sort by a metric, n (the number of seeds) or name. "
+            "Default: the compared metric; for experiments, name."
+        ),
     ] = "",
     columns: Annotated[
-        str, typer.Option(help="Show only these, with commas: name,n,test_accuracy,seconds.")
+        str,
+        typer.Option(
+            help="Show only these columns, separated by commas: name,n,test_accuracy,seconds."
+        ),
     ] = "",
     format_: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.table,
     progression: Annotated[
@@ -55,7 +61,8 @@ def compare(
 ) -> None:
     """Compare runs: the settings that differ, and mean ± standard deviation over the seeds.
 
-    ≈ marks a difference within the noise of the seeds, ? one of unknown noise (a single seed).
+    ≈ marks a difference within the noise of the seeds; ? marks one whose noise is unknown, because
+    there is a single seed.
     """
     from mnistexp.analysis.comparison import compare as compare_groups
     from mnistexp.analysis.comparison_format import ComparisonFormatter
@@ -73,7 +80,9 @@ def compare(
         progression = _is_progression(groups) and not sort
     base = None
     if baseline:
-        base = _group_of(groups, {run.run_id for run in select_runs(store, [baseline], among=runs)})
+        base = _find_group(
+            groups, {run.run_id for run in select_runs(store, [baseline], among=runs)}
+        )
         if base is None:
             raise InputError(f"--baseline: expected a finished run. Received: {baseline!r}")
     groups = _sort(groups, sort or ("name" if progression else ""), metric)
@@ -83,7 +92,7 @@ def compare(
 
 
 def _is_progression(groups: "list[SeedGroup]") -> bool:
-    """Return whether all are experiments of one group, whose names give them an order."""
+    """Return whether all are experiments of one config group: their names are numbered."""
     from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 
     chosen = [{name for name in EXPERIMENT_GROUPS if name in group.settings} for group in groups]
@@ -104,7 +113,7 @@ def _sort(groups: "list[SeedGroup]", sort: str, metric: str) -> "list[SeedGroup]
     return rank(groups, key)
 
 
-def _group_of(groups: "list[SeedGroup]", run_ids: set[str]) -> "SeedGroup | None":
+def _find_group(groups: "list[SeedGroup]", run_ids: set[str]) -> "SeedGroup | None":
     return next((group for group in groups if run_ids & set(group.runs["run_id"])), None)
 
 

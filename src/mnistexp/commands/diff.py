@@ -1,5 +1,6 @@
-"""`mnistexp diff`: two runs side by side."""
+"""`mnistexp diff`: compare two runs."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mnistexp.analysis.seed_groups import SeedGroup
 
 NUM_STEPS = 12
+"""Rows of the table of curves."""
 FIGURE_TYPES = (".png", ".svg", ".pdf")
 
 
@@ -23,7 +25,7 @@ def diff(
     a: Annotated[str, typer.Argument(help=RUN_HELP, autocompletion=complete_runs)],
     b: Annotated[str, typer.Argument(help=RUN_HELP, autocompletion=complete_runs)],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Draw the curves into this file.")
+        Path | None, typer.Option("--output", "-o", help="Draw the learning curves into this file.")
     ] = None,
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
@@ -100,7 +102,7 @@ def _print_curves(
 
     curves = average_curves(sample_curves(history, NUM_STEPS), {"A": first, "B": second})
     rows = [
-        [f"{step:,}", *("" if value != value else f"{value:.4f}" for value in row)]
+        [f"{step:,}", *("" if math.isnan(value) else f"{value:.4f}" for value in row)]
         for step, row in zip(curves.index, curves.to_numpy(), strict=True)
     ]
     titles = ["step", *(str(name).replace("_", " ") for name in curves)]

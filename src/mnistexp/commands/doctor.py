@@ -20,13 +20,13 @@ def doctor(
         bool,
         typer.Option(
             "--close-orphaned",
-            help="Set runs that are still RUNNING after their process ended to KILLED.",
+            help="Close runs whose process has ended but whose status is still RUNNING.",
         ),
     ] = False,
 ) -> None:
-    """Check packages, hardware, data, disk, store and runs, and print what to do.
+    """Check packages, hardware, data, disk, store and runs; print a remedy for each problem.
 
-    Ends with exit code 1 if there is a problem.
+    The exit code is 1 if there is a problem.
     """
     from rich.console import Console
 

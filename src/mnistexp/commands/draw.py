@@ -1,4 +1,4 @@
-"""`mnistexp draw`: a web page on which one draws a digit that a model classifies."""
+"""`mnistexp draw`: serve a web page where a model classifies a drawn digit."""
 
 from typing import Annotated
 
@@ -17,7 +17,10 @@ def draw(
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
-    """Draw a digit with mouse, pen or finger and see its probabilities. Stop with Ctrl-C."""
+    """Serve a page where you draw a digit and see the predicted probabilities.
+
+    Stop with Ctrl-C.
+    """
     with listen(port) as listener:
         trained = load_served_model(model, where, uri, experiment)
         from mnistexp.inference.drawing_page import build_app

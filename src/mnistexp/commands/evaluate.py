@@ -1,4 +1,4 @@
-"""`mnistexp evaluate`: the metrics of a trained model on test images."""
+"""`mnistexp evaluate`: measure a trained model on test images."""
 
 import json
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +22,9 @@ def evaluate(
     model: RunName,
     settings: Annotated[
         list[str] | None,
-        typer.Argument(help="data=fashion_mnist data.test_slice=[0,3300] device=cpu …"),
+        typer.Argument(
+            help="Settings of data and device: data=fashion_mnist data.test_slice=[0,3300]"
+        ),
     ] = None,
     log: Annotated[bool, typer.Option("--log", help="Log the metrics to the run.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -42,7 +44,7 @@ def evaluate(
 
     store = open_run_store(experiment, uri)
     stored = select_model(store, model, where)
-    config = _compose(store, stored.run_id, overrides)
+    config = _compose_evaluation(store, stored.run_id, overrides)
     data = load_data(config.data)
     trained = load_model(stored, store, config.device)
     report = report_classification(trained, data.test)
@@ -57,19 +59,26 @@ def evaluate(
         }
     )
     if log:
-        from mnistexp.tracking.store import client_for_writing
-
-        client = client_for_writing(store.uri)
-        for metric, value in report.metrics.items():
-            client.log_metric(stored.run_id, f"evaluation/{name}/{metric}", value)
-        client.log_text(stored.run_id, document, f"evaluations/{name}.json")
+        _log_report(store.uri, stored.run_id, name, report, document)
     if as_json:
         print(document)
         return
     print(f"{trained}, on {len(data.test):,} test images of {name}")
-    _print(report)
+    _print_report(report)
     if log:
         print(f"Logged to the run: evaluations/{name}.json, and metrics evaluation/{name}/…")
+
+
+def _log_report(
+    uri: str, run_id: str, name: str, report: "ClassificationReport", document: str
+) -> None:
+    """Log the metrics and the JSON document of an evaluation on the test set `name`."""
+    from mnistexp.tracking.store import client_for_writing
+
+    client = client_for_writing(uri)
+    for metric, value in report.metrics.items():
+        client.log_metric(run_id, f"evaluation/{name}/{metric}", value)
+    client.log_text(run_id, document, f"evaluations/{name}.json")
 
 
 def _check_settings(overrides: list[str]) -> None:
@@ -82,7 +91,7 @@ def _check_settings(overrides: list[str]) -> None:
             )
 
 
-def _compose(store: "RunStore", run_id: str, overrides: list[str]) -> "Config":
+def _compose_evaluation(store: "RunStore", run_id: str, overrides: list[str]) -> "Config":
     """Compose the data and device settings of the run with the overrides.
 
     A choice such as `data=fashion_mnist` replaces the whole section of the run.
@@ -112,7 +121,7 @@ def _test_set_name(config: "Config") -> str:
     return "_".join([config.data.name, *map(str, config.data.test_slice or ())])
 
 
-def _print(report: "ClassificationReport") -> None:
+def _print_report(report: "ClassificationReport") -> None:
     from mnistexp.tables import Column, Table
 
     low, high = report.interval

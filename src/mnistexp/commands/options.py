@@ -13,9 +13,9 @@ RUN_HELP = (
 
 
 def complete_runs(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return what the shell may complete a run to, newest first. Local stores only.
+    """Return the completions of a run: runs (newest first), registered models and experiments.
 
-    MLflow is not imported, as that takes seconds.
+    Only a local store is read, and without MLflow, whose import takes seconds.
     """
     from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
     from mnistexp.tracking.mlflow_private import list_model_aliases, list_run_names
@@ -38,7 +38,7 @@ def complete_runs(ctx: typer.Context, incomplete: str) -> list[str]:
     return [name for name in found if name.startswith(incomplete)]
 
 
-Names = Annotated[
+RunNames = Annotated[
     list[str] | None,
     typer.Argument(
         help="Runs or sweeps by id or name, experiments (lab, 3_0_conv), or best. "
@@ -48,10 +48,15 @@ Names = Annotated[
 ]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP, autocompletion=complete_runs)]
 Where = Annotated[
-    str, typer.Option(help="Only runs that pass a filter: 'model = conv and test_accuracy > 0.99'.")
+    str,
+    typer.Option(
+        help="Use only runs that match a filter: 'model = conv and test_accuracy > 0.99'."
+    ),
 ]
 Uri = Annotated[
     str | None,
-    typer.Option(help="The store. Default: MLFLOW_TRACKING_URI, else mlflow.db here."),
+    typer.Option(
+        help="The tracking store. Default: MLFLOW_TRACKING_URI, else mlflow.db in this folder."
+    ),
 ]
 Experiment = Annotated[str, typer.Option(help="The MLflow experiment.")]

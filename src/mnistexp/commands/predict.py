@@ -33,7 +33,7 @@ def predict(
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
-    """Predict the digit in each image: of any size, colors and light."""
+    """Predict the digit in images of any size, color and lighting."""
     targets = _output_files(images, save_preprocessed) if save_preprocessed else []
     preprocessed = _preprocess_files(images)
 

@@ -1,4 +1,4 @@
-"""`mnistexp promote`: give the champion's alias to a model."""
+"""`mnistexp promote`: move an alias such as `champion` to a model."""
 
 import re
 from typing import Annotated
@@ -20,7 +20,7 @@ def promote(
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
-    """Move the alias `champion` of a registered name to a model; register the model if need be."""
+    """Move the alias `champion` to a model; register the model first if it is not registered."""
     _check_name("--name", name)
     _check_name("--alias", alias)
 

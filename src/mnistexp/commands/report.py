@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from mnistexp.commands.options import Experiment, Names, Uri, Where
+from mnistexp.commands.options import Experiment, RunNames, Uri, Where
 from mnistexp.errors import InputError
 from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 
 def report(
-    names: Names = None,
+    names: RunNames = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")] = Path(
         "report.html"
     ),

@@ -1,4 +1,4 @@
-"""`mnistexp results`: the results of the experiments as a page, from the runs in the store."""
+"""`mnistexp results`: write the results of the experiments from the runs in the store."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 MAX_SEEDS = 10
-"""Runs of the seeds 0 to 9 are read from the store."""
+"""Runs with the seeds 0 to 9 are read from the store."""
 
 
 def results(
@@ -14,7 +14,7 @@ def results(
         Path | None, typer.Option("--output", "-o", help="The Markdown file. Default: print it.")
     ] = None,
 ) -> None:
-    """Write the results of the experiments from the runs in the store. Nothing is trained."""
+    """Write a Markdown page with the results of all experiments. Nothing is trained."""
     from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
     from mnistexp.errors import InputError
     from mnistexp.verification import collect_results, find_experiments, plan_runs

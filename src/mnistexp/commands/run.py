@@ -1,4 +1,4 @@
-"""A run, the default command: Hydra handles all arguments that do not name another command."""
+"""`mnistexp` without a command: run one config, or a sweep with `-m`, with Hydra's options."""
 
 import os
 import sys
@@ -7,11 +7,10 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from mnistexp.config.compose import (
+    COMPOSITION_ERRORS,
     HYDRA_VERSION_BASE,
     PRIMARY_CONFIG,
     add_force_prefix,
@@ -25,15 +24,15 @@ from mnistexp.config.config_groups import list_groups, package_folder
 from mnistexp.config.config_source import ConfigSource
 from mnistexp.errors import ConfigError, TrainingDiverged, did_you_mean
 
-OPTIONS = {
+OPTIONS = (
     *("--run", "-r", "--multirun", "-m", "--shell-completion", "-sc", "--resolve"),
     "--hydra-help",
-}
+)
 """Hydra's options without a value."""
-OPTIONS_WITH_VALUE = {
+OPTIONS_WITH_VALUE = (
     *("--cfg", "-c", "--package", "-p", "--info", "-i"),
     *("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd"),
-}
+)
 """Hydra's options that take the next argument as their value."""
 
 
@@ -90,7 +89,7 @@ def _start_hydra(arguments: list[str]) -> None:
     is_sweep = bool({"-m", "--multirun"} & set(arguments))
     try:
         decorate(SweepTask() if is_sweep else _run_composed)()
-    except (HydraException, OmegaConfBaseException) as error:
+    except COMPOSITION_ERRORS as error:
         raise ConfigError(format_hydra_error(error)) from error
 
 
@@ -120,10 +119,10 @@ def _run(config: Config, source: ConfigSource) -> None:
 
 def _check_option(argument: str) -> None:
     name = argument.partition("=")[0]
-    known = OPTIONS | OPTIONS_WITH_VALUE
+    known = (*OPTIONS, *OPTIONS_WITH_VALUE)
     if name not in known:
         raise ConfigError(
-            f"{name}: unknown option.{did_you_mean(name, sorted(known))} Write settings as "
+            f"{name}: unknown option.{did_you_mean(name, known)} Write settings as "
             "NAME=VALUE; see mnistexp --help"
         )
 

@@ -29,7 +29,7 @@ def schema(
         Path | None, typer.Option(help="A folder with config groups of your own.")
     ] = None,
 ) -> None:
-    """Print the JSON schema of the config or of a group's files, or write all for an editor."""
+    """Print the JSON schema of the config or of a group's files; --write writes all schemas."""
     extra_folders = [config_dir] if config_dir else []
     if write is not None:
         _write_schemas(write, extra_folders)

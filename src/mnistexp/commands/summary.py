@@ -1,4 +1,4 @@
-"""The summary that is printed at the end of a run."""
+"""Print the summary at the end of a run."""
 
 from rich.console import Console
 

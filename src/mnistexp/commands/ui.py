@@ -17,7 +17,7 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000,
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
-    """Browse the runs in MLflow's UI, on 127.0.0.1. Ctrl-C ends it."""
+    """Browse the runs in MLflow's UI, on 127.0.0.1. Stop with Ctrl-C."""
     from mnistexp.tracking import check_store, redact_password, tracking_uri
 
     store = tracking_uri(uri)
@@ -26,7 +26,7 @@ def ui(
         typer.echo(f"The runs are on a server: open {redact_password(store)}")
         return
     listen(port).close()  # Report a port that is in use before MLflow loads.
-    typer.echo(f"MLflow UI of {redact_password(store)}. Ctrl-C ends it")
+    typer.echo(f"MLflow UI of {redact_password(store)}  (Ctrl-C to stop)")
     typer.echo(_runs_url(f"http://{HOST}:{port}", uri, experiment))
     sys.stdout.flush()
     arguments = ["--backend-store-uri", store, "--host", HOST, "--port", str(port), "--workers=1"]
@@ -34,7 +34,7 @@ def ui(
 
 
 def _runs_url(server: str, uri: str | None, experiment: str) -> str:
-    """Return the address of the page of an experiment's runs; of the server if there are none."""
+    """Return the address of the page of an experiment's runs; without runs, of the server."""
     from mnistexp.analysis.run_tables import open_run_store
 
     try:

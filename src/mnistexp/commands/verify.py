@@ -1,4 +1,4 @@
-"""`mnistexp verify`: run experiments and compare their results with the expectations."""
+"""`mnistexp verify`: run experiments and compare their results with the expected ones."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +22,7 @@ def verify(
         int, typer.Option(min=1, help="Number of seeds of each experiment: 0, 1, …")
     ] = 1,
 ) -> None:
-    """Run experiments that have no finished run yet, and compare their results with `expect:`.
+    """Run experiments that have no finished run yet, and compare results with expected ones.
 
     The exit code is 1 if an expectation is missed.
     """
@@ -39,7 +39,7 @@ def verify(
 
 
 def _complete_names(start: str) -> list[str]:
-    """Return the groups and experiments that start with a text."""
+    """Return the names of groups and experiments that start with a text."""
     groups = {
         group: options for group, options in list_groups().items() if group in EXPERIMENT_GROUPS
     }

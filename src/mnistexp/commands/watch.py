@@ -1,4 +1,4 @@
-"""`mnistexp watch`: show the six panels of a run, during its training or afterwards."""
+"""`mnistexp watch`: show the dashboard of a run, during its training or afterwards."""
 
 import sys
 from pathlib import Path
@@ -49,7 +49,7 @@ def watch(
     experiment: Experiment = DEFAULT_EXPERIMENT,
     until_end: Annotated[bool, typer.Option("--until-end", hidden=True)] = False,
 ) -> None:
-    """Show a run during its training, or replay it. Press ? on the page to see the keys."""
+    """Show a run during its training, or replay it. Press ? on the page to list the keys."""
     from mnistexp.analysis.find_recording import find_recorded_run
     from mnistexp.analysis.run_tables import open_run_store
     from mnistexp.dashboard.export import check_export_file

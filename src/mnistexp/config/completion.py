@@ -1,4 +1,4 @@
-"""Complete a choice or a setting that is being typed: `model=con`, `train.ep`, `optim/decay=`."""
+"""Complete an override that is being typed: `model=con`, `train.ep`, `optim/decay=`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,11 +16,11 @@ def complete_override(overrides: Sequence[str], incomplete: str) -> list[str]:
     """Return the possible completions of an override.
 
     Args:
-        overrides: those already typed. They choose the model, for example, whose layers exist.
+        overrides: the overrides before it. For example, the chosen model determines its layers.
         incomplete: the text to complete: `model=con`, `train.`, or empty.
 
     Returns:
-        Whole overrides, or beginnings that end with `=` or `.` and can be completed further.
+        Complete overrides, or names that end with `=` or `.` and can be completed further.
     """
     groups = list_groups()
     name, equals, value = incomplete.partition("=")
@@ -58,25 +58,28 @@ def _settings(overrides: Sequence[str], incomplete: str) -> Iterator[str]:
 
 
 def _path_endings(schemas: Sequence[JsonSchema]) -> list[str]:
-    """`.` for a section, `=` for a value, and both if a setting can be either."""
-    are_objects = {is_object(schema) for schema in schemas if schema.get("type") != "null"}
-    return [end for end, kind in ((".", True), ("=", False)) if kind in are_objects]
+    """Return `.` for a section, `=` for a value, and both if a setting can be either."""
+    are_objects = [is_object(schema) for schema in schemas if schema.get("type") != "null"]
+    return (["."] if any(are_objects) else []) + ([] if all(are_objects) else ["="])
 
 
 def _hydra_settings(overrides: Sequence[str], incomplete: str) -> Iterator[str]:
-    """Yield the settings of the chosen sweeper and launcher, as their YAML files have them."""
+    """Yield the settings in the YAML files of the chosen sweeper and launcher."""
     config = _chosen_config(overrides)
-    section, _, begin = incomplete.rpartition(".")
-    raw: Any = {"hydra": {group: config.get(f"hydra/{group}", {}) for group in HYDRA_GROUPS}}
-    for name in section.split("."):
-        raw = raw.get(name, {}) if isinstance(raw, dict) else {}
-    for name, value in raw.items() if isinstance(raw, dict) else ():
+    path, _, begin = incomplete.rpartition(".")
+    section: Any = {"hydra": {group: config.get(f"hydra/{group}", {}) for group in HYDRA_GROUPS}}
+    for name in path.split("."):
+        section = section.get(name, {}) if isinstance(section, dict) else {}
+    for name, value in section.items() if isinstance(section, dict) else ():
         if str(name).startswith(begin) and name not in ("defaults", "_target_"):
-            yield f"{section}.{name}{'.' if isinstance(value, dict) else '='}"
+            yield f"{path}.{name}{'.' if isinstance(value, dict) else '='}"
 
 
 def _chosen_config(overrides: Sequence[str]) -> dict[str, Any]:
-    """The YAML files of the chosen options. They are not composed: only names are needed."""
+    """Return the content of the chosen options' YAML files, by group.
+
+    They are not composed with Hydra, which would take longer: only names are needed.
+    """
     typed = dict(text.partition("=")[::2] for text in overrides if "=" in text)
     choices = _default_choices(_read_option("", "config"))
     for group in EXPERIMENT_GROUPS:
@@ -90,14 +93,14 @@ def _chosen_config(overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def _default_choices(option: Mapping[str, Any]) -> dict[str, str]:
-    """The choices of a file's defaults list, also those of the form `override /model: conv`."""
+    """Return the choices of a file's defaults list, also of the form `override /model: conv`."""
     entries = [entry for entry in option.get("defaults", []) if isinstance(entry, dict)]
     pairs = [pair for entry in entries for pair in entry.items()]
     return {str(key).removeprefix("override ").lstrip("/"): choice for key, choice in pairs}
 
 
 def _read_option(group: str, option: str) -> dict[str, Any]:
-    """The content of an option's file; empty if there is none, as while a name is being typed."""
+    """Return the content of an option's file; empty if there is none or its name is incomplete."""
     file = option_file(group, option)
     content = yaml.safe_load(file.read_text()) if file else None
     return content if isinstance(content, dict) else {}

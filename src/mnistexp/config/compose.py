@@ -15,6 +15,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
+from yaml import MarkedYAMLError
 
 from mnistexp.config.config import SHARED_MODEL_SETTINGS, Config
 from mnistexp.config.config_groups import experiment_folders, list_groups, package_folder
@@ -32,7 +33,9 @@ LAUNCHER_EXTRAS = {
 }
 """The extra of mnistexp that installs each of Hydra's launchers."""
 SWEEP_JOB_OVERRIDE = "++sweep.job="
-"""A sweep adds this override to each of its jobs; the user did not type it."""
+"""The start of the override that a sweep adds to each of its jobs. It is not the user's."""
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, MarkedYAMLError)
+"""What Hydra raises for overrides and files that cannot be composed; see `format_hydra_error`."""
 
 # The resolver makes folder names unique: two runs may start in the same second.
 OmegaConf.register_new_resolver("unique", lambda: uuid4().hex[:6], use_cache=True)
@@ -72,12 +75,9 @@ def compose_config(overrides: list[str]) -> tuple[Config, ConfigSource]:
                 [add_force_prefix(override, groups) for override in overrides],
                 return_hydra_config=True,
             )
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
+    except (*COMPOSITION_ERRORS, ValueError) as error:
         raise ConfigError(format_hydra_error(error)) from error
-    source = read_config_source(cfg.hydra, Path(cfg.hydra.run.dir))
-    with open_dict(cfg):
-        del cfg["hydra"]
-    return resolve_config(cfg, source), source
+    return resolve_composed(cfg, Path(cfg.hydra.run.dir))
 
 
 def add_force_prefix(override: str, groups: Collection[str]) -> str:
@@ -116,6 +116,22 @@ def read_config_source(hydra_cfg: Any, folder: Path | None = None) -> ConfigSour
     )
 
 
+def resolve_composed(cfg: DictConfig, folder: Path | None = None) -> tuple[Config, ConfigSource]:
+    """Resolve and validate a composed config that still has Hydra's section `hydra`.
+
+    Args:
+        cfg: the composed config. The section is removed from it.
+        folder: the run's output folder, if it has one.
+
+    Raises:
+        ConfigError: with one line for each wrong setting.
+    """
+    source = read_config_source(cfg.hydra, folder)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return resolve_config(cfg, source), source
+
+
 def resolve_config(cfg: DictConfig, source: ConfigSource) -> Config:
     """Resolve and validate what Hydra composed.
 
@@ -137,7 +153,7 @@ def resolve_config(cfg: DictConfig, source: ConfigSource) -> Config:
 
 
 def format_hydra_error(error: Exception) -> str:
-    """Return the message of an error of Hydra or OmegaConf as one line that says what to do."""
+    """Return the message of one of `COMPOSITION_ERRORS` as one line that says what to do."""
     if isinstance(error, OverrideParseException):
         override = error.override.removeprefix("++")
         return (
@@ -157,9 +173,14 @@ def format_hydra_error(error: Exception) -> str:
             f"{group}: expected one of {', '.join(options)}. Received: {option!r}."
             f"{did_you_mean(option, options)}"
         )
-    message = str(error).splitlines()[0].replace("++", "")
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"{mark.name}: expected valid YAML. Received: {error.problem}, line {mark.line + 1}"
+    first, *others = str(error).splitlines()
+    # The message of an error inside a file is in the second line.
+    message = " ".join([first, *others[:1]] if first.endswith(":") else [first]).replace("++", "")
     if message.startswith("Ambiguous value"):
-        return f"{message}. To run each value, add -m; quote a text that contains commas"
+        return f"{message}. Add -m to run each value, or quote a text that contains commas"
     return message
 
 

@@ -78,7 +78,7 @@ class Config(Section):
 
 
 def flatten_config(config: Config) -> dict[str, Any]:
-    """Return every setting that has an effect by its path, `{"train.batch_size": 100}`."""
+    """Return the settings that have an effect, by path: `{"train.batch_size": 100}`."""
     flat: dict[str, Any] = {}
 
     def visit(path: str, value: Any) -> None:

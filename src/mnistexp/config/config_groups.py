@@ -1,7 +1,6 @@
 """The config groups: folders of YAML options, from the package and from the user."""
 
-from itertools import dropwhile, takewhile
-from operator import not_
+from itertools import takewhile
 from pathlib import Path
 
 EXPERIMENT_GROUPS = ("lab", "notebook", "tutorial", "practical", "failure_modes", "user")
@@ -11,7 +10,7 @@ EXPERIMENT_GROUPS = ("lab", "notebook", "tutorial", "practical", "failure_modes"
 def package_folder(name: str) -> Path:
     """Return the folder `conf` or `experiments` of the installation.
 
-    A wheel has it inside the package, a checkout at the top of the repository.
+    It is inside the package in a wheel, and at the top of the repository in a checkout.
     """
     package = Path(__file__).parent.parent
     installed = package / name
@@ -25,7 +24,7 @@ def experiment_folders() -> list[Path]:
 
 
 def list_groups(*extra_folders: Path) -> dict[str, list[str]]:
-    """Return the names of the options of each config group, `optim/decay` for example.
+    """Return the names of the options of each config group: `{"optim/decay": ["cosine", …], …}`.
 
     Args:
         extra_folders: more folders that contain groups, such as Hydra's `--config-dir`.
@@ -48,7 +47,7 @@ def option_description(group: str, option: str) -> str:
     """Return the first paragraph of the comments at the top of an option's file."""
     file = option_file(group, option)
     assert file is not None, f"{group}={option} has no file"
-    lines = (line for line in file.read_text().splitlines() if not line.startswith("# @package"))
-    comments = takewhile(lambda line: line.startswith("#"), lines)
-    texts = (comment.removeprefix("#").strip() for comment in comments)
-    return " ".join(takewhile(bool, dropwhile(not_, texts)))
+    comments = takewhile(lambda line: line.startswith("#"), file.read_text().splitlines())
+    lines = [line.removeprefix("#").strip() for line in comments if "@package" not in line]
+    first_paragraph = "\n".join(lines).strip().partition("\n\n")[0]
+    return first_paragraph.replace("\n", " ")

@@ -9,8 +9,8 @@ from mnistexp.config.config import Config
 RESULTS_VERSION = 1
 """Raise this number when a change of the code changes the results of equal configs on purpose.
 
-It is part of every hash. Raising it makes earlier runs unknown to `verify`, and sweeps train their
-jobs again. The version of the package is not part of the hash, so a release keeps earlier runs.
+It is part of every hash. After it is raised, `verify` and sweeps ignore earlier runs and train
+again. The version of the package is not part of the hash, so a release keeps earlier runs.
 `tests/config/test_config_hash.py` compares the hashes of some configs with stored ones.
 """
 SECTIONS_WITHOUT_EFFECT_ON_RESULTS = ("tracking", "dashboard", "sweep", "expect")
@@ -36,7 +36,7 @@ def seedless_hash(config: Config, data_digest: str) -> str:
 
 
 def workload_hash(config: Config) -> str:
-    """Return the hash without optimizer, seed and data: equal for runs of about equal duration."""
+    """Return the hash without optimizer, seed and data. Equal hashes mean about equal durations."""
     return _hash_settings(config, ("seed", "optim"), "")
 
 

@@ -12,8 +12,10 @@ from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 class ConfigSource:
     """What a config was composed from.
 
-    choices: the chosen option of each group, `{"model": "conv_big"}`.
-    overrides: as the user typed them. folder: the run's output folder; None if it has none.
+    Attributes:
+        choices: the chosen option of each group, `{"model": "conv_big"}`.
+        overrides: as the user typed them.
+        folder: the run's output folder; None if it has none.
     """
 
     choices: Mapping[str, str] = field(default_factory=dict)

@@ -55,7 +55,8 @@ def file_schemas(*extra_folders: Path) -> dict[str, JsonSchema]:
 class PartialSchemaBuilder:
     """Builds schemas that accept a part of a section, with interpolations.
 
-    definitions: the schemas of the sections that were needed so far, by name.
+    Attributes:
+        definitions: the schemas that `$ref` refers to, by name. `merge` adds to them.
     """
 
     def __init__(self, tree: SchemaTree) -> None:
@@ -72,15 +73,19 @@ class PartialSchemaBuilder:
         properties: dict[str, JsonSchema] = {}
         for section in resolved:
             for name, schema in section["properties"].items():
-                value = self._value(schema)
-                properties[name] = _union(properties[name], value) if name in properties else value
+                setting = self._setting(schema)
+                known = properties.get(name)
+                properties[name] = _merge_setting(known, setting) if known else setting
         merged = {"type": "object", "properties": properties, "additionalProperties": False}
         if len(resolved) == 1:
             return {**_annotations(resolved[0]), **merged}
         return {**merged, "allOf": [_only_settings_of_type(section) for section in resolved]}
 
-    def _value(self, schema: JsonSchema) -> JsonSchema:
-        """A setting or an interpolation. Editors look for the description outside of `anyOf`."""
+    def _setting(self, schema: JsonSchema) -> JsonSchema:
+        """Return a schema that accepts a setting or an interpolation.
+
+        Annotations are outside of `anyOf`, where editors look for them.
+        """
         members = self._tree.members(schema)
         sections = [member for member in members if "properties" in self._tree.resolve(member)]
         others = [self._plain_value(member) for member in members if member not in sections]
@@ -95,17 +100,17 @@ class PartialSchemaBuilder:
         return {"$ref": f"#/$defs/{name}"}
 
     def _plain_value(self, schema: JsonSchema) -> JsonSchema:
-        """A number, text, list or mapping."""
+        """Return the schema of a setting that is no section: a number, text, list or mapping."""
         dropped = ("prefixItems", *ANNOTATIONS)
         value = {key: part for key, part in schema.items() if key not in dropped}
         for key in ("items", "additionalProperties"):
             if isinstance(schema.get(key), dict):
-                value[key] = self._value(schema[key])
+                value[key] = self._setting(schema[key])
         if "prefixItems" in schema:  # Draft 7 has no prefixItems, but a list of items.
-            value["items"] = [self._value(item) for item in schema["prefixItems"]]
+            value["items"] = [self._setting(item) for item in schema["prefixItems"]]
         if "patternProperties" in schema:
             patterns = schema["patternProperties"].items()
-            value["patternProperties"] = {name: self._value(part) for name, part in patterns}
+            value["patternProperties"] = {name: self._setting(part) for name, part in patterns}
             value["additionalProperties"] = False  # pydantic refuses other keys too.
         return value
 
@@ -114,8 +119,8 @@ def _annotations(schema: JsonSchema) -> JsonSchema:
     return {key: schema[key] for key in ANNOTATIONS if key in schema}
 
 
-def _union(first: JsonSchema, second: JsonSchema) -> JsonSchema:
-    """A setting of several sections, with the annotations that they have in common."""
+def _merge_setting(first: JsonSchema, second: JsonSchema) -> JsonSchema:
+    """Return a schema that accepts either, with the annotations that both have in common."""
     common = {k: v for k, v in _annotations(first).items() if v == second.get(k)}
     more = [member for member in second["anyOf"] if member not in first["anyOf"]]
     return {**common, "anyOf": [*first["anyOf"], *more]}
@@ -130,7 +135,7 @@ def _only_settings_of_type(section: JsonSchema) -> JsonSchema:
 
 
 def _choices_of_file(name: str, groups: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """The keys that the defaults list of a file may have, each with its options."""
+    """Return the keys that the defaults list of a file may have, each with its options."""
     if name == EXPERIMENT:
         return {
             f"override /{group}": options

@@ -12,7 +12,9 @@ JsonSchema = dict[str, Any]
 class SchemaTree:
     """The JSON schema of a model. Sections are nested objects, settings their properties.
 
-    root: the schema of the whole model. definitions: the schemas that `$ref` refers to, by name.
+    Attributes:
+        root: the schema of the whole model.
+        definitions: the schemas that `$ref` refers to, by name.
     """
 
     def __init__(self, model: type[BaseModel]) -> None:
@@ -83,7 +85,10 @@ class SchemaTree:
     def _alternatives(self, schema: JsonSchema, value: Any) -> list[JsonSchema]:
         members = [self.resolve(member) for member in self.members(schema)]
         of_type = [member for member in members if _has_type_of(member, value)]
-        return [m for m in members if m in of_type or not of_type or "properties" not in m]
+        if not of_type:
+            return members
+        no_sections = [member for member in members if "properties" not in member]
+        return [*of_type, *no_sections]
 
 
 def definition_name(reference: str) -> str:

@@ -1,4 +1,4 @@
-"""The settings of a sweep."""
+"""The config section `sweep`."""
 
 from typing import Literal
 
@@ -27,7 +27,7 @@ class JobConfig(Section):
     name: str
     """The name of the run."""
     config_hash: str
-    """The key of the job."""
+    """Identifies the job; see `config_hash`."""
     parent_run_id: str | None = None
     """The id of the sweep's run; None without tracking."""
     trial: TrialConfig | None = None
@@ -38,8 +38,8 @@ class SweepConfig(Section):
     """How a sweep treats its jobs."""
 
     rerun: Literal["failed", "all", "none"] = "failed"
-    """Which jobs with a run in the store are run again: those that `failed` or were interrupted,
-    `all`, or `none`."""
+    """Which jobs that already have a run in the store are run again: `failed` (also interrupted
+    ones), `all` or `none`."""
     skip_invalid: bool = False
     """Skip combinations that cannot be run, instead of refusing the sweep."""
     dry_run: bool = False

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from mnistexp.config.config_groups import list_groups
 from mnistexp.config.schema_tree import SchemaTree
 from mnistexp.errors import did_you_mean, join_with_or
 
@@ -29,9 +30,7 @@ EXPECTED = {
     "string_pattern_mismatch": "text of the form {pattern}",
     "missing": "a value",
 }
-"""What a setting accepts, by pydantic's type of error. pydantic documents types and contexts."""
-GROUPS = ("model", "optim", "optim.decay", "data", "device", "train", "tracking")
-"""The sections that are chosen as an option of a config group."""
+"""What a setting accepts, by pydantic's error type; {…} are values of the error's context."""
 MAX_VALUE_LENGTH = 80
 
 
@@ -64,7 +63,7 @@ def setting_path(location: Sequence[int | str], raw: Any) -> list[str]:
         if in_mapping or in_list:
             current = current[part]
         elif not isinstance(current, dict) or position < len(location) - 1:
-            continue
+            continue  # A union tag. Only the last part can be a setting that is missing in `raw`.
         path.append(str(part))
     return path
 
@@ -89,8 +88,8 @@ def _format_details(
         message = details["msg"].replace("Input should be", "expected")
     if kind == "missing":
         return f"{message}. Received: nothing"
-    is_group = ".".join(path) in GROUPS
-    hint = f". Choose an option with {'/'.join(path)}=NAME" if is_group else ""
+    group = "/".join(path)
+    hint = f". Choose an option with {group}=NAME" if group in list_groups() else ""
     return f"{message}. Received: {_format_value(received)}{hint}"
 
 

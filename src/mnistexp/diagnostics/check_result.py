@@ -10,8 +10,11 @@ Status = Literal["ok", "note", "problem"]
 class CheckResult:
     """One line of `mnistexp doctor`.
 
-    topic: what was checked. status: `ok`; `note`: works, but has a limitation; `problem`: runs will
-    fail or were lost. message: what was found. remedy: what to do; empty if there is nothing to do.
+    Attributes:
+        topic: what was checked, in one word.
+        status: `ok`; `note`: works, but has a limitation; `problem`: runs will fail or were lost.
+        message: what was found.
+        remedy: what to do; empty if there is nothing to do.
     """
 
     topic: str

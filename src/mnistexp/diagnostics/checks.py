@@ -14,7 +14,7 @@ from mnistexp.tracking.store import sqlite_file
 
 @dataclass(frozen=True)
 class Check:
-    """A check that can be run. title: shown while it runs."""
+    """A function that checks something, and the title that is shown while it runs."""
 
     title: str
     run: Callable[[], Iterable[CheckResult]]
@@ -38,7 +38,7 @@ def list_checks(uri: str, close_orphaned_runs: bool) -> list[Check]:
 
 
 def _written_places(uri: str) -> dict[str, Path]:
-    """The files and folders that a run writes to, by their content."""
+    """Return the files and folders that a run writes to, by their content."""
     database = sqlite_file(uri)
     folders = {"runs": Path.cwd() / "runs", "artifacts": Path.cwd() / "mlruns"}
     return folders if database is None else {"store": database, **folders}

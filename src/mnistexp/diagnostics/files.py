@@ -20,6 +20,7 @@ from mnistexp.errors import DataError
 LOW_SPACE_GB = 2.0
 """With less free space a sweep may fill the disk: a run with its model needs 1 to 10 MB."""
 NO_SPACE_GB = 0.2
+TEMPORARY = "temporary files"
 
 
 def check_data() -> Iterator[CheckResult]:
@@ -46,11 +47,11 @@ def check_disk(written: Mapping[str, Path]) -> Iterator[CheckResult]:
         written: file or folder by its content, `{"store": Path("mlflow.db")}`. If one does not
             exist yet, the nearest existing folder above it is checked.
     """
-    places = {**written, "cache": cache_folder(), "temporary": Path(tempfile.gettempdir())}
+    places = {**written, "cache": cache_folder(), TEMPORARY: Path(tempfile.gettempdir())}
     for content, place in places.items():
         folder = next(folder for folder in (place, *place.parents) if folder.is_dir())
         free_gb = shutil.disk_usage(folder).free / 1e9
-        used = f", {_format_size(_size(place))} in use" if content != "temporary" else ""
+        used = f", {_format_size(_size(place))} in use" if content != TEMPORARY else ""
         message = f"{free_gb:,.1f} GB free for {content}{used} ({place})"
         remedy = "free some space; mlflow gc removes runs that were deleted in the UI"
         if not os.access(folder, os.W_OK):
@@ -81,7 +82,7 @@ def _check_data_folder(name: str, folder: Path) -> CheckResult:
 
 
 def _size(place: Path) -> int:
-    """The size in bytes of a file, or of all files in a folder."""
+    """Return the size in bytes of a file, or of all files in a folder."""
     if place.is_file():
         return place.stat().st_size
     files = (os.path.join(root, name) for root, _, names in os.walk(place) for name in names)

@@ -17,8 +17,10 @@ ONEDNN_VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
 class TensorFlowBuild:
     """The installed TensorFlow.
 
-    cuda: the CUDA version it was built for; None for a build without. gpus: the names of the GPUs
-    it can use. onednn: whether it uses oneDNN.
+    Attributes:
+        cuda: the CUDA version it was built for; None for a build without CUDA.
+        gpus: the names of the GPUs that it can use.
+        onednn: whether it uses oneDNN.
     """
 
     version: str
@@ -56,12 +58,12 @@ def check_gpus(build: TensorFlowBuild, num_reported: int, has_driver: bool) -> C
             if build.cuda
             else "install TensorFlow for Linux from the package index, which is built for CUDA"
         )
-        message = f"the driver reports {num_reported}, TensorFlow finds none; {build}"
+        message = f"the driver reports {num_reported} GPUs, TensorFlow finds none; {build}"
         return CheckResult("gpu", "problem", message, remedy)
     if has_driver:
         hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
         remedy = "see nvidia-smi" if hidden is None else f"CUDA_VISIBLE_DEVICES is {hidden!r}"
-        message = f"the driver is loaded and reports none; {build}"
+        message = f"the NVIDIA driver is loaded but reports no GPU; {build}"
         return CheckResult("gpu", "note", message, remedy)
     return CheckResult("gpu", "note", f"no NVIDIA driver, so runs use the CPU; {build}")
 

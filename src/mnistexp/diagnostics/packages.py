@@ -19,6 +19,7 @@ EXTRA_PURPOSES = {
     "ray": "Ray, hydra/launcher=ray_cluster",
     "search": "searches, hydra/sweeper=optuna",
     "tensorboard": "TensorBoard, tracking.tensorboard=true",
+    "movie": "MP4 movies, mnistexp watch --save run.mp4",
     "docs": "building the documentation",
     "dev": "developing mnistexp",
 }
@@ -63,7 +64,7 @@ def check_extras() -> Iterator[CheckResult]:
 
 
 def _unmet_requirements(distribution: str, extra: str = "") -> list[str]:
-    """One message for each unmet requirement of a distribution, or of one of its extras."""
+    """Return one message for each unmet requirement of a distribution, or of one of its extras."""
     requirements = [Requirement(text) for text in requires(distribution) or []]
     required = [r for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]
     if extra:
@@ -73,7 +74,7 @@ def _unmet_requirements(distribution: str, extra: str = "") -> list[str]:
 
 
 def _check_requirement(requirement: Requirement) -> list[str]:
-    """Messages about a requirement and the extras that it names; empty if it is met."""
+    """Return messages about a requirement and the extras that it names; none if it is met."""
     name, found = requirement.name, _installed_version(requirement.name)
     if found is None:
         return [f"{name} {NOT_INSTALLED}"]

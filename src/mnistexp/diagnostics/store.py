@@ -73,7 +73,7 @@ def check_schema(uri: str) -> CheckResult:
         return _check_server_version(uri, installed)
     revision, newest, known = _schema_revisions(uri)
     if revision == newest:
-        return CheckResult("schema", "ok", f"that of MLflow {installed} ({revision})")
+        return CheckResult("schema", "ok", f"matches MLflow {installed} ({revision})")
     if revision in known:
         remedy = f"make a copy, then: mlflow db upgrade {redact_password(uri)}"
         message = f"older than MLflow {installed}: {revision}"
@@ -136,7 +136,7 @@ def _has_tables(uri: str) -> bool:
 
 
 def _schema_revisions(uri: str) -> tuple[str | None, str | None, set[str]]:
-    """The schema revision of a database, the newest of the installed MLflow, and all known ones."""
+    """Return the revision of a database, the newest of the installed MLflow, and all known ones."""
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
     from sqlalchemy import create_engine
@@ -165,7 +165,7 @@ def _check_server_access(uri: str) -> CheckResult:
     except (MlflowException, SQLAlchemyError) as error:
         message = f"{address}: {str(error).splitlines()[0]}"
         return CheckResult("store", "problem", message, AUTHENTICATE)
-    return CheckResult("store", "ok", f"{address} answers")
+    return CheckResult("store", "ok", f"{address}: reachable")
 
 
 def _check_server_version(uri: str, installed: str) -> CheckResult:
@@ -217,7 +217,7 @@ def _check_set_up_lock(file: Path) -> CheckResult:
 
 
 def _processes_with_open_file(file: Path) -> str:
-    """The visible processes that have a file open: `PID (command), PID (command)`."""
+    """Return the visible processes that have a file open: `PID (command), PID (command)`."""
     target = file.resolve()
     processes = [
         f"{process.name} ({(process / 'comm').read_text().strip()})"

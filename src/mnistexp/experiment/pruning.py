@@ -1,4 +1,4 @@
-"""The storage of a search's study, and the pruning of its trials."""
+"""The use of Optuna in the run of a trial: open the study's storage, and prune the trial."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec

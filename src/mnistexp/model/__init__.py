@@ -17,8 +17,11 @@ from mnistexp.model.classical import (
 from mnistexp.model.network import NetworkConfig, build_classifier, build_model
 
 
-def _type(value: Any) -> str:
-    return str(value.get("type", "network") if isinstance(value, dict) else value.type)
+def _type(value: Any) -> str | None:
+    """Return the `type` of the section `model`; None if the value is no section."""
+    if isinstance(value, dict):
+        return str(value.get("type", "network"))
+    return getattr(value, "type", None)
 
 
 ModelConfig = Annotated[

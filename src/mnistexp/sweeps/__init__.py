@@ -1,4 +1,4 @@
-"""Sweeps: many runs of one command, as children of one run, through any launcher of Hydra."""
+"""Sweeps: one command that starts many runs through a launcher of Hydra."""
 
 from mnistexp.sweeps.grid import GridStrategy
 from mnistexp.sweeps.hydra_session import HydraSession

@@ -1,4 +1,4 @@
-"""The grid: every combination of the values given."""
+"""The strategy that runs every combination of the given values."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class GridStrategy(Strategy):
         self.varying = varying_settings(self._jobs)
         names = short_names(self.varying)
         self.name = "-".join(["sweep", *(names[key] for key in self.varying)])
-        # Sorted: the order in which the values are given makes no other sweep.
+        # Sorted, so that the order of the values on the command line has no effect.
         hashes = sorted(job.config_hash for job in self._jobs)
         self.sweep_hash = hashlib.sha256("".join(hashes).encode()).hexdigest()
         results = self.previous_runs.results(self._jobs)

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 
-from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
-from omegaconf import DictConfig, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
-from mnistexp.config.compose import format_hydra_error, read_config_source, resolve_config
+from mnistexp.config.compose import COMPOSITION_ERRORS, format_hydra_error, resolve_composed
 from mnistexp.data import load_data
 from mnistexp.errors import ConfigError
 from mnistexp.sweeps.jobs import Job
@@ -16,7 +14,7 @@ from mnistexp.sweeps.sweep_task import SweepTask
 
 
 class HydraSession:
-    """Composes jobs like Hydra's launchers, and holds the launcher, its task and the command."""
+    """A Hydra multirun: composes jobs as the launchers do, and holds launcher, task and command."""
 
     def __init__(
         self,
@@ -30,7 +28,7 @@ class HydraSession:
         self._config_loader = hydra_context.config_loader
         self._master_config = master_config
         self.overrides = [str(text).lstrip("+") for text in master_config.hydra.overrides.task]
-        """As typed."""
+        """The overrides of the command line, as typed."""
 
     @property
     def command(self) -> str:
@@ -38,17 +36,14 @@ class HydraSession:
         return " ".join(["mnistexp", "-m", *self.overrides])
 
     def compose(self, overrides: Sequence[str]) -> Job:
-        """Compose the job of some overrides.
+        """Compose a job from its overrides.
 
         Raises:
             InputError: they cannot be composed, the config is invalid, or the data is missing.
         """
         try:
             cfg = self._config_loader.load_sweep_config(self._master_config, list(overrides))
-        except (HydraException, OmegaConfBaseException) as error:
+        except (*COMPOSITION_ERRORS, ValueError) as error:
             raise ConfigError(format_hydra_error(error)) from error
-        source = read_config_source(cfg.hydra)
-        with open_dict(cfg):
-            del cfg["hydra"]
-        config = resolve_config(cfg, source)
+        config, source = resolve_composed(cfg)
         return Job(tuple(overrides), config, source, load_data(config.data).digest)

@@ -1,4 +1,4 @@
-"""Runs jobs through a launcher, and collects their results while they run."""
+"""Run jobs through a launcher, and collect their results while they run."""
 
 import re
 import threading
@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 
 from mnistexp.config.sweep import JobConfig
 from mnistexp.sweeps.hydra_session import HydraSession
-from mnistexp.sweeps.jobs import Job, JobResult, job_result_of, run_name
+from mnistexp.sweeps.jobs import Job, JobResult, read_job_result, run_name
 from mnistexp.sweeps.launchers import LauncherTraits
 from mnistexp.sweeps.progress import SweepProgress
 from mnistexp.tracking import (
@@ -29,7 +29,7 @@ class JobRunner:
     """Runs jobs as children of the sweep's run.
 
     Attributes:
-        results: of the jobs that have ended, by `config_hash`.
+        results: the results of the jobs that have ended, by `config_hash`.
     """
 
     def __init__(
@@ -41,7 +41,12 @@ class JobRunner:
         parent_run_id: str | None,
         varying: Sequence[str],
     ) -> None:
-        """Args: varying: the settings that differ between the jobs, for their names."""
+        """Connect to the session's task.
+
+        Args:
+            parent_run_id: the id of the sweep's run; None without tracking.
+            varying: the settings that differ between the jobs, for their names.
+        """
         self.results: dict[str, JobResult] = {}
         self._launcher = session.launcher
         self._traits = traits
@@ -58,7 +63,7 @@ class JobRunner:
         session.task.n_jobs = traits.n_jobs
 
     def run(self, jobs: Sequence[Job]) -> None:
-        """Run jobs until each has a result. A job fails if its worker dies; the others go on."""
+        """Run jobs until each has a result. If a worker is killed, only its job fails."""
         self._jobs += jobs
         waiting = list(jobs)
         while waiting:
@@ -68,7 +73,8 @@ class JobRunner:
                 self._collect_results(waiting)
                 self._fail_started(waiting, crash)
             unfinished = self._without_result(waiting)
-            # A cluster may still run them, and without any progress a restart would never end.
+            # Do not launch them again if they may still run on a cluster, or if no job has ended:
+            # a launcher that never runs a job would be restarted forever.
             if len(unfinished) == len(waiting) or not self._traits.killed_with_parent:
                 for job in unfinished:
                     self._fail(job, f"the launcher returned no result. {crash}")
@@ -130,7 +136,7 @@ class JobRunner:
         while not stop.wait(POLL_SECONDS):
             try:
                 self._collect_results(jobs)
-            # The store may be locked or unreachable for a while. The jobs go on.
+            # The store may be locked or unreachable for a while. The jobs continue.
             except Exception as error:
                 if not was_reported:
                     reason = str(error).partition("\n")[0]
@@ -146,7 +152,7 @@ class JobRunner:
         runs = self._child_runs()
         for job in jobs:
             run = runs.get(job.config_hash)
-            result = job_result_of(run, job.expects_divergence) if run else None
+            result = read_job_result(run, job.expects_divergence) if run else None
             if result is not None:
                 self._record(job.config_hash, self._name(job), result)
 
@@ -168,7 +174,7 @@ class JobRunner:
     def _fail_started(self, jobs: Sequence[Job], crash: str) -> None:
         """Fail the jobs that were running when the launcher failed."""
         runs = self._child_runs()
-        message = f"its process was lost. {crash}"
+        message = f"its process ended unexpectedly. {crash}"
         for job in self._without_result(jobs):
             if job.config_hash in runs:
                 self._close_run(runs[job.config_hash], "FAILED", message)
@@ -182,7 +188,7 @@ class JobRunner:
         self._record(job.config_hash, self._name(job), JobResult("failed", message=message))
 
     def _record(self, config_hash: str, name: str, result: JobResult) -> None:
-        """Keep a result. Show it if it is the first one of its job."""
+        """Store a result. Print it if it is the first one of its job."""
         with self._lock:
             is_first = config_hash not in self.results
             self.results[config_hash] = result
@@ -193,8 +199,9 @@ class JobRunner:
 def quote_value(value: Any) -> str:
     """Write a value in the grammar of Hydra's overrides.
 
-    Texts are quoted, so that spaces, commas, quotes and backslashes are kept. OmegaConf would
-    take `${` for an interpolation: a backslash escapes it, and backslashes before it are doubled.
+    Texts are quoted, which preserves spaces, commas, quotes and backslashes. OmegaConf would
+    interpret `${` as an interpolation, so it is escaped by a backslash, and backslashes before it
+    are doubled.
     """
     if isinstance(value, dict):
         return "{" + ",".join(f"{key}:{quote_value(item)}" for key, item in value.items()) + "}"

@@ -25,7 +25,9 @@ class Job:
     """One run of a sweep.
 
     Attributes:
-        overrides: as the launcher receives them.
+        overrides: the overrides that the launcher receives.
+        source: the choices and overrides of the composed config.
+        data_digest: the digest of the data files, `Data.digest`.
         trial: the trial of the search that this job runs; None in a grid.
     """
 
@@ -37,7 +39,7 @@ class Job:
 
     @cached_property
     def config_hash(self) -> str:
-        """The key of the job: equal for all runs of the same config and data."""
+        """Identifies the job: equal for all runs of the same config and data."""
         return config_hash(self.config, self.data_digest)
 
     @cached_property
@@ -67,11 +69,11 @@ class JobResult:
     """How a job ended.
 
     Attributes:
-        metrics: the final values.
+        metrics: the final values by name.
         message: the reason if the job did not finish.
         expectation_result: `met`, `missed`, `not judged`, or empty without an expectation.
-        run_id: of the tracked run.
-        parent_run_id: of the sweep that started the run; None for a single run.
+        run_id: the id of the tracked run; None without tracking.
+        parent_run_id: the id of the sweep that started the run; None for a single run.
     """
 
     status: Status
@@ -87,8 +89,8 @@ class JobResult:
         return self.status in ("failed", "killed")
 
 
-def job_result_of(run: RunRecord, expects_divergence: bool = False) -> JobResult | None:
-    """Return the result of a tracked run; None if it is running or its process was lost."""
+def read_job_result(run: RunRecord, expects_divergence: bool = False) -> JobResult | None:
+    """Return the result of a tracked run; None if its status is RUNNING."""
     if run.status not in STATUSES:
         return None
     status = STATUSES[run.status]

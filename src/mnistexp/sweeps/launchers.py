@@ -21,10 +21,10 @@ class LauncherTraits:
     """How a launcher runs jobs.
 
     Attributes:
-        in_process: one job after the other in the process of the sweep.
-        process_per_job: each job has a new process.
-        n_jobs: parallel jobs on this machine; None if a cluster schedules them.
-        killed_with_parent: jobs end with the process of the sweep.
+        in_process: whether jobs run one after the other in the process of the sweep.
+        process_per_job: whether each job has a new process.
+        n_jobs: the number of parallel jobs on this machine; None if a cluster schedules them.
+        killed_with_parent: whether jobs end with the process of the sweep.
     """
 
     in_process: bool
@@ -53,7 +53,7 @@ TRAITS: Mapping[str, Callable[[Any, int], LauncherTraits]] = {
     "RayLauncher": _ray_traits,
 }
 CLUSTER = LauncherTraits(False, process_per_job=True, n_jobs=None, killed_with_parent=False)
-"""Of Slurm, and of any other launcher."""
+"""The traits of Slurm's launcher, and of launchers that are not in `TRAITS`."""
 
 
 def launcher_traits(launcher: Launcher, num_jobs: int) -> LauncherTraits:
@@ -87,7 +87,7 @@ def partition_resources(n_jobs: int | None) -> None:
     """Give a worker its part of the cores and one GPU, before TensorFlow starts in it.
 
     Args:
-        n_jobs: workers on this machine; None if a cluster assigns the resources.
+        n_jobs: the number of workers on this machine; None if a cluster assigns the resources.
     """
     if n_jobs is None:
         return

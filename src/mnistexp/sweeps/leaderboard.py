@@ -1,4 +1,4 @@
-"""The jobs of a sweep compared: one row per seed group."""
+"""Compare the jobs of a sweep, in one row per seed group, and find the best job."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -15,9 +15,12 @@ JOB_INDEX = "job_index"
 
 
 def build_leaderboard(jobs: Sequence[Job], results: Mapping[str, JobResult]) -> Comparison | None:
-    """Compare the finished jobs, best mean validation accuracy first; None without any.
+    """Compare the finished jobs, best mean validation accuracy first.
 
-    Without validation images the order is that of the sweep: test images must not rank jobs.
+    Without validation images they keep the order of the sweep: test images must not rank jobs.
+
+    Returns:
+        The comparison; None if no job has finished.
     """
     groups = group_by_seed(_finished_runs(jobs, results))
     if not groups:
@@ -45,7 +48,7 @@ def find_best_job(jobs: Sequence[Job], results: Mapping[str, JobResult]) -> Job 
 def _finished_runs(jobs: Sequence[Job], results: Mapping[str, JobResult]) -> "pandas.DataFrame":
     """Return the finished jobs as a table with the columns of `load_runs` that a comparison reads.
 
-    The table is made of the results, so that it exists without tracking too.
+    The results are not read from the store, so this works without tracking too.
     """
     import pandas
 

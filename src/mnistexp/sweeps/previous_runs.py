@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from statistics import mean
 
-from mnistexp.sweeps.jobs import Job, JobResult, job_result_of
+from mnistexp.sweeps.jobs import Job, JobResult, read_job_result
 from mnistexp.tracking import MlflowTracking, RunRecord, RunStore, TrackingConfig
 
 
@@ -21,7 +21,7 @@ class PreviousRuns:
         results: dict[str, JobResult] = {}
         for run in self._runs:
             job = jobs_by_hash.get(run.tags.get("config_hash", ""))
-            result = job_result_of(run, job.expects_divergence) if job else None
+            result = read_job_result(run, job.expects_divergence) if job else None
             if job is None or result is None:
                 continue
             earlier = results.get(job.config_hash)
@@ -30,7 +30,7 @@ class PreviousRuns:
         return results
 
     def mean_seconds(self, job: Job) -> float | None:
-        """Return the mean time of finished runs of the same workload; None without such runs."""
+        """Return the mean duration of runs of the same workload; None if there are none."""
         times = [
             run.metrics["seconds"]
             for run in self._runs

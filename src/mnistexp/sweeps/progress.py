@@ -1,4 +1,4 @@
-"""What the terminal shows while a sweep runs: a line per finished job, and a progress bar."""
+"""The progress of a sweep in the terminal: a line per job, and a progress bar."""
 
 from types import TracebackType
 from typing import Self
@@ -16,12 +16,16 @@ ACCURACIES = ("val_accuracy", "test_accuracy")
 class SweepProgress:
     """Progress of a sweep: finished and failed jobs, time left, and the best result so far.
 
-    A terminal has a bar above the bar of the training (Rich shows nested displays). Other outputs
-    get the same text as a line after each job.
+    In a terminal it is a bar above the progress bar of the training (Rich supports nested
+    displays). In other outputs it is a line after each job.
     """
 
     def __init__(self, num_jobs: int | None) -> None:
-        """Args: num_jobs: None if the number is not known in advance."""
+        """Create the bar.
+
+        Args:
+            num_jobs: the number of jobs; None if it is not known in advance.
+        """
         self._num_jobs = num_jobs
         self._results: list[tuple[str, JobResult]] = []
         self._console = get_console()

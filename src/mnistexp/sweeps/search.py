@@ -1,4 +1,4 @@
-"""The search: Optuna proposes each trial from the results of the earlier ones."""
+"""The strategy in which Optuna proposes each trial from the results of earlier ones."""
 
 import hashlib
 import time
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 RETRY_OF = "retry_of"
-"""The user attribute of a trial that repeats an interrupted one: the number of that one."""
+"""User attribute of a repeated trial: the number of the interrupted trial that it repeats."""
 
 
 class OptunaStrategy(Strategy):
@@ -42,8 +42,8 @@ class OptunaStrategy(Strategy):
         """Check the search space and open the study.
 
         Args:
-            settings: of `hydra.sweeper`, as composed.
-            overrides: of the command line.
+            settings: the composed settings of `hydra.sweeper`.
+            overrides: the overrides of the command line.
 
         Raises:
             ConfigError: the search cannot work.
@@ -84,7 +84,7 @@ class OptunaStrategy(Strategy):
     def print_plan(self) -> None:
         """Print the sampler, the objectives and the number of trials."""
         search = self._search
-        parts = [f"search by {search.sampler} for {' and '.join(search.objectives)}"]
+        parts = [f"search with {search.sampler}, objective {' and '.join(search.objectives)}"]
         if self._num_done:
             parts.append(f"{self._num_done} trials finished earlier")
         if self.num_left is not None:
@@ -94,7 +94,7 @@ class OptunaStrategy(Strategy):
         print(", ".join(parts), flush=True)
 
     def start(self) -> None:
-        """Enqueue the trials that an earlier call left running, and start the time limit."""
+        """Enqueue the trials of an interrupted call again, and start the time limit."""
         self._retry_interrupted()
         if self._search.timeout_minutes is not None:
             self._deadline = time.monotonic() + 60 * self._search.timeout_minutes
@@ -166,7 +166,7 @@ class OptunaStrategy(Strategy):
 
     @property
     def _num_done(self) -> int:
-        """Finished trials, without those that were interrupted and repeated."""
+        """The number of finished trials, without interrupted ones that were repeated."""
         trials = self._study.trials
         repeated = {trial.user_attrs.get(RETRY_OF) for trial in trials}
         return sum(t.state.is_finished() and t.number not in repeated for t in trials)
@@ -194,7 +194,7 @@ class OptunaStrategy(Strategy):
         return study
 
     def _retry_interrupted(self) -> None:
-        """Fail the trials that an earlier call left running, and enqueue their values again."""
+        """Mark trials of an interrupted call as failed, and enqueue their values again."""
         from optuna.trial import TrialState
 
         for trial in self._study.get_trials(states=[TrialState.RUNNING]):
@@ -218,9 +218,10 @@ class OptunaStrategy(Strategy):
         trials = self._running.setdefault(job.config_hash, [])
         trials.append(trial)
         known = self._known_result(job)
-        if known is not None:
+        if known:
             self.tell(job, known)
-        return job if known is None and len(trials) == 1 else None
+        is_running = len(trials) > 1  # For an earlier trial with the same values.
+        return None if known or is_running else job
 
     def _known_result(self, job: Job) -> JobResult | None:
         """Return the result of an earlier trial or of a finished run of another sweep."""
@@ -241,6 +242,7 @@ class OptunaStrategy(Strategy):
         )
 
     def _restore_job(self, trial: "FrozenTrial") -> None:
+        """Add the job of a finished trial, unless its settings are no longer valid."""
         try:
             job = self.session.compose(self._space.overrides(trial.params))
         except InputError:
@@ -259,6 +261,7 @@ class OptunaStrategy(Strategy):
 def _validate_boundaries(
     session: HydraSession, space: SearchSpace, traits: LauncherTraits
 ) -> list[Job]:
+    """Return valid jobs that together have each choice and both ends of each range."""
     try:
         boundaries = [space.overrides(values) for values in space.boundary_trials()]
         return validate_jobs(session, boundaries, traits)[0]
@@ -269,8 +272,8 @@ def _validate_boundaries(
 
 
 def _search_hash(search: SearchConfig, space: SearchSpace) -> str:
-    """Identify a search by its space, objectives and sampler."""
+    """Return a hash of the search space, objectives and sampler, which identify a search."""
     fixed = sorted(text for text in space.fixed if not text.startswith(("++sweep.", "++tracking.")))
     searched = sorted((path, str(found)) for path, found in space.distributions.items())
-    content = [[fixed, searched], search.objectives, search.sampler]
+    content = [fixed, searched, search.objectives, search.sampler]
     return hashlib.sha256(repr(content).encode()).hexdigest()

@@ -27,9 +27,9 @@ OBJECTIVES: Mapping[str, Direction] = {
     "peak_memory_mb": "minimize",
 }
 SAMPLERS = {"tpe": "TPESampler", "random": "RandomSampler", "grid": "RandomSampler"}
-"""Short names of Optuna's classes. `grid` enqueues all its trials, so nothing is sampled."""
+"""Short names of Optuna's classes. `grid` enqueues all its trials, so it samples nothing."""
 UNSUPPORTED_SAMPLERS = ("BaseSampler", "BaseGASampler", "GridSampler", "PartialFixedSampler")
-"""Base classes, and samplers that need more than settings."""
+"""Base classes, and samplers whose arguments are not only settings."""
 
 
 class SearchConfig(Section):
@@ -99,7 +99,7 @@ def check_objectives(search: SearchConfig, config: Config) -> None:
     """Refuse objectives that a job does not measure.
 
     Args:
-        config: of the job.
+        config: the config of the job.
 
     Raises:
         ConfigError: an objective needs validation images and there are none, or a pruner needs it
@@ -126,8 +126,8 @@ def build_sampler(config: SearchConfig, num_trials: int) -> "BaseSampler":
     """Build Optuna's sampler.
 
     Args:
-        num_trials: of the study so far. It is added to the seed: a sampler with the same seed in
-            each call would propose the same trials again.
+        num_trials: the number of trials that the study already has. It is added to the seed, so
+            that another call of the command does not propose the same trials again.
 
     Raises:
         ConfigError: the sampler is unknown, or does not accept the settings.

@@ -1,4 +1,4 @@
-"""The search space: choices and ranges of Hydra's grammar as Optuna's distributions."""
+"""Convert choices and ranges of Hydra's grammar to Optuna's distributions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +19,9 @@ class SearchSpace:
 
     Attributes:
         fixed: the overrides that all trials share.
-        distributions: of each setting that is searched, by its path.
-        override_keys: `++optim.learning_rate` of the path `optim.learning_rate`.
+        distributions: the distribution of each searched setting, by its path.
+        override_keys: the path with its prefix, by path:
+            `{"optim.learning_rate": "++optim.learning_rate"}`.
     """
 
     fixed: Sequence[str]

@@ -1,4 +1,4 @@
-"""The end of a sweep: what is logged to its run and printed."""
+"""The summary of a sweep, which is printed and logged to its run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from mnistexp.tracking import (
 )
 
 MAX_DESCRIPTION = 5_000
-"""Characters that MLflow stores."""
+"""Maximum number of characters of a description in MLflow."""
 CURVES = ("val_accuracy", "test_accuracy", "train_loss")
 EXPORT_HEADER = """\
 # @package _global_
@@ -41,9 +41,9 @@ class SweepSummary:
     """The jobs of a sweep and their results.
 
     Attributes:
-        results: of the jobs that have ended, by `config_hash`.
-        skipped: the keys of results that are not of this sweep but of earlier runs.
-        best_job: None if no job may be called the best.
+        results: the results of the jobs that have ended, by `config_hash`.
+        skipped: the keys of results that single runs or other sweeps produced.
+        best_job: None if none can be selected without test images.
     """
 
     jobs: Sequence[Job]
@@ -71,7 +71,9 @@ class SweepSummary:
         if comparison is not None:
             ComparisonFormatter(comparison).write()
             if comparison.metric != "val_accuracy":
-                print("In the order of the sweep: without validation images no job is the best.")
+                print(
+                    "In the order of the sweep: without validation images the jobs are not ranked."
+                )
 
     def log(self, tracker: Tracker, tracking: TrackingConfig) -> None:
         """Log counts, the best job, the leaderboard, failures and figures to the sweep's run."""
@@ -173,7 +175,7 @@ class SweepSummary:
 
 
 def export_config(source: ConfigSource) -> str:
-    """Return an experiment file with the choices and settings of a run."""
+    """Return the text of an experiment file with the choices and settings of a run."""
     parser = OverridesParser.create()
     defaults = []
     settings = OmegaConf.create({})

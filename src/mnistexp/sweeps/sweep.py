@@ -1,7 +1,7 @@
-"""A sweep: many runs of one command, as children of one run.
+"""Run a sweep: many runs of one command, as children of one run.
 
-A strategy proposes jobs and receives their results. `run_sweep` does everything else. It is the
-same for a grid and a search.
+A strategy, which is a grid or a search, proposes jobs and receives their results. `run_sweep` does
+everything else.
 """
 
 import gc
@@ -24,11 +24,11 @@ class Strategy(ABC):
 
     Attributes:
         session: the Hydra multirun.
-        traits: of its launcher.
-        config: of one of the jobs, for the settings that all jobs share.
-        previous_runs: in the store when the sweep started.
-        known_results: results of `previous_runs` that the sweep uses, by `config_hash`.
-        name: of the sweep's run.
+        traits: how its launcher runs jobs.
+        config: the config of one of the jobs, for the settings that all jobs share.
+        previous_runs: the runs in the store when the sweep started.
+        known_results: the results of `previous_runs` that the sweep uses, by `config_hash`.
+        name: the name of the sweep's run.
         sweep_hash: identifies the sweep when the same command is repeated.
         varying: the settings that differ between the jobs.
     """
@@ -38,7 +38,11 @@ class Strategy(ABC):
     varying: Sequence[str]
 
     def __init__(self, session: HydraSession, traits: LauncherTraits, example: Job) -> None:
-        """Args: example: any job of the sweep."""
+        """Read the previous runs.
+
+        Args:
+            example: any job of the sweep.
+        """
         self.session = session
         self.traits = traits
         self.config = example.config
@@ -69,11 +73,11 @@ class Strategy(ABC):
 
     @abstractmethod
     def best_job(self, results: Mapping[str, JobResult]) -> Job | None:
-        """Return the best job; None if no job may be called the best."""
+        """Return the best job; None if none can be selected without test images."""
 
     @abstractmethod
     def check_results(self, results: Mapping[str, JobResult]) -> None:
-        """Raise SweepFailed if jobs have failed that must not."""
+        """Raise SweepFailed if the sweep counts as failed."""
 
     def start(self) -> None:
         """Prepare for the first job."""
@@ -107,8 +111,12 @@ def run_sweep(strategy: Strategy) -> None:
     with run_context(config.tracking, strategy.name, tags, resume=resumed_run_id) as tracker:
         progress = SweepProgress(strategy.num_left)
         runner = JobRunner(
-            *(session, strategy.traits, progress, config.tracking, tracker.run_id),
-            strategy.varying,
+            session=session,
+            traits=strategy.traits,
+            progress=progress,
+            tracking=config.tracking,
+            parent_run_id=tracker.run_id,
+            varying=strategy.varying,
         )
         try:
             strategy.start()
@@ -123,14 +131,8 @@ def run_sweep(strategy: Strategy) -> None:
         finally:
             strategy.finish()
             results = {**strategy.known_results, **runner.results}
-            skipped = frozenset(
-                key
-                for key in results.keys() - runner.results.keys()
-                if results[key].parent_run_id is None
-                or results[key].parent_run_id != resumed_run_id
-            )
-            best_job = strategy.best_job(results)
-            summary = SweepSummary(strategy.jobs, results, skipped, best_job)
+            skipped = _other_results(strategy.known_results, runner.results, resumed_run_id)
+            summary = SweepSummary(strategy.jobs, results, skipped, strategy.best_job(results))
             summary.print_leaderboard()
             summary.log(tracker, config.tracking)
             strategy.log(tracker)
@@ -138,12 +140,24 @@ def run_sweep(strategy: Strategy) -> None:
         strategy.check_results(results)
 
 
+def _other_results(
+    known: Mapping[str, JobResult], new: Mapping[str, JobResult], resumed_run_id: str | None
+) -> frozenset[str]:
+    """Return the keys of known results that single runs or other sweeps produced."""
+    return frozenset(
+        key
+        for key, result in known.items()
+        if key not in new
+        and (result.parent_run_id is None or result.parent_run_id != resumed_run_id)
+    )
+
+
 @contextmanager
 def _libraries_excluded_from_gc() -> Iterator[None]:
     """Exclude the objects that exist now from garbage collection.
 
-    Keras collects garbage before each run. To search all objects of TensorFlow takes as long as
-    the training of a softmax.
+    Keras collects garbage before each run. Traversing all objects of TensorFlow takes as long as
+    training the softmax model.
     """
     gc.collect()
     gc.freeze()

@@ -26,7 +26,7 @@ class SweepTask:
 
     Attributes:
         on_result: called with the result of each job that ran in the process of the sweep.
-        n_jobs: workers on the same machine; see `partition_resources`.
+        n_jobs: the number of workers on the same machine; see `partition_resources`.
     """
 
     on_result: Callable[[JobConfig, JobResult], None]
@@ -36,7 +36,7 @@ class SweepTask:
         self._sweep_process = _this_process()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave `on_result` out of the copies that go to workers."""
+        """Exclude `on_result`, which cannot be pickled, from the copies for workers."""
         return {"_sweep_process": self._sweep_process, "n_jobs": self.n_jobs}
 
     def __call__(self, cfg: DictConfig) -> JobResult:

@@ -1,4 +1,4 @@
-"""Checks of all jobs of a sweep before any of them is trained."""
+"""Validate all jobs of a sweep before any of them is trained."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ def validate_jobs(
     """Compose all jobs and build their models.
 
     Returns:
-        The valid jobs, each once, and their number of parameters by `seedless_hash`; it is None
-        for a classical method, which is not known before the fit.
+        The valid jobs without duplicates, and their number of parameters by `seedless_hash`. It is
+        None for a classical model, because it is not known before the fit.
 
     Raises:
         ConfigError: a combination is invalid, and `sweep.skip_invalid` is false.

@@ -253,7 +253,7 @@ def run_url(uri: str, experiment_id: str, run_id: str) -> str:
 
 
 def browse_hint(config: TrackingConfig, url: str | None) -> str:
-    """Return a line that says how to open a run; empty where nothing is tracked.
+    """Return two lines that tell how to open a run; an empty text if nothing is tracked.
 
     Args:
         url: the address of the run's page.
@@ -265,4 +265,4 @@ def browse_hint(config: TrackingConfig, url: str | None) -> str:
     # Without --uri, `mnistexp ui` opens the store of the environment or of the working folder.
     is_default = config.uri is None or tracking_uri(config.uri) == tracking_uri()
     option = "" if is_default else f" --uri {redact_password(config.uri or '')}"
-    return f"Browse the runs: mnistexp ui{option}; this one is then at\n{url}"
+    return f"Start mnistexp ui{option} to browse the runs. Address of this run:\n{url}"
