@@ -1,6 +1,7 @@
 """The lines that a sweep prints where the output is no terminal, and the bar of a terminal."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -35,6 +36,18 @@ def test_without_a_known_number_of_jobs_no_time_is_estimated(
         "· 1 a  pruned: pruned at step 3",
         "sweep 1 done",
     ]
+
+
+def test_a_long_name_does_not_hide_the_elapsed_time_in_80_columns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, color_system=None)
+    monkeypatch.setattr("mnistexp.sweeps.progress.get_console", lambda: console)
+    with SweepProgress(num_jobs=2) as progress:
+        name = "softmax-sgd-learning_rate=0.0443-s0"
+        progress.add_result(name, JobResult("finished", {"val_accuracy": 0.9}))
+    assert re.search(r"sweep 1/2 done.* best val_accuracy 0.9000 .* 0:00:\d\d", stream.getvalue())
 
 
 def test_a_terminal_has_a_bar_below_the_results(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,8 +61,7 @@ def compare(
 ) -> None:
     """Compare runs: the settings that differ, and mean ± standard deviation over the seeds.
 
-    ≈ marks a difference within the noise of the seeds; ? marks one whose noise is unknown, because
-    there is a single seed.
+    ≈ marks a difference within the noise of the seeds, ? one of unknown noise (a single seed).
     """
     from mnistexp.analysis.comparison import compare as compare_groups
     from mnistexp.analysis.comparison_format import ComparisonFormatter

@@ -11,6 +11,10 @@ from mnistexp.sweeps.jobs import JobResult
 
 MARKS = {"finished": "✓", "failed": "✗", "killed": "✗", "pruned": "·"}
 ACCURACIES = ("val_accuracy", "test_accuracy")
+BAR_WIDTH = 10
+BAR_AND_TIME_WIDTH = BAR_WIDTH + 10
+"""The width of the bar, the elapsed time `0:00:00` and the spaces between them."""
+MIN_TEXT_WIDTH = 20
 
 
 class SweepProgress:
@@ -34,9 +38,13 @@ class SweepProgress:
                 "{task.description}",
                 style="bold",
                 markup=False,  # The names of jobs may have brackets.
-                table_column=Column(no_wrap=True, overflow="ellipsis"),
+                table_column=Column(
+                    no_wrap=True,
+                    overflow="ellipsis",
+                    max_width=max(MIN_TEXT_WIDTH, self._console.width - BAR_AND_TIME_WIDTH),
+                ),
             ),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=BAR_WIDTH),
             TimeElapsedColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
