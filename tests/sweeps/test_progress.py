@@ -14,7 +14,8 @@ def test_each_result_is_followed_by_the_state_of_the_sweep(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with SweepProgress(num_jobs=3) as progress:
-        progress.add_result("a", JobResult("finished", {"val_accuracy": 0.9, "seconds": 2.0}))
+        metrics = {"val_accuracy": 0.9, "test_accuracy": 0.8, "seconds": 2.0}
+        progress.add_result("a", JobResult("finished", metrics))
         progress.add_result("b", JobResult("failed", message="no memory. Use a smaller batch"))
         progress.add_result(
             "c", JobResult("finished", {"val_accuracy": 0.8}, expectation_result="missed")

@@ -11,6 +11,7 @@ from mnistexp.sweeps.jobs import JobResult
 
 MARKS = {"finished": "✓", "failed": "✗", "killed": "✗", "pruned": "·"}
 ACCURACIES = ("val_accuracy", "test_accuracy")
+"""The first one that a job has is printed: both would not fit on a line of 80 columns."""
 BAR_WIDTH = 10
 BAR_AND_TIME_WIDTH = BAR_WIDTH + 10
 """The width of the bar, the elapsed time `0:00:00` and the spaces between them."""
@@ -102,7 +103,8 @@ class SweepProgress:
 
 def _format_result(result: JobResult) -> str:
     metrics = result.metrics
-    parts = [f"{name} {metrics[name]:.4f}" for name in ACCURACIES if name in metrics]
+    accuracies = [f"{name} {metrics[name]:.4f}" for name in ACCURACIES if name in metrics]
+    parts = accuracies[:1]
     if "seconds" in metrics:
         parts.append(f"{metrics['seconds']:.1f} s")
     if result.expectation_result:
