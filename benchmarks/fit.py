@@ -17,26 +17,29 @@ from pathlib import Path
 
 REPORT = Path(__file__).parent.parent / "docs" / "speed.md"
 ROUNDS = 5
+NUM_IMAGES = 55_000
+STEPS_PER_EPOCH = 550
 
 
 @dataclass(frozen=True)
 class Case:
-    """Options of the groups model and optim, and the number of epochs."""
+    """A network to train: options of the groups model and optim, and the number of epochs."""
 
     model: str
     optim: str
     epochs: int
 
     @property
-    def choices(self) -> list[str]:
+    def overrides(self) -> list[str]:
+        """The command-line settings."""
         return [f"model={self.model}", f"optim={self.optim}"]
 
 
 CASES = [Case("softmax", "sgd", 10), Case("five_layers", "adam", 6), Case("conv_big", "adam", 3)]
 
 
-def plain(case: Case) -> dict[str, float]:
-    """Train with plain Keras. Return seconds and test accuracy."""
+def train_with_keras(case: Case) -> dict[str, float]:
+    """Train with plain Keras. Return seconds `epoch` and `whole`, and test `accuracy`."""
     import time
 
     import keras
@@ -46,13 +49,16 @@ def plain(case: Case) -> dict[str, float]:
     from mnistexp.model import NetworkConfig, build_model
     from mnistexp.optim import build_optimizer, build_schedule
 
-    config, _ = compose_config(case.choices)
+    config, _ = compose_config(case.overrides)
     data = load_data(config.data)
     keras.utils.set_random_seed(0)
     assert isinstance(config.model, NetworkConfig)
     network = build_model(config.model)
     schedule = build_schedule(
-        config.optim.decay, config.optim.learning_rate, 550 * case.epochs, 550
+        config.optim.decay,
+        config.optim.learning_rate,
+        num_steps=STEPS_PER_EPOCH * case.epochs,
+        steps_per_epoch=STEPS_PER_EPOCH,
     )
     network.compile(
         build_optimizer(config.optim, schedule),
@@ -60,12 +66,19 @@ def plain(case: Case) -> dict[str, float]:
         metrics=["accuracy"],
     )
     starts: list[float] = []
-    stamp = keras.callbacks.LambdaCallback(
+    record_start = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda *_: starts.append(time.perf_counter())
     )
     images, labels = data.train.images.astype("float32") / 255, data.train.labels
     begin = time.perf_counter()
-    network.fit(images, labels, batch_size=100, epochs=case.epochs, verbose=0, callbacks=[stamp])
+    network.fit(
+        images,
+        labels,
+        batch_size=NUM_IMAGES // STEPS_PER_EPOCH,
+        epochs=case.epochs,
+        verbose=0,
+        callbacks=[record_start],
+    )
     end = time.perf_counter()
     _, accuracy = network.evaluate(data.test.images / 255.0, data.test.labels, verbose=0)
     return {
@@ -75,26 +88,27 @@ def plain(case: Case) -> dict[str, float]:
     }
 
 
-def ours(case: Case) -> dict[str, float]:
-    """Train with mnistexp. Return seconds and test accuracy."""
+def train_with_mnistexp(case: Case) -> dict[str, float]:
+    """Train with mnistexp. Return seconds `epoch` and `whole`, and test `accuracy`."""
     from mnistexp.config.compose import compose_config
     from mnistexp.experiment import run_experiment
 
     settings = [f"train.epochs={case.epochs}", "train.evaluate_on=[]", "tracking=none"]
-    config, _ = compose_config([*case.choices, *settings])
+    config, _ = compose_config([*case.overrides, *settings])
     result = run_experiment(config)
     speeds = result.history["images_per_second"]
-    later = [speed for step, speed in speeds.items() if step > 550]
+    after_first_epoch = [speed for step, speed in speeds.items() if step > STEPS_PER_EPOCH]
     return {
-        "epoch": 55_000 / statistics.harmonic_mean(later),
+        "epoch": NUM_IMAGES / statistics.harmonic_mean(after_first_epoch),
         "whole": result.metrics["train_seconds"],
         "accuracy": result.metrics["test_accuracy"],
     }
 
 
-def measure(kind: str, case: Case, **environment: str) -> dict[str, float]:
+def measure(program: str, case: Case, **environment: str) -> dict[str, float]:
+    """Train in a new process with `keras` or `mnistexp`. Return what the training function does."""
     process = subprocess.run(
-        [sys.executable, __file__, kind, case.model],
+        [sys.executable, __file__, program, case.model],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
         capture_output=True,
         text=True,
@@ -104,15 +118,15 @@ def measure(kind: str, case: Case, **environment: str) -> dict[str, float]:
     return result
 
 
-def row(case: Case) -> str:
-    """Return a row of the table: medians over the rounds of seconds and of ratios."""
+def measure_row(case: Case) -> str:
+    """Measure a case. Return its row of the table: medians over the rounds."""
     rounds = []
     for _ in range(ROUNDS):
         rounds.append(
             (
-                measure("plain", case),
-                measure("ours", case),
-                measure("plain", case, TF_ENABLE_ONEDNN_OPTS="0"),
+                measure("keras", case),
+                measure("mnistexp", case),
+                measure("keras", case, TF_ENABLE_ONEDNN_OPTS="0"),
             )
         )
         print(case.model, *(f"{m['epoch']:.2f} s" for m in rounds[-1]), flush=True)
@@ -129,7 +143,7 @@ def main() -> None:
     from mnistexp.device import cpu_device
     from mnistexp.experiment.environment import describe_environment
 
-    rows = "\n".join(row(case) for case in CASES)
+    rows = "\n".join(measure_row(case) for case in CASES)
     packages = describe_environment()["packages"]
     assert isinstance(packages, dict)
     REPORT.write_text(
@@ -152,8 +166,9 @@ instructions for neural networks. On other processors, the column "plain Keras w
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        kind, model = sys.argv[1:]
+        program, model = sys.argv[1:]
+        train = {"keras": train_with_keras, "mnistexp": train_with_mnistexp}[program]
         case = next(case for case in CASES if case.model == model)
-        print(json.dumps({"plain": plain, "ours": ours}[kind](case)))
+        print(json.dumps(train(case)))
     else:
         main()

@@ -28,7 +28,7 @@ from mnistexp.errors import ConfigError
         ("optim.decay=cosine", "optim.decay: .* Choose an option with optim/decay=NAME"),
         ("seed=1.5", "seed: expected a whole number. Received: 1.5"),
         ("model.layers.logits.units=true", "model.layers.logits.units: expected a whole number"),
-        ("model.layers.new.type=dens", "model.layers.new: expected one of dense.*mean dense?"),
+        ("model.layers.new.type=dens", "model.layers.new.type: expected one of dense.*mean dense?"),
         ("model.layers.logits.unit=3", "model.layers.logits.unit: .*model.layers.logits.units?"),
         ("model.layers.logits.after=nowhere", "model.layers.logits.after: expected the name of"),
         ("model.activation=relu", "model.activation: no layer of this model refers to"),

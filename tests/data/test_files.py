@@ -1,4 +1,4 @@
-"""Data files: found, downloaded, read and verified."""
+"""Find, download, read and verify the data files."""
 
 import gzip
 import os
@@ -46,7 +46,7 @@ def own_files(tmp_path: Path) -> Path:
     return folder
 
 
-def own(folder: Path, *overrides: str) -> Data:
+def load_own(folder: Path, *overrides: str) -> Data:
     return load("data.name=own", f"data.directory={folder}", "data.validation_size=10", *overrides)
 
 
@@ -58,34 +58,34 @@ def test_an_image_equals_the_bytes_of_the_file() -> None:
 
 
 def test_own_files_are_read_plain_and_gzip(own_files: Path) -> None:
-    plain = own(own_files)
+    plain = load_own(own_files)
     name = own_files / FILES[0]
     Path(f"{name}.gz").write_bytes(gzip.compress(name.read_bytes()))
     name.unlink()
-    packed = own(own_files)
-    np.testing.assert_array_equal(plain.train.images, packed.train.images)
-    assert plain.digest == packed.digest
+    compressed = load_own(own_files)
+    np.testing.assert_array_equal(plain.train.images, compressed.train.images)
+    assert plain.digest == compressed.digest
 
 
 def test_other_files_have_another_digest(own_files: Path) -> None:
-    before = own(own_files).digest
+    before = load_own(own_files).digest
     write_idx(own_files / FILES[1], np.arange(60) % 9)
-    assert own(own_files).digest != before
+    assert load_own(own_files).digest != before
 
 
 def test_a_changed_file_is_read_again(own_files: Path) -> None:
-    before = own(own_files)
+    before = load_own(own_files)
     labels = own_files / FILES[3]
     write_idx(labels, np.zeros(20))
     os.utime(labels, ns=(1, 1))
-    assert own(own_files).test.labels.tolist() == [0] * 20
-    assert own(own_files).digest != before.digest
+    assert load_own(own_files).test.labels.tolist() == [0] * 20
+    assert load_own(own_files).digest != before.digest
 
 
 def test_the_error_for_a_missing_file_names_file_and_folder(own_files: Path) -> None:
     (own_files / FILES[2]).unlink()
     with pytest.raises(DataError, match=f"data.directory: .*{FILES[2]}.*{own_files}"):
-        own(own_files)
+        load_own(own_files)
 
 
 def test_a_data_set_that_is_not_in_the_package_needs_a_folder() -> None:
@@ -106,7 +106,7 @@ def test_one_changed_byte_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("content", "message"),
     [
         (b"", "expected an IDX file"),
         (b"no idx at all", "expected an IDX file"),
@@ -116,10 +116,10 @@ def test_one_changed_byte_is_an_error(tmp_path: Path) -> None:
         (struct.pack(">BBBBII", 0, 0, 8, 2, 60, 1) + bytes(60), "expected a label per image"),
     ],
 )
-def test_a_damaged_file_is_rejected(own_files: Path, content: bytes, complaint: str) -> None:
+def test_a_damaged_file_is_rejected(own_files: Path, content: bytes, message: str) -> None:
     (own_files / FILES[1]).write_bytes(content)
-    with pytest.raises(DataError, match=complaint):
-        own(own_files)
+    with pytest.raises(DataError, match=message):
+        load_own(own_files)
 
 
 def test_a_truncated_gzip_file_is_rejected(own_files: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_truncated_gzip_file_is_rejected(own_files: Path) -> None:
     Path(f"{path}.gz").write_bytes(gzip.compress(path.read_bytes())[:-100])
     path.unlink()
     with pytest.raises(DataError, match=f"{FILES[0]}.gz"):
-        own(own_files)
+        load_own(own_files)
 
 
 @needs_fashion
@@ -145,7 +145,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
-    """A real web server: its address, the folder that it serves, and what was asked for."""
+    """A real web server: its address, the folder that it serves, and the requested paths."""
     folder = tmp_path / "served"
     folder.mkdir()
     requests: list[str] = []
@@ -200,5 +200,5 @@ def test_the_error_without_a_network_names_the_files_and_the_folder(cache: Path)
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(DataError) as caught:
             load("data=fashion_mnist", f"data.url={url}")
-    for wanted in (*(f"{name}.gz" for name in FILES), str(cache), "data.directory=FOLDER"):
-        assert wanted in str(caught.value)
+    for part in (*(f"{name}.gz" for name in FILES), str(cache), "data.directory=FOLDER"):
+        assert part in str(caught.value)

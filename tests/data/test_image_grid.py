@@ -5,7 +5,7 @@ import numpy as np
 from mnistexp.data import arrange_in_grid
 
 
-def test_each_image_is_at_its_place_in_the_grid() -> None:
+def test_images_are_arranged_row_by_row_with_margins() -> None:
     images = np.arange(3)[:, None, None] * np.ones((3, 2, 2))
     picture, corners = arrange_in_grid(images, columns=2, margin=1, background=9)
     assert corners == [(0, 0), (3, 0), (0, 3)]

@@ -1,7 +1,5 @@
 """Training, validation and test split of the real digits."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -9,11 +7,6 @@ from mnistexp.config.compose import compose_config
 from mnistexp.data import Data, load_data
 from mnistexp.data.files import DATASETS, FILES, read_idx
 from mnistexp.errors import ConfigError
-
-FASHION = Path("/usr/share/datasets/fashion-mnist")
-needs_fashion = pytest.mark.skipif(
-    not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"
-)
 
 
 def load(*overrides: str) -> Data:
@@ -57,15 +50,15 @@ def test_a_slice_of_the_test_set_starts_at_0_and_excludes_its_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "complaint"),
+    ("override", "message"),
     [
         ("data.validation_size=60000", "data.validation_size: expected fewer than the 60000"),
         ("data.train_size=55001", "data.train_size: expected at most 55000"),
         ("data.test_slice=[0,10001]", "data.test_slice: expected an end of at most 10000"),
     ],
 )
-def test_splits_larger_than_the_data_are_rejected(override: str, complaint: str) -> None:
-    with pytest.raises(ConfigError, match=complaint):
+def test_splits_larger_than_the_data_are_rejected(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         load(override)
 
 

@@ -35,10 +35,10 @@ def test_an_initializer_can_be_a_number_a_name_or_a_mapping(setting: str, kind: 
     assert isinstance(network.get_layer("logits").bias_initializer, kind)
 
 
-def test_truncated_normal_weights_have_the_given_deviation() -> None:
+def test_truncated_normal_weights_have_the_given_standard_deviation() -> None:
     kernel = build("model=five_layers").get_layer("hidden1").kernel.numpy()
-    assert np.abs(kernel).max() <= 0.2  # Nothing beyond two standard deviations of 0.1.
-    # Keras' stddev is that before the cut; behind it 0.88 of it is left.
+    assert np.abs(kernel).max() <= 0.2  # Two standard deviations of 0.1.
+    # Keras' stddev is that of the normal distribution; truncation at 2 stddev reduces it to 0.88.
     assert kernel.std() == pytest.approx(0.088, rel=0.01)
 
 

@@ -16,9 +16,8 @@ def build(*overrides: str) -> keras.Model:
 
 
 def test_a_layer_set_to_null_is_left_out() -> None:
-    assert "dropout" not in [
-        layer.name for layer in build("model=conv_big", "model.layers.dropout=null").layers
-    ]
+    network = build("model=conv_big", "model.layers.dropout=null")
+    assert "dropout" not in [layer.name for layer in network.layers]
 
 
 def test_a_new_layer_comes_directly_after_the_layer_that_it_names() -> None:
@@ -31,19 +30,19 @@ def test_a_new_layer_comes_directly_after_the_layer_that_it_names() -> None:
     assert names[names.index("hidden2") :][:4] == ["hidden2", "extra", "drop", "hidden3"]
 
 
-def test_layers_that_come_after_each_other_are_rejected() -> None:
+def test_layers_that_each_follow_the_other_are_rejected() -> None:
     logits = network_config("model=softmax").layers["logits"]
     assert logits is not None
-    around = {
+    circular = {
         "a": logits.model_copy(update={"after": "b"}),
         "b": logits.model_copy(update={"after": "a"}),
     }
     with pytest.raises(ConfigError, match="model.layers.a.after"):
-        ordered_layers(around)
+        ordered_layers(circular)
 
 
 @pytest.mark.parametrize(
-    ("overrides", "complaint"),
+    ("overrides", "message"),
     [
         (["model.layers.logits.units=11"], "model.layers.logits: expected 10 logits per image"),
         (
@@ -76,8 +75,8 @@ def test_layers_that_come_after_each_other_are_rejected() -> None:
         ),
     ],
 )
-def test_an_error_in_a_layer_names_the_layer(overrides: list[str], complaint: str) -> None:
-    with pytest.raises(ConfigError, match=complaint):
+def test_an_error_in_a_layer_names_the_layer(overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         build(*overrides)
 
 
@@ -117,8 +116,8 @@ def test_settings_of_layers_have_the_names_of_keras() -> None:
         if not hasattr(member, "keras_class"):
             continue
         arguments = inspect.signature(getattr(keras.layers, member.keras_class)).parameters
-        ours = set(member.model_fields) - {"type", "after"}
-        assert ours <= set(arguments), member.__name__
+        settings = set(member.model_fields) - {"type", "after"}
+        assert settings <= set(arguments), member.__name__
 
 
 def test_activations_are_those_of_the_installed_keras() -> None:

@@ -42,12 +42,12 @@ def num_trainable(network: keras.Model) -> int:
         ),
     ],
 )  # fmt: skip
-def test_presets_have_the_parameters_of_their_source(preset: str, parameters: int) -> None:
+def test_a_preset_has_the_number_of_parameters_of_its_source(preset: str, parameters: int) -> None:
     assert num_trainable(build(f"model={preset}")) == parameters
 
 
 def test_the_parameters_of_every_preset_are_checked() -> None:
-    parametrize = test_presets_have_the_parameters_of_their_source.pytestmark[0]  # type: ignore[attr-defined]
+    parametrize = test_a_preset_has_the_number_of_parameters_of_its_source.pytestmark[0]  # type: ignore[attr-defined]
     networks = {
         name
         for name in list_groups()["model"]

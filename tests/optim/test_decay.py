@@ -15,7 +15,7 @@ STEPS_PER_EPOCH = 429.6875  # 55,000 images in batches of 128.
 
 
 def learning_rates(*overrides: str) -> np.ndarray:
-    """The learning rate of each step, read from the optimizer."""
+    """Return the learning rate of each step, read from the optimizer."""
     config, _ = compose_config(list(overrides))
     schedule = build_schedule(
         config.optim.decay, config.optim.learning_rate, NUM_STEPS, STEPS_PER_EPOCH
@@ -69,7 +69,7 @@ def test_a_schedule_agrees_with_its_formula(overrides: list[str], formula: objec
     np.testing.assert_allclose(learning_rates(*overrides), expected, rtol=2e-5, atol=1e-9)
 
 
-def test_every_decay_has_a_preset_and_a_formula() -> None:
+def test_every_decay_is_compared_with_its_formula() -> None:
     parametrize = test_a_schedule_agrees_with_its_formula.pytestmark[0]  # type: ignore[attr-defined]
     tested = {compose_config(overrides)[0].optim.decay.type for overrides, _ in parametrize.args[1]}
     assert tested == set(list_groups()["optim/decay"])

@@ -1,4 +1,4 @@
-"""Data that all tests of the training share."""
+"""The data of the training tests."""
 
 import pytest
 

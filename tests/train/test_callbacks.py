@@ -24,8 +24,8 @@ def test_the_best_weights_are_restored(data: Data) -> None:
         *("model=softmax", "optim=sgd", "optim.learning_rate=20.0", "train.steps=60"),
         *("train.evaluate_every=5", "train.restore_best_weights=val_accuracy"),
     )
-    seen = training.history["val_accuracy"].values()
+    accuracies = list(training.history["val_accuracy"].values())
     logits = network(data.validation.images / np.float32(255)).numpy()
     accuracy = (logits.argmax(axis=1) == data.validation.labels).mean()
-    assert accuracy == pytest.approx(max(seen))
-    assert max(seen) > list(seen)[-1]
+    assert accuracy == pytest.approx(max(accuracies))
+    assert max(accuracies) > accuracies[-1]

@@ -15,14 +15,14 @@ pytestmark = [
 ]
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-SWITCHES = ("on", "off")
+XLA_SETTINGS = ("on", "off")
 
 
 def test_conv_big_reaches_the_same_accuracy_in_every_precision(tmp_path: Path) -> None:
-    """Three epochs each, in one process of its own after the other."""
+    """Train three epochs in each combination, each in a new process."""
     accuracies: dict[tuple[str, str], float] = {}
     for precision in PRECISIONS:
-        for xla in SWITCHES:
+        for xla in XLA_SETTINGS:
             settings = [f"device.precision={precision}", f"device.xla={xla}", "train.epochs=3"]
             command = [sys.executable, "-m", "mnistexp", "device=gpu", "model=conv_big"]
             subprocess.run([*command, "optim=adam_decay", *settings], cwd=tmp_path, check=True)

@@ -27,5 +27,5 @@ def test_without_a_terminal_the_progress_is_one_line(
     train_network(data, "train.steps=20")
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
-    for shown in ("epoch 1/1", "step 20/20", "loss", "val_accuracy", "lr 5.00e-01", "images/s"):
-        assert shown in lines[0]
+    for part in ("epoch 1/1", "step 20/20", "loss", "val_accuracy", "lr 5.00e-01", "images/s"):
+        assert part in lines[0]

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from support import network_config, train_network
 
-from mnistexp.config.compose import compose_config
-from mnistexp.data import Data, load_data
+from mnistexp.data import Data
 from mnistexp.errors import TrainingDiverged
 from mnistexp.model import build_model
 from mnistexp.train import QuantileSource, Snapshot, SnapshotRecorder, TrainingResult
@@ -28,11 +27,6 @@ class ListRecorder(SnapshotRecorder):
 
     def record(self, snapshot: Snapshot) -> None:
         self.snapshots.append(snapshot)
-
-
-@pytest.fixture(scope="module")
-def data() -> Data:
-    return load_data(compose_config(["data.train_size=2000"])[0].data)
 
 
 def train(

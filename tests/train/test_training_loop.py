@@ -19,17 +19,17 @@ def run(*overrides: str) -> RunResult:
 def test_the_input_pipeline_runs_without_autotuning(
     data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Trainings took twice as long at times, for the thread that tunes a tf.data pipeline."""
-    given = []
+    """The thread that tunes a tf.data pipeline can make a training take twice as long."""
+    autotuning = []
     keras_fit = keras.Model.fit
 
-    def spying(model: keras.Model, dataset: Any, **settings: Any) -> Any:
-        given.append(dataset.options().autotune.enabled)
+    def record_options(model: keras.Model, dataset: Any, **settings: Any) -> Any:
+        autotuning.append(dataset.options().autotune.enabled)
         return keras_fit(model, dataset, **settings)
 
-    monkeypatch.setattr(keras.Model, "fit", spying)
+    monkeypatch.setattr(keras.Model, "fit", record_options)
     train_network(data, "model=softmax", "train.steps=10")
-    assert given == [False]
+    assert autotuning == [False]
 
 
 def test_training_metrics_are_means_over_the_steps_since_the_last_log(data: Data) -> None:
@@ -48,8 +48,8 @@ def test_evaluation_agrees_with_plain_keras(data: Data) -> None:
     )
     for prefix, split in (("val", data.validation), ("test", data.test)):
         expected = network.evaluate(split.images / np.float32(255), split.labels, verbose=0)
-        ours = [training.history.last(f"{prefix}_{name}") for name in ("loss", "accuracy")]
-        assert ours == pytest.approx(expected, rel=1e-5)
+        actual = [training.history.last(f"{prefix}_{name}") for name in ("loss", "accuracy")]
+        assert actual == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_logged_learning_rate_is_that_of_the_last_step(data: Data) -> None:
@@ -108,9 +108,11 @@ def test_a_network_learns_with_reduced_precision(precision: str) -> None:
 
 def test_regularisation_shrinks_the_weights(data: Data) -> None:
     settings = ["model=two_layers", "train.steps=40", "optim.learning_rate=0.1"]
-    free, _ = train_network(data, *settings)
-    held, _ = train_network(data, *settings, "model.layers.hidden1.kernel_regularizer.l2=0.1")
+    unregularised, _ = train_network(data, *settings)
+    regularised, _ = train_network(
+        data, *settings, "model.layers.hidden1.kernel_regularizer.l2=0.1"
+    )
     assert (
-        np.abs(held.get_layer("hidden1").kernel).mean()
-        < np.abs(free.get_layer("hidden1").kernel).mean()
+        np.abs(regularised.get_layer("hidden1").kernel).mean()
+        < np.abs(unregularised.get_layer("hidden1").kernel).mean()
     )

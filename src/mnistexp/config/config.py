@@ -70,9 +70,10 @@ class Config(Section):
                 "train.early_stopping, which evaluate the current weights, not their moving "
                 "average. Received: true"
             )
-        if self.train.needs_validation and self.data.validation_size == 0:
+        setting = self.train.setting_that_needs_validation
+        if setting and self.data.validation_size == 0:
             raise ConfigError(
-                f"data.validation_size: expected > 0, since {self.train.needs_validation} uses "
+                f"data.validation_size: expected > 0, since {setting} uses "
                 "validation images. Received: 0. Alternatively set train.evaluate_on=[] or [test]"
             )
 

@@ -46,6 +46,8 @@ def format_validation_error(error: ValidationError, raw: Any, model: type[BaseMo
     lines: dict[tuple[str, str], str] = {}
     for details in error.errors():
         path = setting_path(details["loc"], raw)
+        if details["type"] == "union_tag_invalid":
+            path.append("type")  # pydantic reports the section that contains the wrong type.
         message = _format_details(details, path, raw, tree)
         # Several layers may refer to one wrong value of the model: report it once, where it is set.
         place = path[0] if path[:1] == ["model"] else ".".join(path)
@@ -79,7 +81,7 @@ def _format_details(
         names = [value for value in tree.values(path, raw) if value != "null"]
         return _format_unknown_name(str(received), names)
     if kind == "union_tag_invalid":
-        return _format_unknown_name(str(context["tag"]), tree.types(path, raw))
+        return _format_unknown_name(str(context["tag"]), tree.types(path[:-1], raw))
     if kind in EXPECTED:
         message = f"expected {EXPECTED[kind].format(**context)}"
     elif kind == "value_error":

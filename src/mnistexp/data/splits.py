@@ -153,14 +153,16 @@ def _select_stratified(remaining: Split, config: DataConfig, num_training: int) 
             f"data.train_size: expected at most {len(remaining)}, all images that are not for "
             f"validation. Received: {config.train_size}"
         )
-    counts = _proportional(np.bincount(remaining.labels, minlength=NUM_CLASSES), config.train_size)
+    counts = _proportional_counts(
+        np.bincount(remaining.labels, minlength=NUM_CLASSES), config.train_size
+    )
     selected = [
         np.flatnonzero(remaining.labels == label)[:count] for label, count in enumerate(counts)
     ]
     return remaining[np.sort(np.concatenate(selected))]
 
 
-def _proportional(class_sizes: np.ndarray, total: int) -> np.ndarray:
+def _proportional_counts(class_sizes: np.ndarray, total: int) -> np.ndarray:
     """Return proportional class counts of sum `total`, with the largest remainders rounded up."""
     exact = class_sizes * total / class_sizes.sum()
     counts: np.ndarray = exact.astype(int)

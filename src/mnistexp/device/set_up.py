@@ -12,7 +12,7 @@ from mnistexp.device.config import DeviceConfig, OnOff
 from mnistexp.device.tensorflow_private import disable_op_determinism
 from mnistexp.errors import DeviceError
 
-_TOO_LATE = (
+_ALREADY_STARTED = (
     "device: threads, oneDNN and the choice of the GPU cannot change once TensorFlow has started: "
     "run this in a process of its own"
 )
@@ -46,7 +46,7 @@ def set_up_device(config: DeviceConfig, seed: int) -> Device:
     try:
         _configure(config, gpus, tf)
     except RuntimeError as error:
-        raise DeviceError(_TOO_LATE) from error
+        raise DeviceError(_ALREADY_STARTED) from error
     keras.config.set_dtype_policy(config.precision)
     keras.utils.set_random_seed(seed)
     if not gpus:
@@ -87,7 +87,7 @@ def _set_onednn(setting: OnOff, started: bool) -> None:
         return
     value = "1" if setting == "on" else "0"
     if started and value != os.environ.get("TF_ENABLE_ONEDNN_OPTS"):
-        raise DeviceError(_TOO_LATE)
+        raise DeviceError(_ALREADY_STARTED)
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = value
 
 

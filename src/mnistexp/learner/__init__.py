@@ -1,4 +1,4 @@
-"""What learns: a Keras network with its optimizer, or a scikit-learn classifier."""
+"""A model that learns: a Keras network with its optimizer, or a scikit-learn classifier."""
 
 from mnistexp.config.config import Config
 from mnistexp.data import Data

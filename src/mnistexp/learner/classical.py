@@ -120,16 +120,16 @@ class ClassicalLearner(Learner):
         if hasattr(self._estimator, "predict_proba"):
             self._estimator.fit(pixels, labels)
         else:
-            self._estimator = _calibrated(self._estimator, pixels, labels)
+            self._estimator = _fit_calibrated(self._estimator, pixels, labels)
 
 
-def _calibrated(estimator: Any, pixels: np.ndarray, labels: np.ndarray) -> Any:
-    """Fit, and calibrate with a temperature on training images that are kept out of the fit."""
+def _fit_calibrated(estimator: Any, pixels: np.ndarray, labels: np.ndarray) -> Any:
+    """Fit the estimator, and calibrate it with a temperature on held-out training images."""
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
-    num_kept_out = min(CALIBRATION_SIZE, len(labels) // 10)
-    estimator.fit(pixels[num_kept_out:], labels[num_kept_out:])
+    num_held_out = min(CALIBRATION_SIZE, len(labels) // 10)
+    estimator.fit(pixels[num_held_out:], labels[num_held_out:])
     # The folds do not matter for a frozen estimator; two folds need the fewest images.
     calibrated = CalibratedClassifierCV(FrozenEstimator(estimator), method="temperature", cv=2)
-    return calibrated.fit(pixels[:num_kept_out], labels[:num_kept_out])
+    return calibrated.fit(pixels[:num_held_out], labels[:num_held_out])

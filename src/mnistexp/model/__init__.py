@@ -18,7 +18,7 @@ from mnistexp.model.network import NetworkConfig, build_classifier, build_model
 
 
 def _type(value: Any) -> str | None:
-    """Return the `type` of the section `model`; None if the value is no section."""
+    """Return the `type` of the section `model`; None if the value is not a section."""
     if isinstance(value, dict):
         return str(value.get("type", "network"))
     return getattr(value, "type", None)

@@ -43,7 +43,7 @@ class SupportVectorMachine(Section):
     """Support vector machine with a radial kernel, on the leading principal components.
 
     Probabilities are a softmax of the decision values with a temperature, which is fitted on
-    training images that are kept out of the fit.
+    held-out training images.
     """
 
     type: Literal["support_vector_machine"]

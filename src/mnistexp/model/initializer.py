@@ -55,7 +55,7 @@ class VarianceScaling(Section):
 
 
 def _tag(value: Any) -> str:
-    """Return the tag of a value's member of the union: `number`, `name`, or by its type."""
+    """Return the tag of the union member for a value: `number`, `name`, or by its type."""
     if isinstance(value, dict | Section):
         kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
         return {"truncated_normal": "normal", "random_normal": "normal"}.get(str(kind), str(kind))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 RESERVED_NAMES = {"image", "pixels", "rescaling", "probabilities"}
-NEVER_LAST = {"dropout", "spatial_dropout", "activation", "batch_normalization"}
+NOT_ALLOWED_LAST = {"dropout", "spatial_dropout", "activation", "batch_normalization"}
 """Layer types that cannot be the last one, since they would change the logits."""
 
 
@@ -48,7 +48,7 @@ class NetworkConfig(Section):
         if not order:
             raise ConfigError("model.layers: expected at least one layer that is not null")
         name, last = order[-1]
-        if last.type in NEVER_LAST:
+        if last.type in NOT_ALLOWED_LAST:
             raise ConfigError(
                 f"model.layers.{name}: expected the logits to come last. Received: a {last.type} "
                 f"layer after them. Set after to one of {', '.join(n for n, _ in order[:-1])}"

@@ -13,8 +13,6 @@ TRUSTED_TYPES = (
     "sklearn._loss.link.MultinomialLogit",
     "sklearn._loss._loss.CyHalfMultinomialLoss",
     "sklearn._loss.loss.HalfMultinomialLoss",
-    "sklearn.neighbors._kd_tree.KDTree",
-    "sklearn.metrics._dist_metrics.EuclideanDistance64",
 )
 """The types that a stored model may contain besides those that skops trusts. skops identifies types
 by module and name, and the parts of scikit-learn's fitted estimators are private."""

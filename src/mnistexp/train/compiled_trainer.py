@@ -5,10 +5,10 @@ images stay on the device. A call receives the indices of a chunk of batches, an
 gathers the images, scales them, computes the gradient and updates the weights. Imports TensorFlow,
 so import this module only where a network is trained.
 
-Compiling takes longer than many a training, and XLA never frees the memory that it has allocated.
-So a process compiles one loop for all networks and optimizers of the same configuration. The loop
-has a network of its own. The values of the network to train are copied into it before the training
-and back after it.
+The compilation takes longer than many trainings, and XLA never frees the memory that it has
+allocated. So a process compiles one loop for all networks and optimizers of the same configuration.
+The loop has a network of its own. The values of the network to train are copied into it before the
+training and back after it.
 """
 
 import json
@@ -127,8 +127,8 @@ class CompiledTrainer(keras.Model):
     def _compile_chunk(self) -> Any:
         """Compile `_run_chunk`, and return the weights after it, too.
 
-        Reading the weights copies nothing: TensorFlow copies a variable's value only if it is
-        changed while somebody still holds it.
+        Reading the weights copies nothing: TensorFlow copies a variable's value only if the
+        variable changes while another reference to the value exists.
         """
         compiled = tf.function(self._run_chunk, jit_compile=self.jit_compile)
 
@@ -220,7 +220,11 @@ def find_or_build_trainer(
     key = (
         json.dumps(network.get_config(), default=str),
         json.dumps(_optimizer_key(optimizer), default=str),
-        *(scale, loss, xla, keras.config.dtype_policy().name, deterministic),
+        scale,
+        loss,
+        xla,
+        keras.config.dtype_policy().name,
+        deterministic,
     )
     if key not in _TRAINERS:
         trainer = CompiledTrainer(keras.Model.from_config(network.get_config()), scale, loss)

@@ -53,13 +53,13 @@ IntervalSetting = Annotated[
 ]
 
 
-def _refuse_test(monitor: Any) -> Any:
+def _reject_test_metric(monitor: Any) -> Any:
     if isinstance(monitor, str) and monitor.startswith("test"):
         raise ValueError("expected val_loss or val_accuracy: the test set must not select anything")
     return monitor
 
 
-ValidationMetric = Annotated[Monitor, BeforeValidator(_refuse_test)]
+ValidationMetric = Annotated[Monitor, BeforeValidator(_reject_test_metric)]
 
 
 class EarlyStopping(Section):
@@ -114,7 +114,7 @@ class TrainConfig(Section):
         return splits
 
     @property
-    def needs_validation(self) -> str | None:
+    def setting_that_needs_validation(self) -> str | None:
         """The path of a setting that needs validation images; None if there is none."""
         if self.early_stopping is not None:
             return "train.early_stopping"

@@ -56,11 +56,11 @@ def check_finite(loss: float, step: int, name: str = "loss") -> None:
     """Check that the loss after `step` steps is neither NaN nor infinite.
 
     Raises:
-        TrainingDiverged: it is; the message says what to try.
+        TrainingDiverged: the loss is NaN or infinite; the message says what to try.
     """
     if not math.isfinite(loss):
         raise TrainingDiverged(
             f"the {name} became {loss} at step {step}. Try a lower optim.learning_rate, "
             "optim.global_clipnorm=1.0, another model.kernel_initializer, or "
-            "train.loss=cross_entropy if it is not"
+            "train.loss=cross_entropy if another loss is set"
         )

@@ -13,12 +13,12 @@ import tensorflow as tf
 
 from mnistexp.train.snapshot import QuantileSource
 
-NOT_A_NEURON = {"linear", "softmax"}
+EXCLUDED_ACTIVATIONS = {"linear", "softmax"}
 """Activation functions whose outputs do not count as activations of neurons."""
 
 
 class LayerStatistics:
-    """Computes statistics of a network from given weights, while the network itself trains on.
+    """Computes statistics of a network from given weights, while its training continues.
 
     Parameters are collected with NumPy into memory that is reused. A call of TensorFlow would
     compete with the training for Python's interpreter lock, which costs more than the computation.
@@ -173,7 +173,7 @@ def _run_layers(
             sums.append(values)
             activation = activations[layer.name]
             values = activation(values)
-            if activation.__name__ not in NOT_A_NEURON:
+            if activation.__name__ not in EXCLUDED_ACTIVATIONS:
                 outputs.append(values)
         else:
             values = layer(values, training=False)

@@ -31,7 +31,7 @@ class TrainingLength:
 
     def epoch(self, step: int) -> str:
         """Return `epoch 2/5` for a step that counts from 1."""
-        current, last = (ceil(at / self.steps_per_epoch) for at in (step, self.num_steps))
+        current, last = (ceil(n / self.steps_per_epoch) for n in (step, self.num_steps))
         return f"epoch {current}/{last}"
 
 

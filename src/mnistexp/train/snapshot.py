@@ -1,4 +1,4 @@
-"""The state of a training at one step, and what records it."""
+"""The state of a training at one step, and the base class of its recorders."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ class Snapshot:
 
 
 class SnapshotRecorder(ABC):
-    """Base class of what receives the snapshots of a training.
+    """Base class of receivers of a training's snapshots.
 
     quantile_source: the values whose quantiles each snapshot contains.
     """

@@ -145,7 +145,7 @@ class SnapshotCallback(keras.callbacks.Callback):
     def _start_recording(
         self, state: TrainingState, first_batch: tuple[float, np.ndarray] | None
     ) -> None:
-        """Record in the second thread.
+        """Start to record a snapshot in the second thread.
 
         Args:
             state: of the training.
@@ -166,12 +166,12 @@ class SnapshotCallback(keras.callbacks.Callback):
                 state.weights, images, labels, self._source
             )
         accuracy = float((predictions == labels).mean())
-        shown = predictions[:MAX_BATCH_IMAGES].astype("u1")
+        recorded_predictions = predictions[:MAX_BATCH_IMAGES].astype("u1")
         snapshot = Snapshot(
             step=state.step,
             learning_rate=self._learning_rate(state.step),
             batch=state.batch[:MAX_BATCH_IMAGES],
-            on_batch=Evaluation(loss, accuracy, shown),
+            on_batch=Evaluation(loss, accuracy, recorded_predictions),
             quantiles={name: quantile_edges(value) for name, value in values.items()},
             on_test=state.on_test,
         )

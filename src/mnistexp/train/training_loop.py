@@ -21,7 +21,7 @@ METRIC_PREFIXES = {"validation": "val", "test": "test"}
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training gave.
+    """The result of a training.
 
     num_steps: steps that were run. seconds: including compilation and evaluations.
     images_per_second: of the training steps alone.
@@ -78,7 +78,9 @@ def fit(
     num_images = len(train.labels)
     order = BatchOrder(num_images, config.batch_size, config.shuffle, seed)
     model = find_or_build_trainer(
-        *(network, optimizer, schedule),
+        network,
+        optimizer,
+        schedule,
         scale=scale,
         loss=config.loss,
         xla=xla,
