@@ -14,7 +14,7 @@ run: $(READY)  ## Train conv_big (about 99 %) and log it to MLflow
 	$(BIN)/mnistexp model=conv_big optim=adam_decay
 
 test: $(READY)  ## Run the tests, without integration, soak and GPU tests
-	$(BIN)/pytest -m "not integration and not soak and not gpu"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not integration and not soak and not gpu"
 
 check: $(READY)  ## Check format, lint and types, then run the tests
 	$(BIN)/ruff format --check .
