@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from mnistexp.errors import MnistexpError, Pruned, StoreError
+from mnistexp.errors import MnistexpError, Pruned, StoreError, TrackingError
 from mnistexp.signals import sigterm_as_interrupt
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
 from mnistexp.tracking.mlflow_tracker import MlflowTracker
@@ -49,7 +49,8 @@ def run_context(
     with _store_errors_in_one_line(name):
         tracker = _start(config, name, tags or {}, resume)
     try:
-        with _store_errors_in_one_line(name):
+        # Reading the store raises a TrackingError. Before the run starts, that is wrong input.
+        with _store_errors_in_one_line(name, TrackingError):
             with sigterm_as_interrupt():
                 yield tracker
             tracker.end("FINISHED")
@@ -76,15 +77,19 @@ def _start(
 
 
 @contextmanager
-def _store_errors_in_one_line(run_name: str) -> Iterator[None]:
-    """Turn errors of MLflow, of its database and of its server into a StoreError of one line."""
+def _store_errors_in_one_line(run_name: str, *more: type[Exception]) -> Iterator[None]:
+    """Turn errors of MLflow, of its database and of its server into a StoreError of one line.
+
+    Args:
+        more: further exceptions that mean a failing store.
+    """
     from mlflow.exceptions import MlflowException
     from requests import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, RequestException) as error:
+    except (MlflowException, SQLAlchemyError, RequestException, *more) as error:
         raise StoreError(
             f"tracking: the store failed during run {run_name}: {_first_line(error)}. If the run "
             "is shown as running, mnistexp doctor --close-orphaned closes it"
