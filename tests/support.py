@@ -1,4 +1,4 @@
-"""What several tests share: commands in this or another process, servers, and ports."""
+"""Helpers that several tests use: commands in this or another process, servers, and ports."""
 
 import os
 import re

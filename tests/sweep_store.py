@@ -1,4 +1,4 @@
-"""What tests of sweeps share: the store of a folder, and jobs that are only composed."""
+"""Helpers of the tests of sweeps: the store of a folder, and jobs that are only composed."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -12,7 +12,10 @@ from mnistexp.version import __version__
 
 
 def read_table(text: str) -> dict[str, list[str]]:
-    """The words of the second column by the name in the first; long texts continue below."""
+    """Return the words of the second column by the name in the first column.
+
+    A long text continues on the next, indented line.
+    """
     rows: dict[str, list[str]] = {}
     for line in text.splitlines():
         if found := re.match(r"^  (\S+) +(\S.*)$", line):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Result", "__version__", "load_history", "load_runs", "run", "watch"]
 
-MODULES = {
+MODULE_OF_NAME = {
     "Result": "mnistexp.api",
     "run": "mnistexp.api",
     "watch": "mnistexp.api",
@@ -26,6 +26,6 @@ MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in MODULES:
+    if name not in MODULE_OF_NAME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(MODULES[name]), name)
+    return getattr(import_module(MODULE_OF_NAME[name]), name)

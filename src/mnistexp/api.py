@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run gave.
+    """The result of a run.
 
     metrics: the final ones, `test_accuracy` and others. history: one row per step (the index), one
     column per metric, NaN where a metric was not measured. model: raw pixels to probabilities; a
@@ -70,7 +70,7 @@ def watch(
     experiment: str = DEFAULT_EXPERIMENT,
     uri: str | None = None,
 ) -> "DashboardFigure":
-    """Draw the six panels of a run, as they are now or were at its end.
+    """Draw the six panels of a run at its newest recorded frame.
 
     Args:
         run: the result of a run, a run of the store (see `select_run`), the folder of a run, or a

@@ -1,4 +1,4 @@
-"""The entry point. The first argument decides: Typer runs commands, Hydra everything else."""
+"""The entry point of `mnistexp`: Typer runs the commands; all other arguments configure a run."""
 
 import sys
 from collections.abc import Callable

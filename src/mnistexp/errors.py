@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 
 class MnistexpError(Exception):
-    """A failure with a message that explains it completely.
+    """An expected failure. Its message explains it completely, in one line.
 
     `exit_code` is the exit code of the command line: 1 for a failed run, 2 for wrong input.
     """
@@ -32,7 +32,7 @@ class DeviceError(InputError):
 
 
 class TrackingError(InputError):
-    """The tracking store cannot be reached or written."""
+    """The tracking store cannot be reached, read or written, or it has no such experiment."""
 
 
 class StoreError(MnistexpError):
@@ -60,7 +60,7 @@ class TrainingDiverged(MnistexpError):
 
 
 class SweepFailed(MnistexpError):
-    """Jobs of a sweep failed. All other jobs are finished."""
+    """Jobs of a sweep failed. All other jobs have ended."""
 
 
 class Pruned(MnistexpError):

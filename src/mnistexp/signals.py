@@ -64,7 +64,7 @@ class InterruptRepeater:
 
 
 def _signal_main_thread(number: signal.Signals) -> None:
-    """Send a real signal, because only a signal wakes a main thread that waits."""
+    """Send a signal to the main thread, because nothing else interrupts it while it waits."""
     main = threading.main_thread().ident
     assert main is not None
     signal.pthread_kill(main, number)

@@ -138,9 +138,9 @@ class Table:
 
 
 def _print_wide(table: "RichTable", console: "Console") -> None:
-    """Print a table; where its numbers need more columns than the terminal has, let lines wrap.
+    """Print a table. If its numbers are wider than the terminal, lines wrap.
 
-    Rich would cut numbers instead.
+    Without this, Rich would cut the numbers.
     """
     width = console.width
     console.width = max(width, console.measure(table).minimum)

@@ -1,4 +1,4 @@
-"""The table of a comparison of made-up seed groups."""
+"""Comparisons of made-up seed groups."""
 
 import pytest
 from support import seed_group, table_of_runs

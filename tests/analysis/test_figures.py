@@ -31,7 +31,7 @@ def some_images(labels: list[int]) -> Split:
     return Split(np.zeros((len(labels), 28, 28, 1), "u1"), np.array(labels, "u1"))
 
 
-def sure_of(digits: list[int], confidences: list[float]) -> np.ndarray:
+def predictions_of(digits: list[int], confidences: list[float]) -> np.ndarray:
     probabilities = np.repeat((1 - np.array(confidences))[:, None] / 9, 10, axis=1)
     probabilities[np.arange(len(digits)), digits] = confidences
     return probabilities
@@ -65,13 +65,13 @@ def test_the_confusion_matrix_is_scikit_learns(two_layers_run: TrackedRun) -> No
 
 def test_the_most_confident_errors_come_first() -> None:
     test = some_images([7, 2, 1, 0])
-    figure = draw_mistakes(test, sure_of([9, 2, 4, 6], [0.6, 0.99, 0.95, 0.7]))
+    figure = draw_mistakes(test, predictions_of([9, 2, 4, 6], [0.6, 0.99, 0.95, 0.7]))
     assert texts(figure) == ["1 → 4  95%", "0 → 6  70%", "7 → 9  60%"]
     assert figure.axes[0].get_title().startswith("3 of 4")
 
 
 def test_a_run_without_errors_has_an_empty_figure() -> None:
-    assert texts(draw_mistakes(some_images([3]), sure_of([3], [0.9]))) == []
+    assert texts(draw_mistakes(some_images([3]), predictions_of([3], [0.9]))) == []
 
 
 @pytest.mark.parametrize("value", [0.0, -0.3])
@@ -91,7 +91,9 @@ def test_the_colours_of_the_first_layer_are_symmetric(value: float) -> None:
         ("k_nearest_neighbors", None),
     ],
 )
-def test_first_layers_that_read_pixels_are_drawn(model: str, shape: tuple[int, ...] | None) -> None:
+def test_only_first_layers_that_read_pixels_are_drawn(
+    model: str, shape: tuple[int, ...] | None
+) -> None:
     config, _ = compose_config([f"model={model}"])
     data = load_data(config.data)
     small = replace(data, train=data.train[:500])
@@ -104,7 +106,7 @@ def test_first_layers_that_read_pixels_are_drawn(model: str, shape: tuple[int, .
 
 def test_the_calibration_error_is_that_of_its_definition() -> None:
     # Two images at 0.9, one of them right; two at 0.5, both right: (0.4 · 2 + 0.5 · 2) / 4.
-    probabilities = sure_of([1, 1, 2, 2], [0.9, 0.9, 0.5, 0.5])
+    probabilities = predictions_of([1, 1, 2, 2], [0.9, 0.9, 0.5, 0.5])
     bins, error = calibration(probabilities, np.array([1, 3, 2, 2]))
     np.testing.assert_allclose(bins, [(0.5, 1.0, 2), (0.9, 0.5, 2)])
     assert error == pytest.approx(0.45)
@@ -114,7 +116,7 @@ def test_figures_are_drawn_without_a_display(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("DISPLAY", raising=False)
     history = History()
     history.record({"train_loss": 1.0, "train_accuracy": 0.5, "learning_rate": 0.1}, step=10)
-    test, probabilities = some_images([1, 2]), sure_of([1, 3], [0.9, 0.6])
+    test, probabilities = some_images([1, 2]), predictions_of([1, 3], [0.9, 0.6])
     figures = dict(draw_run(history, test, probabilities, None))
     assert set(figures) == FIGURES - {"first_layer"}
     for figure in figures.values():

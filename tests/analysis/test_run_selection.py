@@ -1,4 +1,4 @@
-"""Which runs and models the names that users type select."""
+"""The runs and models that are selected by the names that users type."""
 
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def names(store: RunStore, *typed: str, where: str = "") -> list[str]:
         ("best", ["lab.3_0_conv-s1"]),
     ],
 )
-def test_a_name_stands_for_runs(store: RunStore, typed: str, expected: list[str]) -> None:
+def test_a_name_selects_its_runs(store: RunStore, typed: str, expected: list[str]) -> None:
     assert names(store, typed) == expected
 
 
@@ -71,7 +71,7 @@ def test_an_id_and_its_first_characters_stand_for_its_run(store: RunStore) -> No
     assert select_run(store, run.run_id[:12]) == run
 
 
-def test_of_several_runs_of_a_name_the_newest_is_used_and_stderr_says_so(
+def test_the_newest_run_of_a_name_is_used_and_stderr_says_so(
     store: RunStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     newest = [run for run in store.runs() if run.name == "same-s0"][-1]

@@ -108,7 +108,7 @@ def test_the_panels_are_those_of_the_lab(opened_run: RecordedRun) -> None:
     assert training.get_linewidth() < test.get_linewidth()
 
 
-def test_each_band_lies_between_its_quantiles_and_inner_bands_are_darker(
+def test_each_band_is_between_its_quantiles_and_inner_bands_are_darker(
     opened_run: RecordedRun,
 ) -> None:
     bands = draw(opened_run).panel_axes["first_quantiles"].collections

@@ -61,7 +61,7 @@ def test_the_test_accuracy_of_an_unaltered_experiment_is_compared_with_its_expec
     assert run_experiment(config, source).expectation_result == expected
 
 
-def test_without_an_expectation_there_is_no_result_of_one() -> None:
+def test_a_run_without_an_expectation_has_no_expectation_result() -> None:
     result = run_experiment(*compose_config([*FEW_STEPS, "tracking=none"]))
     assert result.expectation_result == ""
 

@@ -1,4 +1,4 @@
-"""`mnistexp evaluate`, and its metrics compared with those of the run and with own counts."""
+"""`mnistexp evaluate`, and its metrics compared with those of the run and with counts by hand."""
 
 import json
 import math

@@ -17,7 +17,7 @@ def load_test_split() -> Split:
     return load_data(compose_config([])[0].data).test
 
 
-def test_test_digits_of_mnist_have_their_center_of_mass_at_pixel_14() -> None:
+def test_the_test_digits_of_mnist_have_their_center_of_mass_at_pixel_14() -> None:
     """Pixels are counted from 0; a digit is moved by whole pixels, so half a pixel may be left."""
     digits = load_test_split().images[..., 0]
     centers = np.array([ndimage.center_of_mass(digit) for digit in digits])

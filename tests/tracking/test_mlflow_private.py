@@ -28,7 +28,7 @@ def test_a_server_has_the_path_for_the_histories_of_many_runs() -> None:
     assert HISTORIES_PATH in {str(rule) for rule in app.url_map.iter_rules()}, ADVICE
 
 
-def test_aliases_are_where_completion_reads_them(tmp_path: Path) -> None:
+def test_completion_reads_the_aliases_of_a_local_store(tmp_path: Path) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     client.create_registered_model("digits")
     client.create_model_version("digits", str(tmp_path))

@@ -1,4 +1,4 @@
-"""What a run leaves in MLflow, read by MLflow's own client."""
+"""What a run records in MLflow, read by MLflow's own client."""
 
 import json
 import re

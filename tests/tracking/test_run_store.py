@@ -1,4 +1,4 @@
-"""Reading a store: what is read, against MLflow's own client, and that nothing is changed by it."""
+"""Reading a store: the records equal those of MLflow's own client, and nothing is changed."""
 
 import hashlib
 import os
@@ -60,7 +60,7 @@ def counted_statements() -> Iterator[list[str]]:
     sqlalchemy.event.remove(Engine, "before_cursor_execute", count)
 
 
-def test_a_record_has_what_mlflow_has(two_layers_run: TrackedRun) -> None:
+def test_a_record_equals_the_run_of_mlflow(two_layers_run: TrackedRun) -> None:
     uri = f"sqlite:///{two_layers_run.folder}/mlflow.db"
     (record,) = RunStore(MlflowTracking(type="mlflow", uri=uri)).runs()
     run = two_layers_run.run

@@ -75,6 +75,6 @@ def test_the_hint_names_the_store_unless_it_is_the_default(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     default, other = (MlflowTracking(type="mlflow", uri=uri) for uri in (None, "sqlite:///a.db"))
-    assert "mnistexp ui;" in browse_hint(default, "URL")
-    assert "mnistexp ui --uri sqlite:///a.db;" in browse_hint(other, "URL")
+    assert "mnistexp ui to browse" in browse_hint(default, "URL")
+    assert "mnistexp ui --uri sqlite:///a.db to browse" in browse_hint(other, "URL")
     assert browse_hint(NoTracking(type="none"), None) == ""

@@ -1,4 +1,4 @@
-"""The page of `mnistexp results`, and experiments/README.md, which is one."""
+"""The page that `mnistexp results` writes, and its copy in the checkout, experiments/README.md."""
 
 import re
 
@@ -13,7 +13,7 @@ GROUPS = [group for group in EXPERIMENT_GROUPS if group != "user"]
 
 
 def section(group: str) -> str:
-    """The part of the README about a group of experiments."""
+    """Return the part of the README about a group of experiments."""
     (text,) = re.findall(rf"^## `{group}`\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
     return str(text)
 

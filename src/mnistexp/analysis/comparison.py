@@ -1,4 +1,4 @@
-"""The table of a comparison: one row for each seed group."""
+"""Compare seed groups: a table with one row for each group."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from mnistexp.analysis.significance import is_within_noise
 if TYPE_CHECKING:
     import pandas
 
-AVERAGED = ("val_accuracy", "test_accuracy", "test_accuracy_max", "val_loss", "test_loss")
+AVERAGED_METRICS = ("val_accuracy", "test_accuracy", "test_accuracy_max", "val_loss", "test_loss")
 """Metrics with columns for mean and standard deviation over the seeds."""
-COSTS = ("seconds", "num_parameters")
-"""Metrics with a column for the median, because other work on the machine may slow one run down."""
+COST_METRICS = ("seconds", "num_parameters")
+"""Metrics with a column for the median: it is robust to a run that other work slows down."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def compare(
                 **_values(group, metric),
                 "best": group is best,
                 **_difference("change", above, group, metric),
-                **{f"{cost}_ratio": _ratio(above, group, cost) for cost in COSTS},
+                **{f"{cost}_ratio": _ratio(above, group, cost) for cost in COST_METRICS},
                 **_difference("to_baseline", baseline, group, metric),
             }
         )
@@ -85,7 +85,7 @@ def selection_metric(groups: Sequence[SeedGroup]) -> str:
 
 def is_cost(metric: str) -> bool:
     """Return whether lower values of a metric are better."""
-    return metric in COSTS or metric.endswith(("loss", "seconds", "_mb"))
+    return metric in COST_METRICS or metric.endswith(("loss", "seconds", "_mb"))
 
 
 def rank(groups: Sequence[SeedGroup], metric: str) -> list[SeedGroup]:
@@ -107,10 +107,10 @@ def _find_best(groups: Sequence[SeedGroup], metric: str) -> SeedGroup | None:
 
 def _values(group: SeedGroup, metric: str) -> dict[str, Any]:
     values: dict[str, Any] = {"n": len(group.runs)}
-    for name in dict.fromkeys((*AVERAGED, *(() if metric in COSTS else (metric,)))):
+    for name in dict.fromkeys((*AVERAGED_METRICS, *(() if metric in COST_METRICS else (metric,)))):
         if group.mean(name) is not None:
             values |= {f"{name}_mean": group.mean(name), f"{name}_std": group.std(name)}
-    return values | {cost: group.median(cost) for cost in COSTS}
+    return values | {cost: group.median(cost) for cost in COST_METRICS}
 
 
 def _difference(
@@ -132,6 +132,6 @@ def _ratio(other: SeedGroup | None, group: SeedGroup, cost: str) -> float | None
 def _combine(
     other: SeedGroup, group: SeedGroup, metric: str, operation: Callable[[float, float], float]
 ) -> float | None:
-    average = SeedGroup.median if metric in COSTS else SeedGroup.mean
+    average = SeedGroup.median if metric in COST_METRICS else SeedGroup.mean
     before, after = average(other, metric), average(group, metric)
     return None if before is None or after is None else operation(before, after)

@@ -1,4 +1,4 @@
-"""A comparison as a table for the terminal, CSV, JSON or Markdown."""
+"""Write a comparison as a table for the terminal, or as CSV, JSON or Markdown."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ MAX_ROWS = 60
 
 @dataclass(frozen=True)
 class ComparisonFormatter:
-    """Writes a comparison.
+    """Formats and prints a comparison.
 
     shows_changes: show what changed from row to row, instead of the settings that differ.
     title: the heading in the terminal.
@@ -92,14 +92,14 @@ class ComparisonFormatter:
         return cast(list[Row], self.comparison.rows.to_dict("records"))
 
     def _redundant_columns(self) -> set[str]:
-        """Return columns that others make redundant: settings identify a row, or its name does."""
+        """Return the redundant columns: a row needs its settings or its name, not both."""
         settings = self.comparison.settings
         if self.shows_changes or not settings or set(EXPERIMENT_GROUPS) & set(settings):
             return set(EXPERIMENT_GROUPS)
         return {"name"}
 
     def _formatters(self) -> dict[str, Callable[[Row], Cell]]:
-        """Return what formats the cells of each possible column, by the name of the column."""
+        """Return a function for each possible column, by name; it formats the cell of a row."""
         metric, settings = self.comparison.metric, self.comparison.settings
         names = short_names(settings)
         formatters: dict[str, Callable[[Row], Cell]] = {"name": partial(_format_text, "name")}

@@ -1,4 +1,4 @@
-"""Filters of runs, as users type them: `model = conv_big and test_accuracy > 0.99`."""
+"""Filter runs by conditions that users type: `model = conv_big and test_accuracy > 0.99`."""
 
 import fnmatch
 import math
@@ -45,7 +45,7 @@ def filter_runs(runs: Sequence[RunRecord], where: str) -> list[RunRecord]:
 
 
 def _parse(condition: str, names: Collection[str]) -> tuple[str, Callable[[object], bool]]:
-    """Return the name that a condition is about, and whether it holds for a value."""
+    """Return the name in a condition, and a function that tests a value of that name."""
     match = CONDITION.match(condition)
     if match is None:
         raise ConfigError(f"--where: expected {SYNTAX}. Received: {condition.strip()!r}")
@@ -85,7 +85,7 @@ def _text(value: object) -> str:
 
 
 def _number(value: Any) -> float:
-    """Return a value as a number; NaN, for which only != holds, if it is none."""
+    """Return a value as a number. Anything else becomes NaN, for which only != holds."""
     try:
         return float(value)
     except (TypeError, ValueError):

@@ -17,11 +17,11 @@ from mnistexp.tracking.model_registry import model_of_run, registered_model
 
 BEST = "best"
 MIN_ID_LENGTH = 4
-"""Characters of a run id that may stand for the whole."""
+"""Minimum number of leading characters that may stand for a whole run id."""
 SWEEP_JOBS = "jobs.csv"
 """The artifact of a sweep's run that lists the runs of its jobs."""
-REGISTERED = re.compile(r"(?P<name>[^/@=]+)[/@](?P<version>[^/@=]+)")
-EXPECTED = (
+REGISTERED_MODEL = re.compile(r"(?P<name>[^/@=]+)[/@](?P<version>[^/@=]+)")
+EXPECTED_NAMES = (
     "the id or the name of a run or a sweep, an experiment (lab=3_0_conv or 3_0_conv), a group of "
     "experiments (lab), best, or a registered model (NAME@ALIAS or NAME/VERSION)"
 )
@@ -39,7 +39,8 @@ def select_runs(
     A name is one of:
 
     - the id of a run, or its first characters (at least 4);
-    - the name of a run, of several the newest; without its seed (`softmax-sgd`), all its seeds;
+    - the name of a run: if there are several, the newest;
+    - the name of a run without its seed, `softmax-sgd`: the runs of all seeds;
     - the id or the name of a sweep: the runs of its jobs;
     - an experiment, `lab=3_0_conv` or `3_0_conv`, or a group of experiments, `lab`;
     - `best`: the finished run with the highest validation accuracy;
@@ -59,7 +60,7 @@ def select_runs(
 
 
 def select_run(store: RunStore, name: str, where: str = "") -> RunRecord:
-    """Return the one run that a name stands for: of several the newest.
+    """Return the one run that a name stands for; if there are several, the newest.
 
     Args:
         name, where: as in `select_runs`, without sweeps and groups of experiments.
@@ -72,13 +73,13 @@ def select_run(store: RunStore, name: str, where: str = "") -> RunRecord:
 
 
 def select_model(store: RunStore, name: str, where: str = "") -> StoredModel:
-    """Return the model of the run that a name stands for: of several, the newest with a model.
+    """Return the model of a run by its name; of several runs, the newest one that has a model.
 
     Raises:
         InputError: as in `select_run`; or the run has no model.
         TrackingError: there is no such store or experiment.
     """
-    match = REGISTERED.fullmatch(name)
+    match = REGISTERED_MODEL.fullmatch(name)
     if match:
         return registered_model(store, match["name"], match["version"])
     return model_of_run(_Selection(store, None, where, needs_model=True).run_of(name))
@@ -143,7 +144,7 @@ class _Selection:
         return self._find(name)[0]
 
     def run_of(self, name: str) -> RunRecord:
-        """Return the one run that a name stands for, the newest of several."""
+        """Return the one run that a name stands for; if there are several, the newest."""
         runs, is_collection = self._find(name)
         if is_collection:
             members = ", ".join(run.name for run in runs[:3])
@@ -181,7 +182,7 @@ class _Selection:
         return self._store.run(name) if re.fullmatch(r"[0-9a-f]{32}", name) else None
 
     def _of_registered(self, name: str) -> RunRecord | None:
-        match = REGISTERED.fullmatch(name)
+        match = REGISTERED_MODEL.fullmatch(name)
         if match is None:
             return None
         model = registered_model(self._store, match["name"], match["version"])
@@ -239,7 +240,7 @@ class _Selection:
         return sorted(found, key=lambda run: run.params[name])
 
     def _jobs_of(self, sweep: RunRecord) -> list[RunRecord]:
-        """Return the runs of a sweep's jobs: those that it started, and those it did not repeat."""
+        """Return the runs of a sweep's jobs: started by it, or finished before and not repeated."""
         ids = {run.run_id for run in self._runs if run.parent == sweep.run_id}
         listed = self._store.artifact(sweep.run_id, SWEEP_JOBS)
         if listed is not None:  # A sweep that is running or was killed has no list yet.
@@ -264,5 +265,6 @@ class _Selection:
         known = dict.fromkeys([*names, *seedless_names, *experiments, *EXPERIMENT_GROUPS, BEST])
         filtered = f" that has {self._where!r}" if self._where else ""
         return (
-            f"{name}: expected {EXPECTED}{filtered}. Received: {name!r}.{did_you_mean(name, known)}"
+            f"{name}: expected {EXPECTED_NAMES}{filtered}. "
+            f"Received: {name!r}.{did_you_mean(name, known)}"
         )

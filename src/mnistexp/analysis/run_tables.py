@@ -1,4 +1,4 @@
-"""Runs and their histories as tidy tables of pandas."""
+"""Runs and their histories as pandas data frames."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SETTING_GROUPS = ("model", "optim", "data", "device", "train", "seed", *EXPERIMENT_GROUPS)
 """First parts of the names of settings and choices. Settings of `tracking` change no result."""
-CURVES = ("val_accuracy", "test_accuracy", "train_loss", "val_loss", "test_loss")
+CURVE_METRICS = ("val_accuracy", "test_accuracy", "train_loss", "val_loss", "test_loss")
 """The metrics whose learning curves are compared."""
 
 
@@ -122,12 +122,12 @@ def average_curves(
         groups: the groups, by the titles of their columns.
 
     Returns:
-        A column `METRIC TITLE` for each metric of `CURVES` and each group that has it.
+        A column `METRIC TITLE` for each metric of `CURVE_METRICS` and each group that has it.
     """
     import pandas
 
     columns = {}
-    for metric in [metric for metric in CURVES if metric in curves]:
+    for metric in [metric for metric in CURVE_METRICS if metric in curves]:
         of_metric = curves[metric]
         for title, group in groups.items():
             ids = [run_id for run_id in group.runs["run_id"] if run_id in of_metric]

@@ -1,4 +1,4 @@
-"""Which settings differ between seed groups, described briefly."""
+"""Find the settings that differ between seed groups, and describe the changes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,8 +8,8 @@ from mnistexp.config.config import SHARED_MODEL_SETTINGS
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 
 LAYER = "model.layers."
-SHARED = tuple(f"model.{name}" for name in ("type", *SHARED_MODEL_SETTINGS))
-"""Settings that layers take as defaults. Where they differ, settings of the layers differ too."""
+SHARED_SETTINGS = tuple(f"model.{name}" for name in ("type", *SHARED_MODEL_SETTINGS))
+"""Defaults of the layers. They are not described, because the settings of the layers show them."""
 CHOICES = ("model", "optim", "optim/decay", "data", "device", "train", *EXPERIMENT_GROUPS)
 
 
@@ -103,12 +103,14 @@ def _names_by_description(layers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _details(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all settings except choices, which only name settings, after `_merge_types`."""
+    """Return the settings without choices, which are only names of settings; merge each type."""
     return _merge_types(
         {
             name: value
             for name, value in settings.items()
-            if name not in CHOICES and not name.endswith(".after") and not name.startswith(SHARED)
+            if name not in CHOICES
+            and not name.endswith(".after")
+            and not name.startswith(SHARED_SETTINGS)
         }
     )
 
@@ -140,7 +142,7 @@ def _is_section_or_layer(prefix: str) -> bool:
 
 
 def _is_changed(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> bool:
-    """Return whether a setting was changed, and not only added or removed with another type."""
+    """Return whether a setting was changed. One that comes or goes with a type does not count."""
     if old.get(name) == new.get(name):
         return False
     type_name = f"{name.rpartition('.')[0]}.type"

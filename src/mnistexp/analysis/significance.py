@@ -1,4 +1,4 @@
-"""Whether a difference between seed groups is larger than the noise of the seeds."""
+"""Test whether a difference between seed groups is within the noise of the seeds."""
 
 import math
 import warnings

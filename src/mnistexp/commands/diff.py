@@ -40,12 +40,12 @@ def diff(
 
     from mnistexp.analysis.run_selection import select_seed_group
     from mnistexp.analysis.run_tables import open_run_store, tabulate_histories
-    from mnistexp.analysis.seed_groups import CURVES
+    from mnistexp.analysis.seed_groups import CURVE_METRICS
 
     store = open_run_store(experiment, uri)
     first, second = select_seed_group(store, a), select_seed_group(store, b)
     ids = dict.fromkeys([*first.runs["run_id"], *second.runs["run_id"]])
-    history = tabulate_histories(store, list(ids), [*CURVES, "train_accuracy"])
+    history = tabulate_histories(store, list(ids), [*CURVE_METRICS, "train_accuracy"])
     console = Console()
     console.print(f"[bold]A[/bold]  {_title(first)}\n[bold]B[/bold]  {_title(second)}\n")
     _print_changes(console, first, second)

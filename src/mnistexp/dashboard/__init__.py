@@ -1,4 +1,4 @@
-"""Record a training, and show it: six panels on a page, in a notebook, or as a movie."""
+"""Record a training, and show it in six panels: on a page, in a notebook, or as a movie."""
 
 from mnistexp.dashboard.config import (
     DashboardConfig,

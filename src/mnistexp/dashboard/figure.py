@@ -55,7 +55,7 @@ TEST_GRID = (25, 40)
 """Rows and columns of digits."""
 NUM_TEST_SHOWN = TEST_GRID[0] * TEST_GRID[1]
 MIN_BOX = 1e-3
-"""As a fraction of the visible part. A smaller box is an accidental click, and ignored."""
+"""Minimum side of a zoom box, as a fraction of the visible part. Smaller ones are ignored."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Record a training, and open a viewer for it if the settings say so."""
+"""Record a training, and open a viewer for it if `dashboard=live`."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ from mnistexp.train import QuantileSource, Snapshot, SnapshotRecorder
 
 PICTURE_NAME = "training.png"
 """File name of a picture of the six panels at the end of the training."""
-VIEWER_PATIENCE_SECONDS = 5.0
+VIEWER_TIMEOUT_SECONDS = 5.0
 """Time for a viewer to show the end of the training before it is stopped."""
 
 
@@ -80,14 +80,14 @@ class LiveViewerProcess(ViewerProcess):
         """Close the viewer."""
         self._process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(VIEWER_PATIENCE_SECONDS)
+            self._process.wait(VIEWER_TIMEOUT_SECONDS)
 
     def wait(self) -> None:
         """Wait until the viewer has shown the end. With `hold`, wait until Ctrl-C is pressed."""
         try:
             if self._hold and self._process.poll() is None:
                 print("The viewer stays open until Ctrl-C is pressed.", flush=True)
-            self._process.wait(None if self._hold else VIEWER_PATIENCE_SECONDS)
+            self._process.wait(None if self._hold else VIEWER_TIMEOUT_SECONDS)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             self.terminate()
 

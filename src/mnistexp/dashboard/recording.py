@@ -31,7 +31,7 @@ FORMAT = b"mnistexp recording "
 MAGIC = FORMAT + b"2\n"
 MAX_RECORD = 16 * 2**20
 """In bytes. All real records are far smaller, so a larger size is a sign of damage."""
-DAMAGE = (KeyError, TypeError, ValueError, zlib.error)
+DAMAGE_ERRORS = (KeyError, TypeError, ValueError, zlib.error)
 """The exceptions that a damaged record raises."""
 
 
@@ -126,7 +126,7 @@ class Recording:
                 self.header = self._read_header(stream)
         except OSError as error:
             raise RecordingError(f"{file}: expected a recording. {error.strerror}") from error
-        except DAMAGE as error:
+        except DAMAGE_ERRORS as error:
             raise RecordingError(f"{file}: the start of this recording is damaged") from error
         self.read_new()
 
@@ -166,7 +166,7 @@ class Recording:
                     self.ending = str(record["ending"])
                 else:
                     self.frames.append(_decode_frame(record["frame"]))
-        except DAMAGE:
+        except DAMAGE_ERRORS:
             self.fault = f"it is damaged after byte {self._position}"
         if self.is_running and not is_locked:
             extra = stream.seek(0, os.SEEK_END) - self._position

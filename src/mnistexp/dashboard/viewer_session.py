@@ -13,7 +13,7 @@ from mnistexp.dashboard.recording import Recording
 
 MAX_REPLAY_SECONDS = 30.0
 """Length of a replay at the default speed, at most."""
-LIVE_SECONDS = 0.4
+LIVE_INTERVAL_SECONDS = 0.4
 """Minimum time between two pictures during the training: drawing takes at most a quarter of a
 core."""
 
@@ -68,7 +68,7 @@ class Player:
         return not self.recording.is_running and self._index == len(self.recording.frames) - 1
 
     def advance(self, paused: bool) -> int:
-        """Move to the frame of the present time, and count the skipped frames in `num_skipped`.
+        """Move to the frame for the current time, and count the skipped frames in `num_skipped`.
 
         Returns:
             The index of the frame to show, -1 before the first one.
@@ -164,7 +164,9 @@ class ViewerSession:
             self._num_inputs += 1
 
     def _is_too_early(self) -> bool:
-        return self._recording.is_running and time.monotonic() - self._drawn_at < LIVE_SECONDS
+        return (
+            self._recording.is_running and time.monotonic() - self._drawn_at < LIVE_INTERVAL_SECONDS
+        )
 
     def _status(self) -> str:
         """Return the text of the bottom line."""
@@ -183,7 +185,7 @@ class ViewerSession:
 
 
 def describe_ending(recording: Recording) -> str:
-    """Return how the training ended, or why the recording ends before the training."""
+    """Return how the training ended, or why the recording is incomplete."""
     if recording.ending is None:
         return f"the recording ends here: {recording.fault}"
     reason = "" if recording.ending == "finished" else f": {recording.ending}"

@@ -1,4 +1,4 @@
-"""The page of the viewer. The server draws the pictures; the page sends keys and boxes.
+"""The web application of the viewer. It draws pictures; the page sends keys and zoom boxes.
 
 Imports matplotlib, so it is imported where it is used.
 """
@@ -28,22 +28,22 @@ FIRST_PORT = 8800
 PORTS_TRIED = 100
 UPDATE_SECONDS = 0.1
 """Time between two checks for a new picture: at most ten pictures a second."""
-PATIENCE_SECONDS = 1.0
-"""Maximum time that a request waits for a new picture. Then it gets an empty response."""
+MAX_WAIT_SECONDS = 1.0
+"""Maximum time that a request waits for a new picture. After it, the response is empty."""
 CLOSED_AFTER_SECONDS = 60.0
-"""If a page has sent no request for this time, it was closed, and its viewer is dropped."""
+"""A page without a request for this time counts as closed, and its viewer is dropped."""
 MAX_VIEWERS = 32
 """Maximum number of open pages. Each has a figure of some megabytes."""
 SAVED_DPI = 200
-SIDES = (200, 4000)
+SIDE_LIMITS = (200, 4000)
 """Minimum and maximum width and height of a picture, in CSS pixels."""
-RATIOS = (0.5, 3)
+RATIO_LIMITS = (0.5, 3)
 """Minimum and maximum number of physical pixels per CSS pixel."""
 
 
 @dataclass
 class Viewer:
-    """An open page. num_pictures: that it has received. last_request: time in seconds."""
+    """An open page. num_pictures: pictures sent to it. last_request: its time in seconds."""
 
     session: ViewerSession
     num_pictures: int = 0
@@ -78,7 +78,7 @@ class WebApp:
         return all(session.is_at_end or session.is_paused for session in sessions)
 
     async def _page(self, request: Request) -> Response:
-        """Return the page, with the name of a new viewer in it."""
+        """Create a viewer, and return the page with its name."""
         name = secrets.token_urlsafe()
         async with self._lock:
             session = await asyncio.to_thread(ViewerSession, self._recorded_run, self._speed)
@@ -87,7 +87,7 @@ class WebApp:
         return HTMLResponse(PAGE.read_text().replace("{{viewer}}", name))
 
     async def _picture(self, request: Request) -> Response:
-        """Return the next picture, or no content if there is none for a while.
+        """Return the next picture, or no content if there is none within a second.
 
         The query has the number of the last picture (`seen`), the `width` and `height` of the
         window in CSS pixels, and the `ratio` of physical pixels per CSS pixel.
@@ -95,7 +95,7 @@ class WebApp:
         seen, width, height, ratio = _read_numbers(request, "seen", "width", "height", "ratio")
         viewer = self._find_viewer(request)
         session = viewer.session
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + MAX_WAIT_SECONDS
         while time.monotonic() < deadline:
             async with self._lock:
                 _resize(session, width, height, ratio)
@@ -192,8 +192,8 @@ def _read_numbers(request: Request, *names: str) -> list[float]:
 
 
 def _resize(session: ViewerSession, width: float, height: float, ratio: float) -> None:
-    session.figure.set_dpi(DPI * float(np.clip(ratio, *RATIOS)))
-    width, height = np.clip((width, height), *SIDES) / DPI
+    session.figure.set_dpi(DPI * float(np.clip(ratio, *RATIO_LIMITS)))
+    width, height = np.clip((width, height), *SIDE_LIMITS) / DPI
     session.figure.set_size_inches(width, height)
 
 

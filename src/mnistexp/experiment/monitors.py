@@ -1,4 +1,4 @@
-"""What is written while a run trains: the dashboard's recording, and TensorBoard's files."""
+"""Open the monitors of a training: the dashboard's recorder, and TensorBoard's files."""
 
 import tempfile
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The use of Optuna in the run of a trial: open the study's storage, and prune the trial."""
+"""Optuna in the run of a trial: open the study's storage, and prune the trial."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec

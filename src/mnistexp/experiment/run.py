@@ -29,7 +29,7 @@ from mnistexp.train import History, LogMetrics, TrainingResult, check_finite
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run gave.
+    """The result of a run.
 
     metrics: the final ones, such as `test_accuracy`, `val_loss` and `seconds`.
     expectation_result: `met`, `missed` or `not judged`; empty if the config has no expectation.
@@ -60,11 +60,11 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
     """
     begin = time.perf_counter()
     source = source or ConfigSource()
-    # What needs no TensorFlow is checked before it is imported, which takes seconds.
+    # These checks need no TensorFlow, whose import takes seconds, so they come first.
     check_tracking(config.tracking)
     check_device(config.device)
     data = load_data(config.data)
-    learner = build_learner(config, data)  # Sets the device up, and builds model and optimizer.
+    learner = build_learner(config, data)  # Also sets up the device.
     reset_peak_memory(learner.device)
     name = _run_name(config, source)
     with run_context(config.tracking, name, _source_tags(config, source)) as tracker:
@@ -98,13 +98,13 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
 
 
 def _run_name(config: Config, source: ConfigSource) -> str:
-    """The name from the settings, else from the sweep, else from the chosen options."""
+    """Return the name from the settings, else from the sweep, else from the chosen options."""
     job = config.sweep.job
     return config.tracking.run_name or (job.name if job else source.run_name(config))
 
 
 def _source_tags(config: Config, source: ConfigSource) -> dict[str, str]:
-    """MLflow's tags for the command of the run and for the sweep that it belongs to."""
+    """Return MLflow's tags for the command of the run and for the sweep that it belongs to."""
     tags = {"mlflow.source.name": " ".join(["mnistexp", *source.overrides])}
     if config.sweep.job and config.sweep.job.parent_run_id:
         tags["mlflow.parentRunId"] = config.sweep.job.parent_run_id

@@ -1,4 +1,4 @@
-"""The digit that a model predicts for a preprocessed image."""
+"""Predict the digits of preprocessed images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

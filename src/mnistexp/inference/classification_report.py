@@ -1,4 +1,4 @@
-"""Metrics of a trained model on a split: accuracy, loss, calibration, and figures per class."""
+"""Metrics of a trained model on a split: accuracy, loss, calibration, and metrics per class."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Image files of several formats, decoded to upright RGB images."""
+"""Read image files of several formats as upright RGB images."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""The one use of MLflow's API that is not documented: its scoring server as an application.
+"""The undocumented parts of MLflow that this package uses: its scoring server as an application.
 
 MLflow documents its scoring server only as a command, `mlflow models serve`, which loads the model
 itself and may unpickle files on the way. `scoring_server.init` and the constructor of `PyFuncModel`

@@ -26,7 +26,7 @@ def build_app(model: "TrainedModel") -> Any:
 
 
 async def _reject_invalid_headers(request: Any, call_next: Any) -> Any:
-    """Answer 4xx to requests that MLflow would answer with 500 or read into memory whole."""
+    """Reject a POST without content type, or too large: MLflow would answer 500 or read it all."""
     from starlette.responses import JSONResponse
 
     if request.method == "POST":

@@ -21,13 +21,13 @@ OUTPUT_SIDE = IMAGE_SHAPE[0]
 DIGIT_SIDE = 20
 """Longer side of the digit's bounding box, in pixels of the output."""
 MAX_SEARCH_SIDE = 512
-"""Images are reduced to this length of the longer side before the digit is searched."""
+"""Before the search for the digit, the longer side of an image is reduced to this length."""
 MIN_DIGIT_SIDE = 100
 """A digit that is smaller in the reduced image is segmented again, in a crop of the original."""
 THUMBNAIL_SIDE = 32
 """The background is estimated on an image of this size."""
 MIN_CONTRAST = 0.05
-"""Least difference of ink and background; white is 1."""
+"""Smallest difference of ink and background, where 1 is that of black and white."""
 MIN_CONTRAST_TO_NOISE = 5.0
 HIGH_THRESHOLD, LOW_THRESHOLD = 0.6, 0.35
 """Hysteresis thresholds of strokes, relative to the typical contrast of the ink."""
@@ -36,7 +36,7 @@ MAX_INK_AREA = 0.5
 MIN_STROKE_AREA = 0.03
 """Strokes below this part of the largest stroke's area are specks."""
 MAX_BORDER = 0.05
-"""What covers a larger part of the image's border is surroundings, such as a table."""
+"""An object that covers a larger part of the image's border is surroundings, such as a table."""
 MAX_GAP = 0.3
 """Strokes farther from the largest one, in units of its length, do not belong to the digit."""
 
@@ -104,7 +104,7 @@ def _segment(pixels: np.ndarray, max_border: float) -> np.ndarray | None:
 
     Args:
         pixels: float32 [height, width, 3], 0 to 1.
-        max_border: what covers a larger part of the border does not count as ink.
+        max_border: an object that covers a larger part of the border does not count as ink.
 
     Returns:
         None if there is no digit.

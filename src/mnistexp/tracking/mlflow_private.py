@@ -2,12 +2,12 @@
 
 `tests/tracking/test_mlflow_private.py` fails when MLflow changes them.
 
-- MLflow's public client reads the history of one metric of one run per call, so a report of 50 runs
-  would need hundreds of calls. MLflow's own pages read many runs at once; so does this module, with
-  the public call where that is not possible.
-- Importing MLflow takes 2 to 3 seconds, too long for the Tab key. Names of runs are read from the
-  tables of a local store by SQLite itself.
-- Only the migration scripts inside the package say which database schema this version expects.
+- A call of MLflow's public client reads one metric of one run, so a report of 50 runs would need
+  hundreds of calls. This module reads many runs at once, like MLflow's own pages. Where that is not
+  possible, it uses the public call.
+- Importing MLflow takes 2 to 3 seconds, which is too long for completion with the Tab key. So names
+  of runs are read directly from the SQLite tables of a local store.
+- Only the migration scripts inside MLflow define the database schema that its version expects.
 """
 
 import sqlite3
@@ -28,6 +28,7 @@ MAX_VALUES_PER_REQUEST = 25_000
 """The limits of MLflow's server."""
 HISTORIES_PATH = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
 MAX_COMPLETIONS = 500
+"""Number of run names that completion proposes."""
 
 
 def metric_histories(
@@ -65,7 +66,7 @@ def _from_server(
         params=[("metric_key", metric), *(("run_id", run_id) for run_id in run_ids)],
     )
     values = response.json()["metrics"] if response.status_code == 200 else None
-    if values is None or len(values) >= MAX_VALUES_PER_REQUEST:  # Unknown to it, or cut off.
+    if values is None or len(values) >= MAX_VALUES_PER_REQUEST:  # Unknown path, or cut off.
         return _by_public_calls(client, run_ids, metric)
     return ((value["run_id"], value["step"], value["value"]) for value in values)
 

@@ -1,4 +1,4 @@
-"""Records a run in MLflow."""
+"""The tracker that records a run in MLflow."""
 
 import time
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class MlflowTracker(Tracker):
         self._last_flush = time.monotonic()
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Record settings; values of over 6,000 characters are cut."""
+        """Record settings; values of more than 6,000 characters are cut."""
         from mlflow.entities import Param
 
         entries = [Param(key, str(value)[:MAX_PARAM_LENGTH]) for key, value in params.items()]

@@ -10,7 +10,9 @@ from mnistexp.tracking.run_store import RunRecord
 from mnistexp.tracking.store import client_for_writing
 
 ProcessState = Literal["alive", "ended", "unknown"]
-ORPHANED = "its process ended without closing it: killed, out of memory, or the machine went down"
+ORPHANED_REASON = (
+    "its process ended without closing it: killed, out of memory, or the machine went down"
+)
 
 
 def process_tags() -> dict[str, str]:
@@ -42,9 +44,9 @@ def is_orphaned(run: RunRecord) -> bool:
 
 
 def close_orphaned(uri: str, runs: Sequence[RunRecord]) -> None:
-    """Close runs as KILLED, with the reason; the metrics that they have stay."""
+    """Close runs as KILLED, with the reason. Their metrics are kept."""
     for run in runs:
-        end_run(uri, run.run_id, "KILLED", ORPHANED)
+        end_run(uri, run.run_id, "KILLED", ORPHANED_REASON)
 
 
 def end_run(uri: str, run_id: str, status: str, reason: str) -> None:

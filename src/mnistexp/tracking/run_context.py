@@ -1,4 +1,4 @@
-"""Start a run in the store, and close it with its status however it ends."""
+"""Start a run in the store, and close it with its status, also after a failure."""
 
 import getpass
 import logging
@@ -46,11 +46,11 @@ def run_context(
         return
     # MLflow logs a traceback for each database error. StoreError reports the error in one line.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    with _store_errors_in_one_line(name):
+    with _translated_store_errors(name):
         tracker = _start(config, name, tags or {}, resume)
     try:
-        # Reading the store raises a TrackingError. Before the run starts, that is wrong input.
-        with _store_errors_in_one_line(name, TrackingError):
+        # A TrackingError is wrong input before the run starts, and a failure of the store after it.
+        with _translated_store_errors(name, TrackingError):
             with sigterm_as_interrupt():
                 yield tracker
             tracker.end("FINISHED")
@@ -66,7 +66,7 @@ def _start(
     if resume is not None:
         client.update_run(resume, status="RUNNING")
         tracker = MlflowTracker(client, resume, experiment_id, config)
-        # The run still has the reason why it ended, and the process that it ran in before.
+        # Its tags still have the reason of its earlier end, and its earlier process.
         tracker.set_tags({"reason": "", **process_tags()})
         return tracker
     source = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL"}
@@ -77,7 +77,7 @@ def _start(
 
 
 @contextmanager
-def _store_errors_in_one_line(run_name: str, *more: type[Exception]) -> Iterator[None]:
+def _translated_store_errors(run_name: str, *more: type[Exception]) -> Iterator[None]:
     """Turn errors of MLflow, of its database and of its server into a StoreError of one line.
 
     Args:
@@ -97,7 +97,7 @@ def _store_errors_in_one_line(run_name: str, *more: type[Exception]) -> Iterator
 
 
 def _first_line(error: Exception) -> str:
-    """Return the line of a message that states the error; without a message, its class."""
+    """Return the first line of the message that states the error; if empty, the class name."""
     # SQLAlchemy may put a line about its session before the error of the database.
     lines = [line for line in str(error).splitlines() if not line.startswith("(raised as a result")]
     return lines[0] if lines else type(error).__name__

@@ -74,10 +74,10 @@ class RunRecord:
 
 
 class RunStore:
-    """The runs of one MLflow experiment, to be read.
+    """Reads the runs of one MLflow experiment.
 
     Reading creates no store and no experiment, changes no file, no environment variable and no
-    global state of MLflow, and takes no lock. Every thread may read, also while runs are logged.
+    global state of MLflow, and takes no lock. Any thread may read while runs are logged.
     """
 
     def __init__(self, config: MlflowTracking) -> None:
@@ -148,7 +148,7 @@ class RunStore:
         return list(self._search(ids, "attributes.status = 'RUNNING'"))
 
     def run(self, run_id: str) -> RunRecord | None:
-        """Return the run of an id, of any experiment; None if there is none."""
+        """Return the run with this id, of any experiment; None if there is none."""
         from mlflow.exceptions import MlflowException
 
         client = self.client

@@ -81,7 +81,7 @@ def redact_password(uri: str) -> str:
 
 
 def check_tracking(config: TrackingConfig) -> None:
-    """Refuse a store that cannot record a run, before MLflow is imported.
+    """Check that a store can record runs, without importing MLflow.
 
     Raises:
         TrackingError: see `check_store`; or TensorBoard is not installed.
@@ -96,11 +96,11 @@ def check_tracking(config: TrackingConfig) -> None:
 
 
 def check_store(uri: str, *, for_writing: bool = True) -> None:
-    """Refuse a store that cannot be used.
+    """Check that a store can be used.
 
     Args:
         uri: the address, as `tracking_uri` returns it.
-        for_writing: refuse a local database that can only be read.
+        for_writing: also check that a local database can be written.
 
     Raises:
         TrackingError: the address is of no known kind, its file is no database or cannot be
@@ -171,7 +171,7 @@ def _first_bytes(file: Path) -> bytes:
 def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
     """Open the store for writing; create the store and the experiment if they do not exist.
 
-    MLflow's first set-up of a database fails if several processes do it at once, so they queue.
+    A lock lets one process at a time set up a local database, because MLflow fails otherwise.
 
     Returns:
         A client of the store, and the id of the experiment.
@@ -227,7 +227,7 @@ def _unchanged_environment(name: str) -> Iterator[None]:
 
 
 def _set_up_lock(uri: str) -> AbstractContextManager[object]:
-    """Let one process at a time set up a local database. Servers do that themselves."""
+    """Return a lock for the first set-up of a local database. Other stores need none."""
     file = sqlite_file(uri)
     if file is None:
         return nullcontext()
@@ -253,7 +253,7 @@ def run_url(uri: str, experiment_id: str, run_id: str) -> str:
 
 
 def browse_hint(config: TrackingConfig, url: str | None) -> str:
-    """Return two lines that tell how to open a run; an empty text if nothing is tracked.
+    """Return a text that says how to open a run; empty if nothing is tracked.
 
     Args:
         url: the address of the run's page.

@@ -1,4 +1,4 @@
-"""Whether experiments reach the results that their files expect."""
+"""Compare the results of experiments with the expectations in their files."""
 
 from mnistexp.verification.verify import (
     ExperimentResult,

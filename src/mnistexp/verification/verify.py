@@ -70,7 +70,7 @@ class ExperimentResult:
 
 
 def find_experiments(names: Sequence[str]) -> list[str]:
-    """Return the experiments of names: groups `lab`, or experiments `lab=3_0_conv`, `3_0_conv`.
+    """Return the experiments that names stand for: `lab` (a group), `lab=3_0_conv` or `3_0_conv`.
 
     Raises:
         ConfigError: there is no such group or experiment.
@@ -103,7 +103,7 @@ def plan_runs(experiments: Sequence[str], num_seeds: int) -> list[PlannedRun]:
 
 
 def run_missing(planned: Sequence[PlannedRun], on_start: Callable[[PlannedRun], None]) -> None:
-    """Run what the store has no finished or diverged run of.
+    """Run the planned runs that have neither finished nor diverged in the store.
 
     Args:
         on_start: called with each run before it starts.
@@ -117,7 +117,7 @@ def run_missing(planned: Sequence[PlannedRun], on_start: Callable[[PlannedRun], 
 
 
 def collect_results(planned: Sequence[PlannedRun]) -> list[ExperimentResult]:
-    """Return the results in the store, without the experiments that have no run there."""
+    """Return the results of the experiments that have a run in the store."""
     stored = _stored_runs(planned)
     expectations = {run.experiment: run.config.expect for run in planned}
     found: dict[str, list[RunRecord]] = {experiment: [] for experiment in expectations}

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_LABELS = 20
-MANY_VALUES = 100
-START = 0.05
+MIN_VALUES_TO_CUT = 100
+"""With fewer values, the start of the training is not cut off."""
+START_FRACTION = 0.05
 """The fraction of values that counts as the start of training."""
 MAX_LABEL_LENGTH = 40
 
@@ -69,10 +70,10 @@ def _draw_metric(
 
 
 def _cut_off_the_start(axes: "Axes", values: np.ndarray, rises: bool) -> None:
-    """Limit the axis: the first values are so extreme that the others would look equal."""
-    if len(values) < MANY_VALUES:
+    """Limit the axis: with the extreme first values in view, all others would look equal."""
+    if len(values) < MIN_VALUES_TO_CUT:
         return
-    low, high = np.quantile(values, (START, 1) if rises else (0, 1 - START))
+    low, high = np.quantile(values, (START_FRACTION, 1) if rises else (0, 1 - START_FRACTION))
     margin = 0.05 * (high - low)
     axes.set_ylim(low - margin, high + margin)
 

@@ -73,7 +73,7 @@ def draw_training(history: History) -> "Figure":
 
 
 def draw_confusion_matrix(labels: np.ndarray, probabilities: np.ndarray) -> "Figure":
-    """Draw how many images of each digit were classified as which; errors are coloured.
+    """Draw how many images of each true digit were classified as each digit; errors are coloured.
 
     Args:
         labels: [num_images]. probabilities: [num_images, 10].

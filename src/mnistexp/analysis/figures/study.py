@@ -40,7 +40,7 @@ def draw_study(study: "Study", objectives: Sequence[str]) -> Iterator[tuple[str,
 
 
 def _quietly(draw: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
-    """Ignore Optuna's warnings about experimental functions and few trials."""
+    """Draw without Optuna's warnings about experimental functions and few trials."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return draw(*arguments, **settings)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mnistexp.analysis.comparison import is_cost
-from mnistexp.analysis.seed_groups import CURVES, SeedGroup
+from mnistexp.analysis.seed_groups import CURVE_METRICS, SeedGroup
 from mnistexp.analysis.setting_differences import differing_settings, short_names
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def draw_curves(groups: Sequence[SeedGroup], history: "pandas.DataFrame") -> "Fi
     """
     from plotly.graph_objects import Figure, Scatter
 
-    metrics = [metric for metric in CURVES if metric in set(history["metric"])]
+    metrics = [metric for metric in CURVE_METRICS if metric in set(history["metric"])]
     figure = Figure()
     metric_of_trace: list[str] = []
     for metric in metrics:

@@ -9,7 +9,7 @@ from mnistexp.analysis.comparison import compare, rank, selection_metric
 from mnistexp.analysis.comparison_format import ComparisonFormatter
 from mnistexp.analysis.report.charts import draw_costs, draw_curves, draw_parallel_coordinates
 from mnistexp.analysis.run_tables import tabulate_histories
-from mnistexp.analysis.seed_groups import CURVES, SeedGroup
+from mnistexp.analysis.seed_groups import CURVE_METRICS, SeedGroup
 from mnistexp.analysis.significance import NOISE_TEST
 from mnistexp.tracking import RunStore
 from mnistexp.version import __version__
@@ -82,7 +82,7 @@ def build_report(groups: Sequence[SeedGroup], title: str, command: str, store: R
 
 def _history(groups: Sequence[SeedGroup], store: RunStore) -> "pandas.DataFrame":
     ids = [run_id for group in groups for run_id in group.runs["run_id"]]
-    return tabulate_histories(store, ids, CURVES)
+    return tabulate_histories(store, ids, CURVE_METRICS)
 
 
 def _chart(heading: str, note: str, figure: "Figure") -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""A web page on which one draws a digit that a model classifies."""
+"""A web page for drawing digits, which a model classifies."""
 
 from mnistexp.inference.drawing_page.app import build_app
 

@@ -63,7 +63,7 @@ async function update() {
       show(isBlank() ? null : await predict());
     }
   } catch (error) {
-    showVerdict("–", `No prediction: ${error.message}. Is the server still running?`);
+    showPrediction("–", `No prediction: ${error.message}. Is the server still running?`);
   } finally {
     waiting = false;
   }
@@ -99,15 +99,15 @@ function show(result) {
     percentage.textContent = probabilities ? `${(100 * p).toFixed(1)} %` : "";
     row.classList.toggle("highest", p === highest);
   });
-  if (!result) showVerdict("–", "Draw with mouse, pen or finger.");
-  else if (!probabilities) showVerdict("–", "No digit found.");
-  else if (result.status === "digit") showVerdict(probabilities.indexOf(highest), `${(100 * highest).toFixed(1)} % sure`);
-  else showVerdict("?", "This does not look like a digit.");
+  if (!result) showPrediction("–", "Draw with mouse, pen or finger.");
+  else if (!probabilities) showPrediction("–", "No digit found.");
+  else if (result.status === "digit") showPrediction(probabilities.indexOf(highest), `${(100 * highest).toFixed(1)} % sure`);
+  else showPrediction("?", "This does not look like a digit.");
 }
 
-function showVerdict(digit, verdict) {
+function showPrediction(digit, message) {
   document.getElementById("digit").textContent = digit;
-  document.getElementById("verdict").textContent = verdict;
+  document.getElementById("message").textContent = message;
 }
 
 pad.addEventListener("beginStroke", () => { drawing = true; });
