@@ -3,7 +3,7 @@
 import pytest
 from support import seed_group, table_of_runs
 
-from mnistexp.analysis.comparison import compare, is_cost, rank, selection_metric
+from mnistexp.analysis.comparison import compare, lower_is_better, rank, selection_metric
 from mnistexp.analysis.seed_groups import SeedGroup, group_by_seed
 
 SGD = seed_group([0.90, 0.91, 0.92], optim="sgd")
@@ -51,7 +51,7 @@ def test_costs_are_medians_and_their_ratios_to_the_row_above() -> None:
     assert rows["num_parameters_ratio"].tolist()[1:] == [1]
 
 
-def test_a_comparison_by_a_cost_finds_the_lowest_median_best() -> None:
+def test_in_a_comparison_by_a_cost_the_lowest_median_is_best() -> None:
     fast, slow = group_with_costs("sgd", 10, 11, 12), group_with_costs("adam", 22, 22, 22)
     rows = compare([slow, fast], "seconds").rows
     assert rows["best"].tolist() == [False, True]
@@ -78,9 +78,9 @@ def test_groups_are_ranked_best_first_and_without_the_metric_last() -> None:
 
 @pytest.mark.parametrize("metric", ["seconds", "num_parameters", "val_loss", "peak_memory_mb"])
 def test_lower_costs_and_losses_are_better(metric: str) -> None:
-    assert is_cost(metric)
+    assert lower_is_better(metric)
 
 
 @pytest.mark.parametrize("metric", ["val_accuracy", "mean_images_per_second"])
 def test_higher_accuracy_and_speed_are_better(metric: str) -> None:
-    assert not is_cost(metric)
+    assert not lower_is_better(metric)

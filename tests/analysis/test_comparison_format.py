@@ -69,7 +69,7 @@ def test_a_metric_among_the_columns_of_csv_stands_for_mean_and_standard_deviatio
     assert capsys.readouterr().out.splitlines()[0] == "n,test_accuracy_mean,test_accuracy_std"
 
 
-def test_json_has_null_for_what_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_null_for_unknown_values(capsys: pytest.CaptureFixture[str]) -> None:
     ComparisonFormatter(COMPARISON).write("json")
     rows = json.loads(capsys.readouterr().out)
     assert rows[2]["test_accuracy_std"] is None

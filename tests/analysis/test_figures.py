@@ -53,7 +53,7 @@ def test_figures_can_be_left_out(mnistexp: Command, tmp_path: Path) -> None:
     assert list(tmp_path.glob("mlruns/*/*/artifacts/config.yaml"))
 
 
-def test_the_confusion_matrix_is_scikit_learns(two_layers_run: TrackedRun) -> None:
+def test_the_confusion_matrix_equals_that_of_scikit_learn(two_layers_run: TrackedRun) -> None:
     test = load_data(two_layers_run.result.config.data).test
     probabilities = two_layers_run.result.learner.predict_probabilities(test.images)
     expected = confusion_matrix(test.labels, probabilities.argmax(axis=1))

@@ -56,7 +56,7 @@ def test_a_group_has_the_name_of_its_runs_without_the_seed() -> None:
     assert group_by_seed(table)[0].name == "conv-sgd"
 
 
-def test_settings_are_those_that_a_run_has_and_that_may_change_its_result() -> None:
+def test_a_group_has_the_settings_with_a_value_that_may_change_the_result() -> None:
     columns = {"optim.momentum": math.nan, "model": None, "lab": "x", "tracking.type": "mlflow"}
     (group,) = group_by_seed(table_of_runs([run("sgd", 0, 0.9, **columns)]))
     assert group.settings == {"optim": "sgd", "lab": "x"}
@@ -76,7 +76,7 @@ def test_a_single_seed_has_no_standard_deviation() -> None:
     assert (group.mean("test_accuracy"), group.std("test_accuracy")) == (0.9, None)
 
 
-def test_a_metric_that_no_run_has_has_no_values() -> None:
+def test_an_unlogged_metric_has_no_values() -> None:
     group = seed_group([0.9, 0.91])
     assert group.values("val_loss").tolist() == []
     assert (group.mean("val_loss"), group.std("val_loss"), group.median("val_loss")) == (None,) * 3

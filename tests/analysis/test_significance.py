@@ -37,11 +37,11 @@ def test_the_order_of_the_groups_does_not_matter() -> None:
     assert is_noise(low, high) is is_noise(high, low) is False
 
 
-def test_a_single_seed_leaves_the_noise_unknown() -> None:
+def test_the_noise_is_unknown_for_a_single_seed() -> None:
     assert is_noise([0.9], [0.9, 0.91]) is None
 
 
-def test_a_metric_without_values_leaves_the_noise_unknown() -> None:
+def test_the_noise_is_unknown_for_a_metric_without_values() -> None:
     group = seed_group([0.9, 0.91])
     assert is_within_noise(group, group, "val_loss") is None
 

@@ -14,7 +14,7 @@ from support import QUICK, Command, CommandResult
 
 @pytest.fixture
 def here(mnistexp: Command, store_with_sweep: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command in a folder that has runs, a terminal of 100 columns wide."""
+    """The command in a folder that has runs, with a terminal of 100 columns."""
     monkeypatch.chdir(store_with_sweep)
     monkeypatch.setenv("COLUMNS", "100")
     return mnistexp
@@ -107,7 +107,7 @@ def test_a_baseline_a_metric_an_order_and_columns_can_be_chosen(here: Command) -
     ("arguments", "message"),
     [
         (["softmx-sgd-s0"], "Did you mean softmax-sgd-s0"),
-        (["--where", "test_accuracy > 2"], "no run has 'test_accuracy > 2'"),
+        (["--where", "test_accuracy > 2"], "no run matches 'test_accuracy > 2'"),
         (["--sort", "test_acuracy"], "Did you mean test_accuracy"),
         (["--columns", "n,modle"], "--columns: .*Received: 'modle'. Did you mean model"),
         (

@@ -9,7 +9,7 @@ from support import Command
 
 @pytest.fixture
 def here(mnistexp: Command, store_with_sweep: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command in a folder that has runs, a terminal of 100 columns wide."""
+    """The command in a folder that has runs, with a terminal of 100 columns."""
     monkeypatch.chdir(store_with_sweep)
     monkeypatch.setenv("COLUMNS", "100")
     return mnistexp

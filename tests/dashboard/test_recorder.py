@@ -67,7 +67,7 @@ def test_a_full_disk_stops_the_recording_but_not_the_training(
     assert len(Recording(result.recording).frames) == 2
 
 
-def test_a_training_that_diverges_leaves_a_recording_up_to_the_failure(
+def test_a_training_that_diverges_is_recorded_up_to_the_failure(
     recorded_run: TrackedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

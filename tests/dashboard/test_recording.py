@@ -125,7 +125,7 @@ def test_other_files_are_rejected(tmp_path: Path, content: bytes | None, message
 
 @contextmanager
 def file_size_limit(size: int) -> Iterator[None]:
-    """As on a full disk: writes beyond the limit are cut, and then fail."""
+    """Limit the size of files: like on a full disk, writes are cut at the limit, and then fail."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

@@ -1,4 +1,4 @@
-"""Stored models predict as the trained ones, and nothing in their files is unpickled."""
+"""Stored models predict like the trained ones, and nothing in their files is unpickled."""
 
 import pickle
 import shutil
@@ -29,7 +29,9 @@ def load(store: RunStore, name: str) -> TrainedModel:
 
 
 @pytest.mark.parametrize("name", ["good", "forest"])
-def test_a_loaded_model_predicts_as_the_trained_one(name: str, store_with_models: RunStore) -> None:
+def test_a_loaded_model_predicts_like_the_trained_one(
+    name: str, store_with_models: RunStore
+) -> None:
     model = load(store_with_models, name)
     test = load_data(compose_config([])[0].data).test
     probabilities = model.predict_probabilities(test.images)

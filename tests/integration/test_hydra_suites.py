@@ -63,6 +63,6 @@ class TestIntegration(IntegrationTestSuite):
     """Names, folders and working directories of the jobs of a program in a new process."""
 
 
-def test_no_launcher_preset_is_missing_here() -> None:
+def test_every_launcher_preset_is_known_to_these_tests() -> None:
     names = {file.stem for file in (package_folder("conf") / "hydra" / "launcher").glob("*.yaml")}
     assert names == {"processes", "slurm", "slurm_local", "ray_cluster"}

@@ -98,7 +98,7 @@ def test_a_server_that_is_stopped_during_a_run_is_reported_in_one_line(
         tracker.log_artifact(folder / "file.txt", "files")
 
 
-def test_an_unexpected_error_of_a_run_leaves_its_traceback(folder: Path) -> None:
+def test_the_traceback_of_an_unexpected_error_is_an_artifact_of_the_run(folder: Path) -> None:
     run = run_that_raises(folder, RuntimeError("the disk is full"))
     file = folder / "mlruns" / run.info.experiment_id / run.info.run_id / "artifacts/traceback.txt"
     assert "run_that_raises" in file.read_text()
@@ -132,7 +132,7 @@ def test_mlflow_tracking_uri_names_the_store(
     assert client.get_run(tracker.run_id).info.status == "FINISHED"
 
 
-def test_a_run_leaves_the_environment_as_it_was(folder: Path) -> None:
+def test_a_run_does_not_change_the_environment(folder: Path) -> None:
     with run_context(MlflowTracking(type="mlflow", uri=f"sqlite:///{folder}/a.db"), "first"):
         pass
     assert tracking_uri() == f"sqlite:///{folder}/mlflow.db"

@@ -49,7 +49,7 @@ def contents(folder: Path) -> dict[Path, str]:
 
 @contextmanager
 def counted_statements() -> Iterator[list[str]]:
-    """The SQL statements of all engines while the context lasts."""
+    """Yield a list, to which all SQL statements within the context are added."""
     statements: list[str] = []
 
     def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
@@ -166,7 +166,7 @@ def test_an_experiment_that_does_not_exist_is_reported_with_the_nearest_name(fol
         store.runs()
 
 
-def test_a_database_without_the_tables_of_mlflow_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_database_without_the_tables_of_mlflow_is_refused_and_not_changed(tmp_path: Path) -> None:
     import sqlite3
 
     connection = sqlite3.connect(tmp_path / "mlflow.db")

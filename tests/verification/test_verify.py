@@ -123,7 +123,9 @@ def test_a_long_experiment_runs_with_its_shortening_settings(
     assert "| `long`<br>`train.epochs=1` |" in page
 
 
-def test_results_without_any_run_name_the_command_to_use(mnistexp: Command) -> None:
+def test_results_of_a_store_without_runs_are_an_error_with_the_command_to_use(
+    mnistexp: Command,
+) -> None:
     outcome = mnistexp("results")
     assert outcome.exit_code == 2
     assert "mnistexp verify lab" in outcome.err

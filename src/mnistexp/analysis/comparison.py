@@ -83,14 +83,14 @@ def selection_metric(groups: Sequence[SeedGroup]) -> str:
     return "val_accuracy" if validated else "test_accuracy"
 
 
-def is_cost(metric: str) -> bool:
+def lower_is_better(metric: str) -> bool:
     """Return whether lower values of a metric are better."""
     return metric in COST_METRICS or metric.endswith(("loss", "seconds", "_mb"))
 
 
 def rank(groups: Sequence[SeedGroup], metric: str) -> list[SeedGroup]:
     """Return the groups, the best first, those without the metric last."""
-    sign = 1 if is_cost(metric) else -1
+    sign = 1 if lower_is_better(metric) else -1
 
     def key(group: SeedGroup) -> tuple[bool, float]:
         mean = group.mean(metric)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
-from mnistexp.analysis.comparison import Comparison, is_cost
+from mnistexp.analysis.comparison import Comparison, lower_is_better
 from mnistexp.analysis.setting_differences import short_names
 from mnistexp.analysis.significance import NOISE_TEST
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
@@ -148,7 +148,8 @@ class ComparisonFormatter:
         metric = self.comparison.metric
         best = f"★ best {metric}"
         if metric.startswith("test"):
-            best = f"★ {'lowest' if is_cost(metric) else 'highest'} {metric}; choose by validation"
+            superlative = "lowest" if lower_is_better(metric) else "highest"
+            best = f"★ {superlative} {metric}; choose by validation"
         marks = {
             "★": best,
             "≈": f"≈ within the noise: {NOISE_TEST}",

@@ -60,6 +60,6 @@ def _open_recording_of(run: RunRecord, store: RunStore) -> RecordedRun:
         if downloaded is None:
             raise RecordingError(
                 f"{run.run_id}: expected its recording at {file} or among its artifacts. Received: "
-                "none. The run is on another computer, or was killed there"
+                "none. The file was deleted, or is on another computer"
             )
         return RecordedRun(downloaded)  # It is complete, so it is read only once.

@@ -118,7 +118,7 @@ def select_or_last_sweep(
         title = f"{sweeps[-1].name}, {sweeps[-1].started:%Y-%m-%d %H:%M}"
     found = select_runs(store, names, where) if names else filter_runs(runs, where)
     if not found:
-        raise InputError(f"--where: no run has {where!r}" if where else "there are no runs yet")
+        raise InputError(f"--where: no run matches {where!r}" if where else "there are no runs yet")
     return found, f"{title}, where {where}" if where else title
 
 
@@ -263,7 +263,7 @@ class _Selection:
         names = [run.name for run in self._runs]
         seedless_names = map(seedless, names)
         known = dict.fromkeys([*names, *seedless_names, *experiments, *EXPERIMENT_GROUPS, BEST])
-        filtered = f" that has {self._where!r}" if self._where else ""
+        filtered = f" that matches {self._where!r}" if self._where else ""
         return (
             f"{name}: expected {EXPECTED_NAMES}{filtered}. "
             f"Received: {name!r}.{did_you_mean(name, known)}"

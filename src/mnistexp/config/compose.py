@@ -200,7 +200,7 @@ def _check_shared_model_settings(raw: Any, source: ConfigSource) -> None:
 
 
 def _check_unused_sections(config: Config, source: ConfigSource) -> None:
-    """Refuse an override in a section that has no effect for this type of model."""
+    """Reject an override in a section that has no effect for this type of model."""
     for setting in source.overridden:
         section, _, name = setting.partition(".")
         if name and section in config.unused_sections:

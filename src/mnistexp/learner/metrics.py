@@ -14,7 +14,7 @@ MIN_PROBABILITY = float(np.finfo("f4").tiny)
 
 
 class Predictor(Protocol):
-    """Whatever predicts probabilities: a learner, or a model that was loaded."""
+    """A model that predicts probabilities: a learner, or a loaded model."""
 
     @abstractmethod
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:

@@ -138,7 +138,7 @@ class AnyKerasOptimizer(OptimizerBase):
 
 
 def _suggest_keras_class(value: Any) -> Any:
-    """Say how to reach an optimizer of Keras that has no type of its own."""
+    """Explain how to create an optimizer of Keras that has no type of its own."""
     received = value.get("type") if isinstance(value, dict) else None
     classes = {name.lower(): name for name in get_args(KerasOptimizerName)}
     class_name = classes.get(str(received).replace("_", "").lower())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mnistexp.analysis.comparison import is_cost
+from mnistexp.analysis.comparison import lower_is_better
 from mnistexp.analysis.seed_groups import CURVE_METRICS, SeedGroup
 from mnistexp.analysis.setting_differences import differing_settings, short_names
 
@@ -108,7 +108,7 @@ def draw_parallel_coordinates(groups: Sequence[SeedGroup], metric: str) -> "Figu
     line = {
         "color": runs[metric].tolist(),
         "colorscale": "Viridis",
-        "reversescale": is_cost(metric),
+        "reversescale": lower_is_better(metric),
         "showscale": True,
         "colorbar": {"title": metric.replace("_", " ")},
     }
