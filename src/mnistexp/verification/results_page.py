@@ -9,7 +9,7 @@ from mnistexp.verification import ExperimentResult
 HEADER = """\
 # Results of the experiments
 
-Written by `mnistexp results`; do not edit. All figures are from logged runs{machine}.
+Written by `mnistexp results`; do not edit. All numbers are from logged runs{machine}.
 
 - *expected* is the interval of the final test accuracy that the file of the experiment states
   (`expect:`). Most intervals were chosen from runs like these, so *met* means that a result was
