@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 # mnistexp sets them too, but these tests import MLflow and TensorFlow first.
 os.environ["MLFLOW_LOGGING_LEVEL"] = "WARNING"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The workers use all cores together. More threads of scikit-learn wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import mlflow
 import pytest

@@ -117,6 +117,7 @@ def train_network(
     import keras
 
     config, _ = compose_config(list(overrides))
+    keras.config.set_dtype_policy("float32")  # An earlier test may have set another one.
     keras.utils.set_random_seed(1)
     network = build_model(network_config(*overrides))
     optimizer, schedule = build_optimization(config, len(data.train))

@@ -63,7 +63,7 @@ def counted_statements() -> Iterator[list[str]]:
 def test_a_record_equals_the_run_of_mlflow(two_layers_run: TrackedRun) -> None:
     uri = f"sqlite:///{two_layers_run.folder}/mlflow.db"
     (record,) = RunStore(MlflowTracking(type="mlflow", uri=uri)).runs()
-    run = two_layers_run.run
+    run = two_layers_run.client.get_run(two_layers_run.run.info.run_id)
     assert (record.run_id, record.name) == (run.info.run_id, run.info.run_name)
     assert (record.status, record.parent) == ("FINISHED", None)
     assert record.params == run.data.params
