@@ -63,9 +63,9 @@ class SettingsPage:
     def __init__(self) -> None:
         self._schema = Config.model_json_schema()
         self._sections: Mapping[str, JsonSchema] = self._schema.pop("$defs")
-        # The serialised schema has the defaults as they are written in YAML: `100 steps`.
-        serialised = Config.model_json_schema(mode="serialization")
-        self._serialised: Mapping[str, JsonSchema] = {**serialised.pop("$defs"), "": serialised}
+        # The serialized schema has the defaults as they are written in YAML: `100 steps`.
+        serialized = Config.model_json_schema(mode="serialization")
+        self._serialized: Mapping[str, JsonSchema] = {**serialized.pop("$defs"), "": serialized}
         self._union_members = {
             name for union in _unions([self._schema, self._sections]) for name in union
         }
@@ -110,7 +110,7 @@ class SettingsPage:
         section = self._sections[name] if name else self._schema
         if key in section.get("required", []):
             return "required"
-        part = self._serialised[name]["properties"][key]
+        part = self._serialized[name]["properties"][key]
         return f"`{_yaml(part['default'])}`" if "default" in part else "–"
 
     def _section_description(self, part: JsonSchema) -> str:

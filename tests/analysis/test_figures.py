@@ -75,7 +75,7 @@ def test_a_run_without_errors_has_an_empty_figure() -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, -0.3])
-def test_the_colours_of_the_first_layer_are_symmetric(value: float) -> None:
+def test_the_colors_of_the_first_layer_are_symmetric(value: float) -> None:
     figure = draw_first_layer(np.full((6, 5, 5), value))
     low, high = figure.axes[0].images[0].get_clim()
     assert low == -high < 0

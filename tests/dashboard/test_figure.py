@@ -6,7 +6,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
 
 from mnistexp.dashboard.figure import PANELS, DashboardFigure, View
-from mnistexp.dashboard.panels import PREDICTED_COLOUR, TRUE_COLOUR, order_errors_first
+from mnistexp.dashboard.panels import PREDICTED_COLOR, TRUE_COLOR, order_errors_first
 from mnistexp.dashboard.recorded_run import RecordedRun
 from mnistexp.dashboard.recording import Frame
 from mnistexp.train import Evaluation, Snapshot
@@ -26,14 +26,14 @@ def picture(figure: DashboardFigure, panel: str) -> np.ndarray:
     return np.asarray(image.get_array())
 
 
-def drawn_labels(figure: DashboardFigure, panel: str, colour: str) -> dict[tuple[int, int], int]:
-    """Return the labels of one colour: the digit by row and column of its cell."""
+def drawn_labels(figure: DashboardFigure, panel: str, color: str) -> dict[tuple[int, int], int]:
+    """Return the labels of one color: the digit by row and column of its cell."""
     axes = figure.panel_axes[panel]
     collections = [
         collection
         for collection in axes.collections
         if isinstance(collection, PathCollection)
-        and np.allclose(np.asarray(collection.get_facecolor())[0, :3], to_rgb(colour))
+        and np.allclose(np.asarray(collection.get_facecolor())[0, :3], to_rgb(color))
     ]
     assert len(collections) == 10  # In the order of the digits.
     return {
@@ -57,9 +57,9 @@ def test_wrong_test_digits_show_the_true_and_the_predicted_label(opened_run: Rec
     wrong = np.flatnonzero(evaluation.predictions != labels)[:1000]
     assert len(wrong) > 200
     cells = [divmod(number, 40) for number in range(len(wrong))]
-    for colour, digits in ((TRUE_COLOUR, labels), (PREDICTED_COLOUR, evaluation.predictions)):
+    for color, digits in ((TRUE_COLOR, labels), (PREDICTED_COLOR, evaluation.predictions)):
         expected = dict(zip(cells, digits[wrong].tolist(), strict=True))
-        assert drawn_labels(figure, "test", colour) == expected
+        assert drawn_labels(figure, "test", color) == expected
 
 
 def test_correct_digits_are_on_white_and_wrong_ones_on_pink(opened_run: RecordedRun) -> None:

@@ -19,7 +19,7 @@ def test_images_are_arranged_row_by_row_with_margins() -> None:
     ]
 
 
-def test_a_grid_of_colour_images_can_have_more_rows_than_the_images_need() -> None:
+def test_a_grid_of_color_images_can_have_more_rows_than_the_images_need() -> None:
     picture, _ = arrange_in_grid(np.zeros((1, 2, 2, 3), "u1"), columns=1, rows=2)
     assert picture.dtype == np.uint8
     assert picture[:, :, 0].tolist() == [[0, 0], [0, 0], [255, 255], [255, 255]]

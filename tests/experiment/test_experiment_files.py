@@ -93,7 +93,7 @@ def test_settings_of_the_lab_equal_those_of_its_source() -> None:
     assert (hidden.bias_initializer, logits.bias_initializer) == (0.1, "zeros")  # type: ignore[union-attr]
 
 
-def test_batch_normalisation_of_the_lab_equals_that_of_its_source() -> None:
+def test_batch_normalization_of_the_lab_equals_that_of_its_source() -> None:
     expected = {
         "4_0_batchnorm_sigmoid": (0.998, True, 0.0),
         "4_1_batchnorm_relu": (0.999, False, 0.1),

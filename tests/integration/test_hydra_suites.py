@@ -18,7 +18,7 @@ from mnistexp.config.config_groups import package_folder
 
 pytestmark = [
     pytest.mark.integration,
-    # Hydra's suites use behaviour that later versions of Hydra change.
+    # Hydra's suites use behavior that later versions of Hydra change.
     pytest.mark.filterwarnings("ignore"),
 ]
 

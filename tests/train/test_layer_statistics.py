@@ -17,10 +17,10 @@ IMAGES = RANDOM.integers(0, 256, (6, 28, 28, 1), "u1")
 LABELS = np.arange(6, dtype="u1")
 
 
-def build_network(*, normalise: bool = False, dropout: bool = False) -> keras.Model:
+def build_network(*, normalize: bool = False, dropout: bool = False) -> keras.Model:
     """28×28 pixels, a hidden layer of 5 with relu, and 10 logits."""
     layers = [keras.Input((28, 28, 1)), keras.layers.Flatten()]
-    if normalise:
+    if normalize:
         norm = keras.layers.BatchNormalization(scale=False, epsilon=1e-3)
         layers += [keras.layers.Dense(5, use_bias=False), norm, keras.layers.Activation("relu")]
     else:
@@ -65,8 +65,8 @@ def test_sums_and_activations_equal_those_in_numpy_with_dropout_off(dropout: boo
     np.testing.assert_allclose(values["activations"], hidden.max(axis=0), atol=1e-4)
 
 
-def test_batch_normalisation_uses_the_batch_and_leaves_its_averages() -> None:
-    network = build_network(normalise=True)
+def test_batch_normalization_uses_the_batch_and_leaves_its_averages() -> None:
+    network = build_network(normalize=True)
     before = network.get_weights()
     kernel1, beta, _, _, kernel2, bias2 = before
     sums = IMAGES.reshape(6, -1) / 255.0 @ kernel1
@@ -81,7 +81,7 @@ def test_batch_normalisation_uses_the_batch_and_leaves_its_averages() -> None:
 
 
 def test_parameters_are_all_kernels_and_all_offsets() -> None:
-    network = build_network(normalise=True)
+    network = build_network(normalize=True)
     kernel1, beta, _, _, kernel2, bias2 = network.get_weights()
     values = statistics(network).parameters(network.get_weights())
     np.testing.assert_array_equal(values["weights"], np.append(kernel1.ravel(), kernel2.ravel()))
@@ -105,14 +105,14 @@ def test_separated_activations_leave_the_original_network_unchanged() -> None:
     assert [w.shape for w in copy.weights] == [w.shape for w in network.weights]
 
 
-def test_auto_means_activations_only_with_batch_normalisation() -> None:
-    plain, normalised = build_network(), build_network(normalise=True)
+def test_auto_means_activations_only_with_batch_normalization() -> None:
+    plain, normalized = build_network(), build_network(normalize=True)
     assert resolve_quantile_source(plain, "auto") == "parameters"
-    assert resolve_quantile_source(normalised, "auto") == "activations"
-    assert resolve_quantile_source(normalised, "parameters") == "parameters"
+    assert resolve_quantile_source(normalized, "auto") == "activations"
+    assert resolve_quantile_source(normalized, "parameters") == "parameters"
 
 
-def test_dropout_and_batch_normalisation_compute_something_else_in_training() -> None:
+def test_dropout_and_batch_normalization_compute_something_else_in_training() -> None:
     assert is_same_in_training(build_network())
     assert not is_same_in_training(build_network(dropout=True))
-    assert not is_same_in_training(build_network(normalise=True))
+    assert not is_same_in_training(build_network(normalize=True))

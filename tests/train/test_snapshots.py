@@ -68,15 +68,15 @@ def compute_forward_pass(
     for number in (1, 2, 3, 4):
         sums.append(values @ network.get_layer(f"hidden{number}").kernel.numpy())
         norm = network.get_layer(f"norm{number}")
-        centred = (sums[-1] - sums[-1].mean(axis=0)) / np.sqrt(sums[-1].var(axis=0) + 1e-5)
-        values = np.maximum(centred + norm.beta.numpy(), 0)
+        centered = (sums[-1] - sums[-1].mean(axis=0)) / np.sqrt(sums[-1].var(axis=0) + 1e-5)
+        values = np.maximum(centered + norm.beta.numpy(), 0)
         activations.append(values)
     last = network.get_layer("logits")
     sums.append(values @ last.kernel.numpy() + last.bias.numpy())
     return sums, activations
 
 
-def test_networks_with_batch_normalisation_give_quantiles_of_logits_and_activations(
+def test_networks_with_batch_normalization_give_quantiles_of_logits_and_activations(
     data: Data,
 ) -> None:
     recorder = ListRecorder()

@@ -105,13 +105,13 @@ def test_a_network_learns_with_reduced_precision(precision: str) -> None:
     assert all(weight.dtype == np.float32 for weight in result.learner._network.get_weights())  # type: ignore[attr-defined]
 
 
-def test_regularisation_shrinks_the_weights(data: Data) -> None:
+def test_regularization_shrinks_the_weights(data: Data) -> None:
     settings = ["model=two_layers", "train.steps=40", "optim.learning_rate=0.1"]
-    unregularised, _ = train_network(data, *settings)
-    regularised, _ = train_network(
+    unregularized, _ = train_network(data, *settings)
+    regularized, _ = train_network(
         data, *settings, "model.layers.hidden1.kernel_regularizer.l2=0.1"
     )
     assert (
-        np.abs(regularised.get_layer("hidden1").kernel).mean()
-        < np.abs(unregularised.get_layer("hidden1").kernel).mean()
+        np.abs(regularized.get_layer("hidden1").kernel).mean()
+        < np.abs(unregularized.get_layer("hidden1").kernel).mean()
     )

@@ -21,7 +21,7 @@ class RecordingConfig(Section):
     quantiles: QuantileSource = "auto"
     """Values of the two quantile panels: all weights and biases (`parameters`), or the logits and
     `activations` of a batch. `auto`: logits and activations if the network has batch
-    normalisation, else weights and biases."""
+    normalization, else weights and biases."""
 
 
 class LiveConfig(RecordingConfig):

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mnistexp.dashboard.panels import (
     CELL,
-    GREY,
+    GRAY,
     Box,
     CurvePanel,
     DigitPanel,
@@ -160,9 +160,9 @@ class DashboardFigure(Figure):
             self.panel_axes[name].set_title(titles.get(name, ""), y=1.0)
         name = self._recorded_run.recording.header.name
         self._name_text = self.text(0, 0, name, weight="bold", va="center")
-        self._step_text = self.text(0, 0, "", color=GREY, va="center")
-        self._rate_text = self.text(0, 0, "", color=GREY, va="center", ha="right")
-        self._status_text = self.text(0, 0, "", color=GREY, va="center", fontsize="small")
+        self._step_text = self.text(0, 0, "", color=GRAY, va="center")
+        self._rate_text = self.text(0, 0, "", color=GRAY, va="center", ha="right")
+        self._status_text = self.text(0, 0, "", color=GRAY, va="center", fontsize="small")
 
     def _place_panels(self) -> None:
         """Place the visible panels and the texts for the present size of the figure."""

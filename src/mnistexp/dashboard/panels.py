@@ -17,18 +17,18 @@ from mnistexp.data import arrange_in_grid
 Box = tuple[float, float, float, float]
 """Left, right, bottom and top of the visible part of a panel, in data coordinates."""
 
-GREY = "#777777"
-TRAINING_COLOUR, TEST_COLOUR = "#3a78b5", "#e0562b"
+GRAY = "#777777"
+TRAINING_COLOR, TEST_COLOR = "#3a78b5", "#e0562b"
 BANDS = ((3, 4), (2, 5), (1, 6), (0, 7))
 """Indices of the lower and upper quantile of each band, the innermost and darkest first."""
-BAND_COLOURS = ("#1d4e89", "#4f86c0", "#8fb8e0", "#cfe2f5")
+BAND_COLORS = ("#1d4e89", "#4f86c0", "#8fb8e0", "#cfe2f5")
 
 CELL = 28
 """Height and width of a digit, in pixels."""
 CORRECT_BACKGROUND = np.array([255, 255, 255], "f4")
 WRONG_BACKGROUND = np.array([255, 200, 206], "f4")
-TRUE_COLOUR = "#00703c"
-PREDICTED_COLOUR = "#c1121f"
+TRUE_COLOR = "#00703c"
+PREDICTED_COLOR = "#c1121f"
 LABEL_HEIGHT = 8.0
 """In pixels of a digit."""
 
@@ -46,8 +46,8 @@ class CurvePanel:
         """Args: top: upper limit of the vertical axis, which starts at 0."""
         self._quantity = quantity
         self._top = top
-        (self._training,) = axes.plot([], [], color=TRAINING_COLOUR, linewidth=0.9)
-        (self._test,) = axes.plot([], [], color=TEST_COLOUR, linewidth=2.4)
+        (self._training,) = axes.plot([], [], color=TRAINING_COLOR, linewidth=0.9)
+        (self._test,) = axes.plot([], [], color=TEST_COLOR, linewidth=2.4)
         axes.legend(
             [self._training, self._test], ["training", "test"], loc=legend, fontsize="small"
         )
@@ -70,8 +70,8 @@ class QuantilePanel:
         self._position = position
         empty: list[float] = []
         self._bands = [
-            axes.fill_between(empty, empty, empty, facecolor=colour, linewidth=0, zorder=2 - number)
-            for number, colour in enumerate(BAND_COLOURS)
+            axes.fill_between(empty, empty, empty, facecolor=color, linewidth=0, zorder=2 - number)
+            for number, color in enumerate(BAND_COLORS)
         ]
         axes.grid(alpha=0.3)
 
@@ -94,8 +94,8 @@ class LearningRateLine:
     def __init__(self, axes: Axes) -> None:
         axes.set_axis_off()
         self._axes = axes
-        (self._line,) = axes.plot([], [], color=GREY, linewidth=1.2)
-        (self._now,) = axes.plot([], [], "o", color=GREY, markersize=3)
+        (self._line,) = axes.plot([], [], color=GRAY, linewidth=1.2)
+        (self._now,) = axes.plot([], [], "o", color=GRAY, markersize=3)
 
     def draw(self, series: TimeSeries, index: int, num_steps: int) -> None:
         """Draw all frames up to `index`."""
@@ -116,8 +116,8 @@ class DigitPanel:
         self.limits: Box = (0.0, float(columns * CELL), float(rows * CELL), 0.0)
         blank = np.full((rows * CELL, columns * CELL, 3), 255, "u1")
         self._image = axes.imshow(blank, extent=self.limits, aspect="equal")
-        self._true = [_add_labels(axes, digit, TRUE_COLOUR) for digit in range(10)]
-        self._predicted = [_add_labels(axes, digit, PREDICTED_COLOUR) for digit in range(10)]
+        self._true = [_add_labels(axes, digit, TRUE_COLOR) for digit in range(10)]
+        self._predicted = [_add_labels(axes, digit, PREDICTED_COLOR) for digit in range(10)]
         axes.set_xticks([])
         axes.set_yticks([])
 
@@ -175,7 +175,7 @@ def _limits_with_margin(quantiles: np.ndarray) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _add_labels(axes: Axes, digit: int, colour: str) -> PathCollection:
+def _add_labels(axes: Axes, digit: int, color: str) -> PathCollection:
     """Add the labels with this digit, in one collection: it is drawn faster than single texts."""
     # Outlines have their origin at the bottom, the rows of the image at the top.
     outline = TextPath((0, 0), str(digit), size=10).transformed(Affine2D().scale(1, -1))
@@ -184,7 +184,7 @@ def _add_labels(axes: Axes, digit: int, colour: str) -> PathCollection:
         [outline],
         offsets=np.empty((0, 2)),
         offset_transform=axes.transData,
-        facecolors=colour,
+        facecolors=color,
         linewidths=0,
     )
     # In data units: a label grows with the zoom.

@@ -47,7 +47,7 @@ class NetworkLearner(Learner):
 
     @property
     def num_parameters(self) -> int:
-        """Number of trainable values; the moving averages of batch normalisation do not count."""
+        """Number of trainable values; the moving averages of batch normalization do not count."""
         return sum(int(np.prod(weight.shape)) for weight in self._network.trainable_weights)
 
     @property

@@ -138,7 +138,7 @@ class GlobalAveragePooling(LayerBase):
 
 
 class BatchNormalization(LayerBase):
-    """Normalises each channel: in training by the batch, otherwise by moving averages."""
+    """Normalizes each channel: in training by the batch, otherwise by moving averages."""
 
     keras_class = "BatchNormalization"
     type: Literal["batch_normalization"]
@@ -178,7 +178,7 @@ class Flatten(LayerBase):
 
 
 class Activation(LayerBase):
-    """Activation as a layer of its own, after batch normalisation for example."""
+    """Activation as a layer of its own, after batch normalization for example."""
 
     keras_class = "Activation"
     type: Literal["activation"]

@@ -45,7 +45,7 @@ def _ray_traits(launcher: Any, num_jobs: int) -> LauncherTraits:  # noqa: ARG001
     return LauncherTraits(False, process_per_job=remote.get("max_calls") == 1, n_jobs=None)
 
 
-# Launchers are recognised by the names of their classes: importing them would need their packages.
+# Launchers are recognized by the names of their classes: importing them would need their packages.
 TRAITS: Mapping[str, Callable[[Any, int], LauncherTraits]] = {
     "BasicLauncher": lambda *_: LauncherTraits(True, process_per_job=False, n_jobs=1),
     "JoblibLauncher": _joblib_traits,

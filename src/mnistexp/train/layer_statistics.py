@@ -30,7 +30,7 @@ class LayerStatistics:
         self._scale = scale
         self._loss_per_image = loss_per_image
         self._weights = _Parameters(self._network, lambda weight: len(weight.shape) > 1)
-        # Batch normalisation: its offsets (beta) count as biases, its scales (gamma) as neither.
+        # Batch normalization: its offsets (beta) count as biases, its scales (gamma) as neither.
         self._biases = _Parameters(self._network, lambda weight: weight.name in ("bias", "beta"))
         self._functions: dict[QuantileSource, Any] = {}
 
@@ -110,8 +110,8 @@ def resolve_quantile_source(network: keras.Model, source: QuantileSource) -> Qua
     """Return what `auto` means for this network; any other source unchanged."""
     if source != "auto":
         return source
-    normalised = any(isinstance(x, keras.layers.BatchNormalization) for x in network.layers)
-    return "activations" if normalised else "parameters"
+    normalized = any(isinstance(x, keras.layers.BatchNormalization) for x in network.layers)
+    return "activations" if normalized else "parameters"
 
 
 def is_same_in_training(network: keras.Model) -> bool:
@@ -149,7 +149,7 @@ def _run_layers(
 ) -> tuple[Any, dict[str, Any]]:
     """Run the layers of a network that `separate_activations` has copied.
 
-    Dropout is off. Batch normalisation uses the statistics of this batch, as in training, but its
+    Dropout is off. Batch normalization uses the statistics of this batch, as in training, but its
     moving averages do not change.
 
     Args:
@@ -167,7 +167,7 @@ def _run_layers(
     values = images
     for layer in network.layers[1:]:
         if isinstance(layer, keras.layers.BatchNormalization):
-            values = _normalise(layer, values)
+            values = _normalize(layer, values)
         elif layer.name in activations:
             values = layer(values)
             sums.append(values)
@@ -186,11 +186,11 @@ def _run_layers(
     }
 
 
-def _normalise(layer: Any, values: Any) -> Any:
-    """Normalise by the batch. Calling the layer in training mode would change its averages."""
+def _normalize(layer: Any, values: Any) -> Any:
+    """Normalize by the batch. Calling the layer in training mode would change its averages."""
     precise = tf.cast(values, tf.float32)
     mean, variance = tf.nn.moments(precise, axes=list(range(len(precise.shape) - 1)))
-    normalised = tf.nn.batch_normalization(
+    normalized = tf.nn.batch_normalization(
         precise,
         mean,
         variance,
@@ -198,7 +198,7 @@ def _normalise(layer: Any, values: Any) -> Any:
         layer.gamma.value if layer.scale else None,
         layer.epsilon,
     )
-    return tf.cast(normalised, values.dtype)
+    return tf.cast(normalized, values.dtype)
 
 
 def _concatenate(tensors: list[Any]) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 QuantileSource = Literal["auto", "parameters", "activations"]
 """The values whose quantiles are recorded. `auto`: activations where the network has batch
-normalisation, else parameters."""
+normalization, else parameters."""
 NUM_BANDS = 7
 """Number of quantile bands. Each contains equally many values; 7 bands have 8 edges."""
 MAX_BATCH_IMAGES = 100
@@ -36,7 +36,7 @@ class Snapshot:
     learning_rate: of the next step.
     batch: indices of the first images of the next batch, at most 100, int32.
     on_batch: loss and accuracy of the whole next batch before its update, with dropout off and
-        batch normalisation by this batch; predictions for the images of `batch` only.
+        batch normalization by this batch; predictions for the images of `batch` only.
     quantiles: by name, the 8 edges of 7 bands of equally many values, float32. The names are
         `weights` and `biases` (of all layers), or `logits` (all weighted sums of all layers for
         this batch) and `activations` (the maximum over the batch of each neuron, or of each
@@ -84,7 +84,7 @@ NO_MONITORS = Monitors()
 def quantile_edges(values: np.ndarray) -> np.ndarray:
     """Return minimum, 1/7, …, 6/7 quantile and maximum of float32 values [n]; sort them in place.
 
-    The quantiles are those of `numpy.quantile`: linear between neighbours. A full sort is three
+    The quantiles are those of `numpy.quantile`: linear between neighbors. A full sort is three
     times as fast as NumPy's partial sort; sorting in XLA is slower.
     """
     if not len(values):

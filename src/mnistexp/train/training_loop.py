@@ -112,7 +112,7 @@ def fit(
             stack.callback(callback.close)
         stack.enter_context(model.training(network, optimizer, train, order))
         _fit_segments(model, config.segments(num_images), callbacks)
-    return _summarise(history, config.batch_size, time.perf_counter() - begin)
+    return _summarize(history, config.batch_size, time.perf_counter() - begin)
 
 
 def _fit_segments(
@@ -141,7 +141,7 @@ def _learning_rate_of_step(
     return learning_rate
 
 
-def _summarise(history: History, batch_size: int, seconds: float) -> TrainingResult:
+def _summarize(history: History, batch_size: int, seconds: float) -> TrainingResult:
     speeds = history["images_per_second"]
     steps = [0, *speeds]
     step_seconds = sum(

@@ -29,9 +29,9 @@ def draw_learning_curves(metric: str, curves: Mapping[str, Sequence[Curve]]) -> 
             different steps have a line each.
     """
     figure, axes = _new_figure()
-    colours = _colours(len(curves))
-    for (name, seeds), colour in zip(curves.items(), colours, strict=True):
-        _draw_seeds(axes, name, seeds, colour)
+    colors = _colors(len(curves))
+    for (name, seeds), color in zip(curves.items(), colors, strict=True):
+        _draw_seeds(axes, name, seeds, color)
     axes.set(xlabel="step", ylabel=metric.replace("_", " "))
     if len(curves) <= MAX_LABELS:
         axes.legend(fontsize="small")
@@ -59,10 +59,10 @@ def _draw_metric(
     axes: "Axes", metric: str, history: "pandas.DataFrame", runs: Mapping[str, Sequence[str]]
 ) -> None:
     of_metric = history[history["metric"] == metric]
-    for (name, ids), colour in zip(runs.items(), _colours(len(runs)), strict=True):
+    for (name, ids), color in zip(runs.items(), _colors(len(runs)), strict=True):
         of_runs = [of_metric[of_metric["run_id"] == run_id] for run_id in ids]
         seeds = [list(zip(h["step"], h["value"], strict=True)) for h in of_runs if len(h) > 1]
-        _draw_seeds(axes, name, seeds, colour)
+        _draw_seeds(axes, name, seeds, color)
     axes.set(xlabel="step", ylabel=metric.replace("_", " "))
     _cut_off_the_start(axes, of_metric["value"].to_numpy(), rises=metric.endswith("accuracy"))
     axes.grid(alpha=0.3)
@@ -122,23 +122,23 @@ def _positions(values: Sequence[Any]) -> tuple[list[float], list[str]]:
         return [float(labels.index(text)) for text in texts], list(map(_shortened, labels))
 
 
-def _draw_seeds(axes: "Axes", name: str, seeds: Sequence[Curve], colour: str) -> None:
+def _draw_seeds(axes: "Axes", name: str, seeds: Sequence[Curve], color: str) -> None:
     """Draw the mean of seeds that were measured at the same steps, others separately."""
     steps = {tuple(step for step, _ in curve) for curve in seeds}
     if len(seeds) > 1 and len(steps) == 1:
-        _draw_mean(axes, name, seeds, colour)
+        _draw_mean(axes, name, seeds, color)
         return
     for number, curve in enumerate(seeds):
         label = _shortened(name) if number == 0 else None
-        axes.plot(*zip(*curve, strict=True), color=colour, label=label)
+        axes.plot(*zip(*curve, strict=True), color=color, label=label)
 
 
-def _draw_mean(axes: "Axes", name: str, seeds: Sequence[Curve], colour: str) -> None:
+def _draw_mean(axes: "Axes", name: str, seeds: Sequence[Curve], color: str) -> None:
     steps = [step for step, _ in seeds[0]]
     values = np.array([[value for _, value in curve] for curve in seeds])
     mean, std = values.mean(axis=0), values.std(axis=0, ddof=1)
-    axes.plot(steps, mean, color=colour, label=f"{_shortened(name)} (n={len(seeds)})")
-    axes.fill_between(steps, mean - std, mean + std, color=colour, alpha=0.2, linewidth=0)
+    axes.plot(steps, mean, color=color, label=f"{_shortened(name)} (n={len(seeds)})")
+    axes.fill_between(steps, mean - std, mean + std, color=color, alpha=0.2, linewidth=0)
 
 
 def _new_figure() -> tuple["Figure", "Axes"]:
@@ -150,7 +150,7 @@ def _new_figure() -> tuple["Figure", "Axes"]:
     return figure, axes
 
 
-def _colours(count: int) -> list[str]:
+def _colors(count: int) -> list[str]:
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 

@@ -19,7 +19,7 @@ MAX_UNITS = 100
 FEW_POINTS = 20
 """Curves of fewer points get markers, because a single point has no line."""
 STYLES = {"train": ("tab:blue", 0.8), "val": ("tab:green", 1.6), "test": ("tab:red", 1.6)}
-"""Colour and width of the curve of each split."""
+"""Color and width of the curve of each split."""
 
 
 def draw_run(
@@ -55,12 +55,12 @@ def draw_training(history: History) -> "Figure":
         [["accuracy", "loss"], ["rate", "rate"]], height_ratios=(4, 1), sharex=True
     )
     for kind in ("accuracy", "loss"):
-        for split, (colour, width) in STYLES.items():
+        for split, (color, width) in STYLES.items():
             curve = history[f"{split}_{kind}"]
             if curve:
                 marker = "o" if len(curve) < FEW_POINTS else None
                 points = list(curve), list(curve.values())
-                axes[kind].plot(*points, color=colour, linewidth=width, label=split, marker=marker)
+                axes[kind].plot(*points, color=color, linewidth=width, label=split, marker=marker)
         axes[kind].set(ylabel=kind)
         axes[kind].legend()
     axes["loss"].set_yscale("log")
@@ -73,7 +73,7 @@ def draw_training(history: History) -> "Figure":
 
 
 def draw_confusion_matrix(labels: np.ndarray, probabilities: np.ndarray) -> "Figure":
-    """Draw how many images of each true digit were classified as each digit; errors are coloured.
+    """Draw how many images of each true digit were classified as each digit; errors are colored.
 
     Args:
         labels: [num_images]. probabilities: [num_images, 10].
@@ -87,9 +87,9 @@ def draw_confusion_matrix(labels: np.ndarray, probabilities: np.ndarray) -> "Fig
     axes.imshow(errors, cmap="Reds")
     darkest = max(1, errors.max())
     for (row, column), count in np.ndenumerate(counts):
-        colour = "white" if errors[row, column] > darkest / 2 else "black"
+        color = "white" if errors[row, column] > darkest / 2 else "black"
         weight = "bold" if row == column else "normal"
-        axes.text(column, row, str(count), ha="center", va="center", color=colour, weight=weight)
+        axes.text(column, row, str(count), ha="center", va="center", color=color, weight=weight)
     axes.set(xticks=range(num_classes), yticks=range(num_classes))
     axes.set(xlabel="predicted digit", ylabel="true digit")
     axes.set_title(f"{errors.sum():,} of {counts.sum():,} test images wrong")

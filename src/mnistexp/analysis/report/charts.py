@@ -28,7 +28,7 @@ def draw_curves(groups: Sequence[SeedGroup], history: "pandas.DataFrame") -> "Fi
     metric_of_trace: list[str] = []
     for metric in metrics:
         of_metric = history[history["metric"] == metric]
-        for group, colour in zip(groups, _colours(len(groups)), strict=True):
+        for group, color in zip(groups, _colors(len(groups)), strict=True):
             for number, run_id in enumerate(group.runs["run_id"]):
                 curve = _thinned(of_metric[of_metric["run_id"] == run_id])
                 figure.add_trace(
@@ -39,7 +39,7 @@ def draw_curves(groups: Sequence[SeedGroup], history: "pandas.DataFrame") -> "Fi
                         legendgroup=group.name,
                         showlegend=number == 0,
                         visible=metric == metrics[0],
-                        line={"color": colour, "width": 1.5},
+                        line={"color": color, "width": 1.5},
                     )
                 )
                 metric_of_trace.append(metric)
@@ -66,7 +66,7 @@ def draw_costs(groups: Sequence[SeedGroup], metric: str) -> "Figure":
     from plotly.subplots import make_subplots
 
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
-    for group, colour in zip(groups, _colours(len(groups)), strict=True):
+    for group, color in zip(groups, _colors(len(groups)), strict=True):
         for column, cost in enumerate(COST_TITLES, start=1):
             known = group.runs[[cost, metric, "name"]].dropna()
             figure.add_trace(
@@ -77,7 +77,7 @@ def draw_costs(groups: Sequence[SeedGroup], metric: str) -> "Figure":
                     name=group.name,
                     legendgroup=group.name,
                     showlegend=column == 1,
-                    marker={"color": colour, "size": 9},
+                    marker={"color": color, "size": 9},
                     text=known["name"],
                 ),
                 row=1,
@@ -134,7 +134,7 @@ def _thinned(curve: "pandas.DataFrame") -> "pandas.DataFrame":
     return curve.iloc[(len(curve) - 1) % interval :: interval]  # The last value is kept.
 
 
-def _colours(count: int) -> list[str]:
+def _colors(count: int) -> list[str]:
     from plotly.colors import qualitative, sample_colorscale
 
     if count <= len(qualitative.D3):
