@@ -172,6 +172,11 @@ def seed_group(test_accuracies: Sequence[float], **settings: Any) -> SeedGroup:
     return group
 
 
+def one_line(text: str) -> str:
+    """The text without the line breaks of the terminal."""
+    return " ".join(text.split())
+
+
 def free_port() -> int:
     """Return a free port of 127.0.0.1."""
     with socket.create_server(("127.0.0.1", 0)) as probe:

@@ -1,10 +1,13 @@
-"""Helpers of the tests of sweeps: the store of a folder, and jobs that are only composed."""
+"""Helpers of the tests of sweeps: store and study of a folder, and jobs that are only composed."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
+import optuna
 from mlflow.entities import Run
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from mnistexp.config.compose import compose_config
 from mnistexp.sweeps.jobs import Job
@@ -58,3 +61,14 @@ def make_job(*overrides: str) -> Job:
     """Compose a job from overrides of the command line."""
     config, source = compose_config(list(overrides))
     return Job(overrides, config, source, data_digest="0")
+
+
+def study_in(folder: Path) -> optuna.Study:
+    """Load the only study of a folder with Optuna itself."""
+    storage = JournalStorage(JournalFileBackend(str(folder / "studies.log")))
+    (summary,) = optuna.get_all_study_summaries(storage)
+    return optuna.load_study(study_name=summary.study_name, storage=storage)
+
+
+def states_of(study: optuna.Study) -> list[str]:
+    return [trial.state.name for trial in study.trials]

@@ -195,28 +195,3 @@ def test_the_reference_describes_every_option_of_every_group(reference: Any) -> 
 def test_the_reference_is_the_same_in_every_build(reference: Any) -> None:
     for page in (reference.settings_page, reference.commands_page, reference.choices_page):
         assert page() == page()
-
-
-@pytest.mark.integration
-def test_the_documentation_builds_without_warnings(tmp_path: Path) -> None:
-    html = tmp_path / "html"
-    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(DOCS), str(html)]
-    built = subprocess.run(command, capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
-    for page in [*DOCS.glob("*.md"), *DOCS.glob("*.ipynb")]:
-        assert (html / page.name).with_suffix(".html").is_file()
-    assert 'href="#section-dense"' in (html / "reference" / "settings.html").read_text()
-    assert "Results of the experiments" in (html / "index.html").read_text()
-
-
-@pytest.mark.integration
-def test_the_notebook_runs(tmp_path: Path) -> None:
-    import nbformat
-    from nbclient import NotebookClient
-
-    notebook: Any = nbformat.reads((DOCS / "notebook.ipynb").read_text(), as_version=4)
-    resources = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(notebook, timeout=300, resources=resources).execute()
-    printed = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    assert any("test_accuracy" in str(output) for output in printed)
-    assert (tmp_path / "mlflow.db").is_file()

@@ -262,3 +262,9 @@ def test_every_imported_package_is_declared_in_pyproject() -> None:
 def distribution_name(requirement: str) -> str:
     """The normalized name of a distribution, without version and extras."""
     return re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-")
+
+
+def test_integration_tests_are_in_their_own_folder() -> None:
+    mark = "pytest.mark." + "integration"
+    marked = {path for path in TESTS.rglob("test_*.py") if mark in path.read_text()}
+    assert marked == set((TESTS / "integration").glob("test_*.py"))

@@ -13,8 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import mlflow
-import pytest
-from support import Command, running_server
+from support import Command, one_line
 
 ENDLESS_RUN = """
 import time
@@ -42,11 +41,6 @@ def running_run(folder: Path) -> Iterator["subprocess.Popen[str]"]:
 
 def address(store: Path) -> str:
     return f"sqlite:///{store}"
-
-
-def one_line(text: str) -> str:
-    """The text without the line breaks of the terminal."""
-    return " ".join(text.split())
 
 
 def test_the_environment_of_the_tests_has_no_problem(mnistexp: Command, copied_store: Path) -> None:
@@ -150,23 +144,6 @@ def test_a_database_without_mlflow_tables_is_not_changed(mnistexp: Command, tmp_
     before = (tmp_path / "mlflow.db").read_bytes()
     assert mnistexp("doctor").exit_code == 0
     assert (tmp_path / "mlflow.db").read_bytes() == before
-
-
-@pytest.mark.integration
-def test_version_and_orphaned_runs_of_a_server_are_reported(
-    mnistexp: Command, tmp_path: Path
-) -> None:
-    server = ("mlflow", "server", "--host", "127.0.0.1", "--workers", "1")
-    with running_server(tmp_path / "server", *server) as uri:
-        client = mlflow.MlflowClient(uri)
-        tags = {"process": f"{os.uname().nodename}:999999999"}
-        run = client.create_run("0", run_name="lost_one", tags=tags)
-        outcome = mnistexp("doctor", "--uri", uri)
-        assert outcome.exit_code == 1
-        assert f"MLflow {mlflow.__version__} on the server" in one_line(outcome.out)
-        assert f"lost_one ({run.info.run_id}): RUNNING, but" in one_line(outcome.out)
-        assert mnistexp("doctor", "--uri", uri, "--close-orphaned").exit_code == 0
-        assert client.get_run(run.info.run_id).info.status == "KILLED"
 
 
 @contextmanager

@@ -1,11 +1,5 @@
 """Checks of GPU and oneDNN."""
 
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from mnistexp.diagnostics.hardware import TensorFlowBuild, check_gpus
@@ -27,18 +21,3 @@ def test_a_gpu_that_tensorflow_cannot_use_is_a_problem(
     result = check_gpus(build, reported, has_driver)
     assert result.status == status
     assert advice in result.remedy
-
-
-@pytest.mark.integration
-def test_onednn_that_is_switched_off_is_noted(tmp_path: Path) -> None:
-    """In a new process, because TensorFlow reads the environment only once."""
-    process = subprocess.run(
-        [sys.executable, "-m", "mnistexp", "doctor"],
-        cwd=tmp_path,
-        env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"},
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0
-    assert re.search(r"^note +onednn +off, since TF_ENABLE_ONEDNN_OPTS=0", process.stdout, re.M)
-    assert process.stderr == ""

@@ -2,20 +2,13 @@
 
 import io
 import re
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import optuna
 import pandas as pd
 import pytest
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from support import Command
-from sweep_store import DIVERGING, Store
+from sweep_store import DIVERGING, Store, states_of, study_in
 
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config_hash import config_hash
@@ -24,17 +17,6 @@ SEARCH = ["-m", "hydra/sweeper=optuna", "data.train_size=1000", "train.epochs=2"
 SEARCH += ["tracking.figures=false", "tracking.log_model=false"]
 RATE = "optim.learning_rate=tag(log,interval(1e-3,1))"
 GRID = "hydra.sweeper.sampler=grid"
-
-
-def study_in(folder: Path) -> optuna.Study:
-    """Load the only study of a folder with Optuna itself."""
-    storage = JournalStorage(JournalFileBackend(str(folder / "studies.log")))
-    (summary,) = optuna.get_all_study_summaries(storage)
-    return optuna.load_study(study_name=summary.study_name, storage=storage)
-
-
-def states_of(study: optuna.Study) -> list[str]:
-    return [trial.state.name for trial in study.trials]
 
 
 def test_a_search_runs_what_optuna_proposes(
@@ -205,41 +187,3 @@ def test_a_search_without_validation_images_can_use_the_test_images(
     assert store.sweep().data.tags["best_run_id"] == best.info.run_id
     accuracies = [run.data.metrics["test_accuracy"] for run in store.children()]
     assert best.data.metrics["test_accuracy"] == max(accuracies)
-
-
-@pytest.mark.integration
-def test_trials_run_in_parallel_through_a_launcher(mnistexp: Command, tmp_path: Path) -> None:
-    # A study whose path has the special characters of Hydra's grammar.
-    storage = tmp_path / "a $b's, {c}"
-    storage.mkdir()
-    parallel = ["hydra/launcher=processes", "hydra.sweeper.n_jobs=2", RATE]
-    limits = ["hydra.sweeper.n_trials=4", "hydra.sweeper.pruner=median"]
-    result = mnistexp(*SEARCH, *parallel, *limits, f'hydra.sweeper.storage="{storage}/studies.log"')
-    assert result.exit_code == 0, result.err
-    assert states_of(study_in(storage)) == ["COMPLETE"] * 4
-
-
-@pytest.mark.integration
-def test_a_killed_search_continues_with_its_numbers_and_budget(tmp_path: Path) -> None:
-    slow = ["-m", "hydra/sweeper=optuna", "model=conv", "data.train_size=1000", "train.steps=100"]
-    command = [sys.executable, "-m", "mnistexp", *slow, RATE, "hydra.sweeper.n_trials=5"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        time.sleep(0.3)
-        if (tmp_path / "studies.log").exists() and len(study_in(tmp_path).trials) >= 3:
-            break
-    time.sleep(0.5)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    interrupted = [t for t in study_in(tmp_path).trials if t.state == TrialState.RUNNING]
-    assert len(interrupted) == 1
-
-    repeated = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
-    assert repeated.returncode == 0, repeated.stderr
-    trials = study_in(tmp_path).trials
-    assert [trial.number for trial in trials] == [0, 1, 2, 3, 4, 5]
-    assert [trial.state for trial in trials].count(TrialState.COMPLETE) == 5
-    assert trials[interrupted[0].number].state == TrialState.FAIL
-    assert interrupted[0].params in [t.params for t in trials if t.state == TrialState.COMPLETE]
-    assert Store(tmp_path).sweep().info.status == "FINISHED"
