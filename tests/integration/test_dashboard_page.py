@@ -198,7 +198,11 @@ def test_a_page_loads_again_when_the_server_has_dropped_its_viewer(
     with page_at_end(browser, recorded_run, tmp_path) as page:
         press(page, "7", panels=["accuracy", "loss"])
         page.route("**/picture*", lambda route: route.fulfill(status=404), times=1)
-        wait_for(lambda: state(page).get("panels") == list(PANELS))
+        # Waits through the navigation, during which the page cannot be read.
+        page.wait_for_function(
+            "count => JSON.parse(document.body.dataset.state || '{}').panels?.length === count",
+            arg=len(PANELS),
+        )
 
 
 @pytest.mark.parametrize("opens", [True, False])
