@@ -44,7 +44,7 @@ def children_in(folder: Path) -> list[Run]:
 
 def wait_for(folder: Path, status: str, count: int) -> list[Run]:
     """Wait until at least `count` children have the status, and return them."""
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 400
     while time.monotonic() < deadline:
         time.sleep(0.5)
         try:
