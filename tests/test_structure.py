@@ -27,6 +27,7 @@ LAYERS = [
     ["experiment"],
     ["inference"],
     ["analysis"],
+    ["runs"],
     ["learner"],
     ["config"],
     ["dashboard"],

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from mnistexp.version import __version__
 
 if TYPE_CHECKING:
-    from mnistexp.analysis.run_tables import load_history, load_runs
     from mnistexp.api import Result, run, watch
+    from mnistexp.runs.run_tables import load_history, load_runs
 
 __all__ = ["Result", "__version__", "load_history", "load_runs", "run", "watch"]
 
@@ -19,8 +19,8 @@ MODULE_OF_NAME = {
     "Result": "mnistexp.api",
     "run": "mnistexp.api",
     "watch": "mnistexp.api",
-    "load_history": "mnistexp.analysis.run_tables",
-    "load_runs": "mnistexp.analysis.run_tables",
+    "load_history": "mnistexp.runs.run_tables",
+    "load_runs": "mnistexp.runs.run_tables",
 }
 """The module of each public name. Imported on first use, since they load pandas and more."""
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnistexp.analysis.find_recording import find_recorded_run
-from mnistexp.analysis.run_tables import open_run_store
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config import Config
 from mnistexp.dashboard.recorded_run import RecordedRun
 from mnistexp.errors import RecordingError
 from mnistexp.experiment import run_experiment
+from mnistexp.runs.find_recording import find_recorded_run
+from mnistexp.runs.run_tables import open_run_store
 from mnistexp.tracking import DEFAULT_EXPERIMENT
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import mlflow
 from support import QUICK, Command
 
-from mnistexp.analysis.run_selection import select_model
+from mnistexp.runs.run_selection import select_model
 from mnistexp.tracking import RunStore
 
 

@@ -12,11 +12,11 @@ import pytest
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
-from mnistexp.analysis.run_selection import select_model
 from mnistexp.config.compose import compose_config
 from mnistexp.data import load_data
 from mnistexp.errors import ModelError
 from mnistexp.inference import TrainedModel, load_model
+from mnistexp.runs.run_selection import select_model
 from mnistexp.tracking import RunStore
 from mnistexp.tracking.model_registry import fetch_model
 

@@ -1,1 +1,1 @@
-"""Select runs of the store, compare them, and draw figures and reports of them."""
+"""Compare runs of the store, and draw figures and reports of them."""

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
+from mnistexp.errors import InputError
+from mnistexp.runs.run_selection import seedless, select_runs
+from mnistexp.runs.run_tables import tabulate_runs
+from mnistexp.tracking import RunStore
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,11 +71,6 @@ class SeedGroup:
         return float(np.median(values)) if len(values) else None
 
 
-def seedless(run_name: str) -> str:
-    """Return the name of a run without its seed: `softmax-sgd` of `softmax-sgd-s0`."""
-    return re.sub(r"-s\d+$", "", run_name)
-
-
 def group_by_seed(runs: "pandas.DataFrame") -> list[SeedGroup]:
     """Group the finished runs of a table of `load_runs`, in the order of their first rows."""
     finished = runs[(runs["status"] == "FINISHED") & runs["tags.seedless_hash"].notna()]
@@ -92,6 +91,21 @@ def _build_group(seedless_hash: str, runs: "pandas.DataFrame") -> SeedGroup:
         if name != "seed" and last[name] is not None and last[name] == last[name]  # Not NaN.
     }
     return SeedGroup(seedless_hash, settings, runs)
+
+
+def select_seed_group(store: RunStore, name: str) -> SeedGroup:
+    """Return the finished runs of a name, which differ in the seed at most.
+
+    Raises:
+        InputError: no run of the name has finished, or they differ in other settings.
+        TrackingError: there is no such store or experiment.
+    """
+    groups = group_by_seed(tabulate_runs(select_runs(store, [name])))
+    if len(groups) != 1:
+        ids = ", ".join(str(group.runs["run_id"].iloc[-1])[:8] for group in groups[:5])
+        received = f"{len(groups)} that differ: {ids}" if groups else "none"
+        raise InputError(f"{name}: expected the name of one finished run. Received: {received}")
+    return groups[0]
 
 
 def sample_curves(history: "pandas.DataFrame", num_steps: int) -> "pandas.DataFrame":

@@ -65,9 +65,9 @@ def compare(
     """
     from mnistexp.analysis.comparison import compare as compare_groups
     from mnistexp.analysis.comparison_format import ComparisonFormatter
-    from mnistexp.analysis.run_selection import select_or_last_sweep, select_runs
-    from mnistexp.analysis.run_tables import open_run_store, tabulate_runs
     from mnistexp.analysis.seed_groups import group_by_seed
+    from mnistexp.runs.run_selection import select_or_last_sweep, select_runs
+    from mnistexp.runs.run_tables import open_run_store, tabulate_runs
 
     store = open_run_store(experiment, uri)
     runs, title = select_or_last_sweep(store, names or [], where)

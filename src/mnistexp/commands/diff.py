@@ -38,9 +38,8 @@ def diff(
         raise InputError(f"--output: expected a .png, .svg or .pdf file. Received: {output}")
     from rich.console import Console
 
-    from mnistexp.analysis.run_selection import select_seed_group
-    from mnistexp.analysis.run_tables import open_run_store, tabulate_histories
-    from mnistexp.analysis.seed_groups import CURVE_METRICS
+    from mnistexp.analysis.seed_groups import CURVE_METRICS, select_seed_group
+    from mnistexp.runs.run_tables import open_run_store, tabulate_histories
 
     store = open_run_store(experiment, uri)
     first, second = select_seed_group(store, a), select_seed_group(store, b)

@@ -36,11 +36,11 @@ def evaluate(
     overrides = settings or []
     _check_settings(overrides)
 
-    from mnistexp.analysis.run_selection import select_model
-    from mnistexp.analysis.run_tables import open_run_store
     from mnistexp.data import load_data
     from mnistexp.inference import load_model
     from mnistexp.inference.classification_report import report_classification
+    from mnistexp.runs.run_selection import select_model
+    from mnistexp.runs.run_tables import open_run_store
 
     store = open_run_store(experiment, uri)
     stored = select_model(store, model, where)

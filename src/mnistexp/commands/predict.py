@@ -37,10 +37,10 @@ def predict(
     targets = _output_files(images, save_preprocessed) if save_preprocessed else []
     preprocessed = _preprocess_files(images)
 
-    from mnistexp.analysis.run_selection import select_model
-    from mnistexp.analysis.run_tables import open_run_store
     from mnistexp.inference import load_model
     from mnistexp.inference.classification import classify_images
+    from mnistexp.runs.run_selection import select_model
+    from mnistexp.runs.run_tables import open_run_store
 
     store = open_run_store(experiment, uri)
     trained = load_model(select_model(store, model, where), store)

@@ -24,8 +24,8 @@ def promote(
     _check_name("--name", name)
     _check_name("--alias", alias)
 
-    from mnistexp.analysis.run_selection import select_model
-    from mnistexp.analysis.run_tables import open_run_store
+    from mnistexp.runs.run_selection import select_model
+    from mnistexp.runs.run_tables import open_run_store
     from mnistexp.tracking.model_registry import promote_model, registered_names
 
     store = open_run_store(experiment, uri)

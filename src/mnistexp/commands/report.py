@@ -29,9 +29,9 @@ def report(
     from rich.console import Console
 
     from mnistexp.analysis.report import build_report
-    from mnistexp.analysis.run_selection import select_or_last_sweep
-    from mnistexp.analysis.run_tables import open_run_store, tabulate_runs
     from mnistexp.analysis.seed_groups import group_by_seed
+    from mnistexp.runs.run_selection import select_or_last_sweep
+    from mnistexp.runs.run_tables import open_run_store, tabulate_runs
 
     store = open_run_store(experiment, uri)
     runs, title = select_or_last_sweep(store, names or [], where)

@@ -35,9 +35,9 @@ def serve(
 
 def load_served_model(model: str, where: str, uri: str | None, experiment: str) -> "TrainedModel":
     """Load the model of `draw` and `serve`, and print which one it is."""
-    from mnistexp.analysis.run_selection import select_model
-    from mnistexp.analysis.run_tables import open_run_store
     from mnistexp.inference import load_model
+    from mnistexp.runs.run_selection import select_model
+    from mnistexp.runs.run_tables import open_run_store
 
     store = open_run_store(experiment, uri)
     stored = select_model(store, model, where)

@@ -35,7 +35,7 @@ def ui(
 
 def _runs_url(server: str, uri: str | None, experiment: str) -> str:
     """Return the address of the page of an experiment's runs; without runs, of the server."""
-    from mnistexp.analysis.run_tables import open_run_store
+    from mnistexp.runs.run_tables import open_run_store
 
     try:
         experiment_id = open_run_store(experiment, uri).experiment_id

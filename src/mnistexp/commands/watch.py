@@ -50,9 +50,9 @@ def watch(
     until_end: Annotated[bool, typer.Option("--until-end", hidden=True)] = False,
 ) -> None:
     """Show a run during its training, or replay it. Press ? on the page to list the keys."""
-    from mnistexp.analysis.find_recording import find_recorded_run
-    from mnistexp.analysis.run_tables import open_run_store
     from mnistexp.dashboard.export import check_export_file
+    from mnistexp.runs.find_recording import find_recorded_run
+    from mnistexp.runs.run_tables import open_run_store
 
     if save is not None:
         check_export_file(save)

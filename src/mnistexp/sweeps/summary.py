@@ -11,9 +11,9 @@ from omegaconf import OmegaConf
 from mnistexp.analysis.comparison import Comparison
 from mnistexp.analysis.comparison_format import ComparisonFormatter
 from mnistexp.analysis.figures import draw_learning_curves, draw_metric_by_parameter
-from mnistexp.analysis.run_selection import SWEEP_JOBS
 from mnistexp.analysis.setting_differences import short_names
 from mnistexp.config.config_source import ConfigSource
+from mnistexp.runs.run_selection import SWEEP_JOBS
 from mnistexp.sweeps.jobs import Job, JobResult, format_value, run_name, varying_settings
 from mnistexp.sweeps.leaderboard import build_leaderboard
 from mnistexp.tracking import (

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from mnistexp.analysis.comparison import compare, rank, selection_metric
 from mnistexp.analysis.comparison_format import ComparisonFormatter
 from mnistexp.analysis.report.charts import draw_costs, draw_curves, draw_parallel_coordinates
-from mnistexp.analysis.run_tables import tabulate_histories
 from mnistexp.analysis.seed_groups import CURVE_METRICS, SeedGroup
 from mnistexp.analysis.significance import NOISE_TEST
+from mnistexp.runs.run_tables import tabulate_histories
 from mnistexp.tracking import RunStore
 from mnistexp.version import __version__
 

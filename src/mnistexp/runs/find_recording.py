@@ -3,10 +3,10 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mnistexp.analysis.run_selection import select_run
 from mnistexp.dashboard.recorded_run import RecordedRun
 from mnistexp.dashboard.recording import ARTIFACT_FOLDER, RECORDING_NAME, RECORDING_TAG
 from mnistexp.errors import RecordingError
+from mnistexp.runs.run_selection import select_run
 from mnistexp.tracking import RunRecord, RunStore
 
 

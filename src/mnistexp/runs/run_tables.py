@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from mnistexp.analysis.run_filter import filter_runs
+from mnistexp.runs.run_filter import filter_runs
 from mnistexp.tracking import DEFAULT_EXPERIMENT, MlflowTracking, RunRecord, RunStore
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from mnistexp.analysis.run_selection import (
+from mnistexp.errors import InputError, TrackingError
+from mnistexp.runs.run_selection import (
     select_model,
     select_or_last_sweep,
     select_run,
     select_runs,
 )
-from mnistexp.errors import InputError, TrackingError
 from mnistexp.tracking import MlflowTracking, RunStore
 from mnistexp.tracking.mlflow_private import list_run_names
 

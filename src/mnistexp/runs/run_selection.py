@@ -7,11 +7,9 @@ import sys
 from collections.abc import Sequence
 from functools import cached_property
 
-from mnistexp.analysis.run_filter import filter_runs
-from mnistexp.analysis.run_tables import tabulate_runs
-from mnistexp.analysis.seed_groups import SeedGroup, group_by_seed, seedless
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 from mnistexp.errors import InputError, did_you_mean
+from mnistexp.runs.run_filter import filter_runs
 from mnistexp.tracking import RunRecord, RunStore, StoredModel
 from mnistexp.tracking.model_registry import model_of_run, registered_model
 
@@ -85,19 +83,9 @@ def select_model(store: RunStore, name: str, where: str = "") -> StoredModel:
     return model_of_run(_Selection(store, None, where, needs_model=True).run_of(name))
 
 
-def select_seed_group(store: RunStore, name: str) -> SeedGroup:
-    """Return the finished runs of a name, which differ in the seed at most.
-
-    Raises:
-        InputError: no run of the name has finished, or they differ in other settings.
-        TrackingError: there is no such store or experiment.
-    """
-    groups = group_by_seed(tabulate_runs(select_runs(store, [name])))
-    if len(groups) != 1:
-        ids = ", ".join(str(group.runs["run_id"].iloc[-1])[:8] for group in groups[:5])
-        received = f"{len(groups)} that differ: {ids}" if groups else "none"
-        raise InputError(f"{name}: expected the name of one finished run. Received: {received}")
-    return groups[0]
+def seedless(run_name: str) -> str:
+    """Return the name of a run without its seed: `softmax-sgd` of `softmax-sgd-s0`."""
+    return re.sub(r"-s\d+$", "", run_name)
 
 
 def select_or_last_sweep(

@@ -1,0 +1,1 @@
+"""Find runs: by the names that users type, by conditions, as tables, and their recordings."""
