@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-from mnistexp.train.compiled_trainer import LOSSES
 from mnistexp.train.layer_statistics import (
     LayerStatistics,
     is_same_in_training,
@@ -36,7 +35,7 @@ def build_network(*, normalize: bool = False, dropout: bool = False) -> keras.Mo
 
 
 def statistics(network: keras.Model) -> LayerStatistics:
-    return LayerStatistics(network, scale=255.0, loss_per_image=LOSSES["cross_entropy"])
+    return LayerStatistics(network, scale=255.0)
 
 
 def evaluate(network: keras.Model) -> tuple[float, np.ndarray, dict[str, np.ndarray]]:

@@ -10,7 +10,6 @@ from mnistexp.errors import TrainingDiverged
 from mnistexp.model import build_model
 from mnistexp.train import QuantileSource, Snapshot, SnapshotRecorder, TrainingResult
 from mnistexp.train.batch_order import BatchOrder
-from mnistexp.train.compiled_trainer import LOSSES
 from mnistexp.train.layer_statistics import LayerStatistics
 from mnistexp.train.snapshot import quantile_edges
 
@@ -110,7 +109,7 @@ def test_layer_statistics_leave_the_trained_layers_unchanged(
     """A changed layer would lose its activation if Keras compiled the model at that time."""
     network = build_model(network_config("model=two_layers"))
     weights = [weight.value.read_value() for weight in network.weights]
-    statistics = LayerStatistics(network, 255.0, LOSSES["cross_entropy"])
+    statistics = LayerStatistics(network, 255.0)
     changed = []
     set_attribute = keras.layers.Dense.__setattr__
 

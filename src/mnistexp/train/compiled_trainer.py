@@ -27,6 +27,7 @@ from mnistexp.train.batch_order import BatchOrder, Split
 from mnistexp.train.history import check_finite
 from mnistexp.train.keras_private import skip_gradient_sum
 from mnistexp.train.layer_statistics import LayerStatistics
+from mnistexp.train.losses import cross_entropy, find_loss
 
 MAX_CHUNK_STEPS = 200
 """Maximum number of steps per call; the loop is compiled for this shape."""
@@ -39,16 +40,16 @@ class CompiledTrainer(keras.Model):
     """A model that Keras' `fit` trains one segment, (first step, last step), at a time.
 
     latest_weights: the current values of the network's weights.
-    first_batch: mean loss and predictions, int32 [batch_size], of the first batch of the latest
-        segment, before its update.
+    first_batch: mean cross-entropy and predictions, int32 [batch_size], of the first batch of the
+        latest segment, before its update.
     """
 
     def __init__(self, network: keras.Model, scale: float, loss: str) -> None:
-        """Args: scale: divisor of the pixels. loss: a name of `LOSSES`."""
+        """Args: scale: divisor of the pixels. loss: see `train.loss`."""
         super().__init__(name="compiled_trainer")
         self.network = network
         self.scale = scale
-        self.loss_per_image = LOSSES[loss]
+        self.loss_per_image = find_loss(loss)
         self.latest_weights: list[Any] = []
         self.built = True
 
@@ -85,7 +86,7 @@ class CompiledTrainer(keras.Model):
     @cached_property
     def layer_statistics(self) -> LayerStatistics:
         """Statistics of the layers for snapshots, compiled once."""
-        return LayerStatistics(self.network, self.scale, self.loss_per_image)
+        return LayerStatistics(self.network, self.scale)
 
     def call(self, images: Any, training: bool = False) -> Any:
         """Return logits, float32 [n, 10], of uint8 images [n, 28, 28, 1]."""
@@ -184,7 +185,7 @@ class CompiledTrainer(keras.Model):
         return done, losses.stack(), accuracies.stack(), first
 
     def _step(self, images: Any, labels: Any) -> tuple[Any, Any]:
-        """Update the weights by one batch; return its mean loss and predictions before that."""
+        """Update the weights by one batch; return its loss and predictions before that."""
         weights = self.network.trainable_weights
         with tf.GradientTape() as tape:
             logits = self(images, training=True)
@@ -194,12 +195,22 @@ class CompiledTrainer(keras.Model):
             scaled_loss = self.optimizer.scale_loss(total)  # Changes it for float16 only.
         gradients = tape.gradient(scaled_loss, weights)
         self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
-        return loss, predicted_classes(logits)
+        return self._reported_loss(loss, labels, logits), predicted_classes(logits)
+
+    def _reported_loss(self, loss: Any, labels: Any, logits: Any) -> Any:
+        """Return the mean cross-entropy, or the minimized loss if that is not finite.
+
+        So the curves of all losses can be compared, and any loss of NaN ends the training.
+        """
+        if self.loss_per_image is cross_entropy:
+            return loss
+        mean = tf.reduce_mean(cross_entropy(labels, logits))
+        return tf.where(tf.math.is_finite(loss), mean, loss)
 
     def evaluate_batch(self, images: Any, labels: Any) -> tuple[Any, Any]:
-        """Return the sum of the losses, and the predictions, uint8 [n]."""
+        """Return the sum of the cross-entropies, and the predictions, uint8 [n]."""
         logits = self(images, training=False)
-        loss = tf.reduce_sum(self.loss_per_image(labels, logits))
+        loss = tf.reduce_sum(cross_entropy(labels, logits))
         return loss, tf.cast(predicted_classes(logits), tf.uint8)
 
 
@@ -256,19 +267,6 @@ def _optimizer_key(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
 def _copy_values(sources: list[Any], targets: list[Any]) -> None:
     for source, target in zip(sources, targets, strict=True):
         target.assign(source)
-
-
-def _cross_entropy(labels: Any, logits: Any) -> Any:
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-
-
-def _naive_cross_entropy(labels: Any, logits: Any) -> Any:
-    """The textbook formula: 0·log(0) is NaN as soon as one probability rounds to 0."""
-    one_hot = tf.one_hot(labels, logits.shape[-1])
-    return -tf.reduce_sum(one_hot * tf.math.log(tf.nn.softmax(logits)), axis=-1)
-
-
-LOSSES = {"cross_entropy": _cross_entropy, "naive_cross_entropy": _naive_cross_entropy}
 
 
 def predicted_classes(logits: Any) -> Any:

@@ -10,6 +10,20 @@ from mnistexp.errors import ConfigError
 from mnistexp.schema import Count, NonNegative, Section
 
 DEFAULT_EPOCHS = 5
+LossName = Literal[
+    "cross_entropy",
+    "naive_cross_entropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "poisson",
+    "squared_hinge",
+]
 Monitor = Literal["val_loss", "val_accuracy"]
 
 
@@ -83,8 +97,11 @@ class TrainConfig(Section):
     """Images per step. All batches are full: one can contain images of two epochs."""
     shuffle: Literal["every_epoch", "once", "never"] = "every_epoch"
     """`once`: one random order for all epochs, as in the lab."""
-    loss: Literal["cross_entropy", "naive_cross_entropy"] = "cross_entropy"
-    """`naive_cross_entropy`: log(softmax(logits)), which is NaN as soon as a probability is 0."""
+    loss: LossName = "cross_entropy"
+    """What the training minimizes. `naive_cross_entropy`: log(softmax(logits)), which is NaN as
+    soon as a probability is 0. The others are losses of Keras, for the probabilities and one-hot
+    labels; the hinge losses take the logits. The logged losses are cross-entropies in any case, so
+    that runs can be compared."""
     log_every: IntervalSetting = Interval(count=100, unit="step")
     """Interval of the training metrics, `100 steps` or `1 epoch` for example."""
     evaluate_every: IntervalSetting = Interval(count=1, unit="epoch")

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mnistexp.train.losses import cross_entropy
 from mnistexp.train.snapshot import QuantileSource
 
 EXCLUDED_ACTIVATIONS = {"linear", "softmax"}
@@ -24,11 +25,10 @@ class LayerStatistics:
     compete with the training for Python's interpreter lock, which costs more than the computation.
     """
 
-    def __init__(self, network: keras.Model, scale: float, loss_per_image: Any) -> None:
-        """Args: scale: divisor of the pixels. loss_per_image: labels and logits to losses [n]."""
+    def __init__(self, network: keras.Model, scale: float) -> None:
+        """Args: scale: divisor of the pixels."""
         self._network, self._activations = separate_activations(network)
         self._scale = scale
-        self._loss_per_image = loss_per_image
         self._weights = _Parameters(self._network, lambda weight: len(weight.shape) > 1)
         # Batch normalization: its offsets (beta) count as biases, its scales (gamma) as neither.
         self._biases = _Parameters(self._network, lambda weight: weight.name in ("bias", "beta"))
@@ -81,7 +81,7 @@ class LayerStatistics:
         with keras.StatelessScope(zip(self._network.weights, weights, strict=True)):
             scaled = tf.cast(images, tf.float32) / self._scale
             logits, values = _run_layers(self._network, self._activations, scaled)
-        loss = tf.reduce_mean(self._loss_per_image(tf.cast(labels, tf.int32), logits))
+        loss = tf.reduce_mean(cross_entropy(tf.cast(labels, tf.int32), logits))
         predictions = tf.argmax(logits, axis=-1, output_type=tf.int32)
         return loss, predictions, values if source == "activations" else {}
 
