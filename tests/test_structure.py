@@ -46,6 +46,7 @@ KERAS_MODULES = {
     "train/callbacks.py",
     "train/compiled_trainer.py",
     "train/layer_statistics.py",
+    "train/losses.py",
     "train/progress.py",
     "train/snapshot_callback.py",
     "train/tensorboard.py",
