@@ -110,11 +110,16 @@ def main() -> None:
         with sigterm_as_interrupt():
             _dispatch(sys.argv[1:])
     except MnistexpError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _print_failure(f"error: {error}", error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt as interrupt:
-        print("interrupted", file=sys.stderr)
+        _print_failure("interrupted", interrupt)
         sys.exit(143 if isinstance(interrupt, Terminated) else 130)
+
+
+def _print_failure(message: str, error: BaseException) -> None:
+    """Print a message, and the notes of the exception: how far a run came, and what is kept."""
+    print(message, *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
 
 
 def _dispatch(arguments: list[str]) -> None:

@@ -56,7 +56,14 @@ class ImageError(InputError):
 
 
 class TrainingDiverged(MnistexpError):
-    """The loss became NaN or infinite."""
+    """The loss became NaN or infinite.
+
+    step: the step after which it was measured.
+    """
+
+    def __init__(self, message: str, step: int = 0) -> None:
+        super().__init__(message)
+        self.step = step
 
 
 class SweepFailed(MnistexpError):

@@ -39,7 +39,13 @@ def test_the_table_names_the_device(mnistexp: Command) -> None:
 def test_a_training_that_diverges_ends_with_exit_code_1(mnistexp: Command) -> None:
     outcome = mnistexp(*QUICK, "optim.learning_rate=1e30", "model=two_layers")
     assert outcome.exit_code == 1
-    assert re.match(r"error: the loss became (nan|inf) at step \d+\. Try", outcome.err)
+    error, run, kept = outcome.err.splitlines()
+    assert re.match(r"error: the loss became (nan|inf) at step (\d+)\. Try", error)
+    step = re.findall(r"at step (\d+)", error)[0]
+    assert re.fullmatch(
+        rf"Run two_layers-sgd-s0, id \w{{32}}, ended at step {step} of 20, epoch 1/1", run
+    )
+    assert kept == "Kept: settings, metrics. The model is saved only at the end of a run"
 
 
 def test_options_in_a_config_folder_of_the_user_can_be_chosen(

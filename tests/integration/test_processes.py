@@ -1,5 +1,6 @@
 """Runs in processes of their own: interrupted, terminated, and in parallel."""
 
+import re
 import signal
 import time
 from pathlib import Path
@@ -40,15 +41,20 @@ def wait_for_metrics(folder: Path) -> None:
 def test_an_interrupted_run_has_the_status_killed_and_keeps_its_metrics(
     tmp_path: Path, signal_number: signal.Signals, exit_code: int
 ) -> None:
-    process = start_command(tmp_path, *LONG)
+    process = start_command(tmp_path, *LONG, "dashboard=record")
     wait_for_metrics(tmp_path)
     process.send_signal(signal_number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == exit_code
-    assert err == "interrupted\n"
     (run,) = runs_in(tmp_path)
     assert run.info.status == "KILLED"
     assert run.data.metrics["train_loss"] > 0
+    message, ended, kept = err.splitlines()
+    assert message == "interrupted"
+    position = r"at step [\d,]+ of 1,000,000, epoch \d+/1819, train_loss \d.*"
+    assert re.fullmatch(rf"Run conv_big-adam-s0, id {run.info.run_id}, ended {position}", ended)
+    assert run.data.tags["ended_at"] in ended
+    assert f"recording (mnistexp watch {run.info.run_id[:8]})" in kept
 
 
 def test_six_parallel_runs_on_a_new_store_succeed(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_without_a_known_number_of_jobs_no_time_is_estimated(
     with SweepProgress(num_jobs=None) as progress:
         progress.add_result("a", JobResult("pruned", message="pruned at step 3"))
     assert capsys.readouterr().out.splitlines() == [
-        "· 1 a  pruned: pruned at step 3",
+        "· 1 a  pruned at step 3",
         "sweep 1 done",
     ]
 

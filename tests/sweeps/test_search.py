@@ -12,6 +12,7 @@ from sweep_store import DIVERGING, Store, states_of, study_in
 
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config_hash import config_hash
+from mnistexp.runs.run_tables import load_runs
 
 SEARCH = ["-m", "hydra/sweeper=optuna", "data.train_size=1000", "train.epochs=2"]
 SEARCH += ["tracking.figures=false", "tracking.log_model=false"]
@@ -66,18 +67,33 @@ def test_pruned_trials_end_early(mnistexp: Command, tmp_path: Path, store: Store
     rates = "optim.learning_rate=0.5,0.4,0.3,0.2,0.6,1e-4,2e-4,3e-4,4e-4"
     result = mnistexp(*SEARCH, rates, *pruner, "train.evaluate_every=2 steps")
     assert result.exit_code == 0, result.err
-    assert "pruned: pruned at step" in result.out
+    assert re.search(r"learning_rate=\S+  pruned at step \d+ of 20: val_accuracy", result.out)
     pruned = [t for t in study_in(tmp_path).trials if t.state == TrialState.PRUNED]
     assert pruned
     for trial in pruned:
         (run,) = store.runs(f"tags.config_hash = '{trial.user_attrs['config_hash']}'")
         assert run.info.status == "KILLED"
         assert run.data.tags["pruned"] == "true"
+        assert run.data.tags["ended_at"] == f"at step {trial.last_step} of 20"
         assert "is worse than that of other trials" in run.data.tags["reason"]
         history = store.client.get_metric_history(run.info.run_id, "val_accuracy")
         assert max(value.step for value in history) < 20
         assert trial.last_step == max(value.step for value in history)
     assert store.sweep().data.metrics["num_pruned"] == len(pruned)
+    table = load_runs("status = pruned")
+    assert len(table) == len(pruned)
+    assert f"{len(pruned)} pruned" in mnistexp("compare").out
+
+
+def test_a_trial_that_reached_its_last_step_is_finished(
+    mnistexp: Command, tmp_path: Path, store: Store
+) -> None:
+    pruner = ["hydra.sweeper.pruner=median", GRID, "optim.learning_rate=0.5,0.4,0.3,0.2,0.6,1e-4"]
+    # Each trial is evaluated once, at its last step.
+    result = mnistexp(*SEARCH, *pruner, "train.evaluate_every=20 steps")
+    assert result.exit_code == 0, result.err
+    assert states_of(study_in(tmp_path)) == ["COMPLETE"] * 6
+    assert {run.info.status for run in store.children()} == {"FINISHED"}
 
 
 def test_trials_that_diverge_fail_and_the_search_continues(

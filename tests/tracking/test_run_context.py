@@ -15,6 +15,7 @@ from mlflow.entities import Run
 from mnistexp.config.compose import compose_config
 from mnistexp.errors import StoreError, TrackingError
 from mnistexp.experiment import run_experiment
+from mnistexp.signals import Terminated
 from mnistexp.tracking import MlflowTracking, run_context, tracking_uri
 
 CONFIG = MlflowTracking(type="mlflow")
@@ -47,7 +48,10 @@ def test_a_failed_run_has_the_reason_as_a_tag_and_keeps_its_metrics(folder: Path
 
 
 def test_an_interrupted_run_is_killed(folder: Path) -> None:
-    assert run_that_raises(folder, KeyboardInterrupt()).info.status == "KILLED"
+    run = run_that_raises(folder, KeyboardInterrupt())
+    assert (run.info.status, run.data.tags["reason"]) == ("KILLED", "Ctrl-C")
+    run = run_that_raises(folder, Terminated())
+    assert (run.info.status, run.data.tags["reason"]) == ("KILLED", "SIGTERM")
 
 
 def test_a_store_that_fails_at_the_end_does_not_hide_why_the_run_failed(

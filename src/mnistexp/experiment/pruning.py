@@ -43,10 +43,13 @@ def build_pruner(name: PrunerName) -> "BasePruner":
     return pruner
 
 
-def report_to_pruner(trial_config: TrialConfig | None, log_metrics: LogMetrics) -> LogMetrics:
+def report_to_pruner(
+    trial_config: TrialConfig | None, num_steps: int, log_metrics: LogMetrics
+) -> LogMetrics:
     """Return a function that logs metrics and raises `Pruned` when the pruner stops the trial.
 
-    Without a trial or a pruner it is `log_metrics` itself.
+    Without a trial or a pruner it is `log_metrics` itself. A trial that has reached its last step,
+    `num_steps`, is not pruned: stopping it would save nothing.
     """
     if trial_config is None or trial_config.pruner == "none":
         return log_metrics
@@ -66,10 +69,10 @@ def report_to_pruner(trial_config: TrialConfig | None, log_metrics: LogMetrics) 
         if objective not in metrics:
             return
         trial.report(metrics[objective], step)
-        if trial.should_prune():
+        if step < num_steps and trial.should_prune():
             raise Pruned(
-                f"pruned at step {step}: {objective} {metrics[objective]:.4f} is worse than that "
-                f"of other trials (pruner {trial_config.pruner})"
+                f"pruned at step {step} of {num_steps}: {objective} {metrics[objective]:.4f} is "
+                f"worse than that of other trials (pruner {trial_config.pruner})"
             )
 
     return log_or_prune

@@ -2,8 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,15 +14,15 @@ from mnistexp.config.config_source import ConfigSource
 from mnistexp.dashboard import ViewerProcess
 from mnistexp.data import Data, load_data
 from mnistexp.device import check_device, peak_memory_mb, reset_peak_memory
-from mnistexp.errors import Pruned, TrainingDiverged
 from mnistexp.experiment.description import describe_run
+from mnistexp.experiment.early_end import RunProgress, explain_early_end
 from mnistexp.experiment.environment import describe_environment, git_state
 from mnistexp.experiment.monitors import open_monitors
 from mnistexp.experiment.pruning import report_to_pruner
 from mnistexp.learner import Learner, build_learner
 from mnistexp.learner.metrics import evaluate, score
 from mnistexp.tracking import Tracker, check_tracking, run_context
-from mnistexp.train import History, LogMetrics, TrainingResult, check_finite
+from mnistexp.train import History, LogMetrics, TrainingLength, TrainingResult, check_finite
 
 
 @dataclass(frozen=True)
@@ -67,10 +65,16 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
     learner = build_learner(config, data)  # Also sets up the device.
     reset_peak_memory(learner.device)
     name = _run_name(config, source)
-    with run_context(config.tracking, name, _source_tags(config, source)) as tracker:
+    length = config.train.length(len(data.train))
+    progress = RunProgress(None if "train" in config.unused_sections else length)
+    with (
+        run_context(config.tracking, name, _source_tags(config, source)) as tracker,
+        explain_early_end(progress, tracker, name, config),
+    ):
+        log_metrics = progress.follow(_log_or_prune(config, length, tracker))
         _log_setup(tracker, config, source, data, learner)
-        with _tag_early_end(tracker), open_monitors(config, source, name, data, tracker) as opened:
-            training = learner.fit(data, _log_or_prune(config, tracker), opened.monitors)
+        with open_monitors(config, source, name, data, tracker) as opened:
+            training = learner.fit(data, log_metrics, opened.monitors)
             probabilities = learner.predict_probabilities(data.test.images)
             metrics = _final_metrics(learner, data, training, probabilities)
         expectation_result = _compare_with_expectation(config, source, metrics["test_accuracy"])
@@ -140,23 +144,10 @@ def _log_setup(
     tracker.log_text(learner.summary, "model_summary.txt")
 
 
-@contextmanager
-def _tag_early_end(tracker: Tracker) -> Iterator[None]:
-    """Tag the run if its training diverges or is pruned."""
-    try:
-        yield
-    except TrainingDiverged:
-        tracker.set_tags({"diverged": "true"})
-        raise
-    except Pruned:
-        tracker.set_tags({"pruned": "true"})
-        raise
-
-
-def _log_or_prune(config: Config, tracker: Tracker) -> LogMetrics:
+def _log_or_prune(config: Config, length: TrainingLength, tracker: Tracker) -> LogMetrics:
     """Return the function that logs metrics and, in a search, reports them to the pruner."""
     trial = config.sweep.job.trial if config.sweep.job else None
-    return report_to_pruner(trial, tracker.log_metrics)
+    return report_to_pruner(trial, length.num_steps, tracker.log_metrics)
 
 
 def _final_metrics(

@@ -17,7 +17,13 @@ MAX_NUMBER_LENGTH = 8
 """Longer numbers are rounded to four significant digits in names and tables."""
 
 Status = Literal["finished", "failed", "killed", "pruned"]
-STATUSES: Mapping[str, Status] = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "killed"}
+STATUSES: Mapping[str, Status] = {
+    "FINISHED": "finished",
+    "FAILED": "failed",
+    "KILLED": "killed",
+    "PRUNED": "pruned",
+}
+"""The status of a job by that of its run."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +100,7 @@ def read_job_result(run: RunRecord, expects_divergence: bool = False) -> JobResu
     if run.status not in STATUSES:
         return None
     status = STATUSES[run.status]
-    if run.tags.get("pruned") == "true":
-        status = "pruned"
-    elif run.diverged and expects_divergence:
+    if run.diverged and expects_divergence:
         status = "finished"
     message, expectation_result = run.tags.get("reason", ""), run.tags.get("expectation", "")
     return JobResult(status, run.metrics, message, expectation_result, run.run_id, run.parent)

@@ -111,7 +111,10 @@ def _format_result(result: JobResult) -> str:
         parts.append(f"expectation {result.expectation_result}")
     if result.status != "finished":
         # The sentences after the first one are in failures.csv of the sweep's run.
-        parts.append(f"{result.status}: {result.message.partition('. ')[0]}")
+        reason = result.message.partition(". ")[0]
+        # The message of the pruner begins with the status.
+        is_said = reason.startswith(result.status)
+        parts.append(reason if is_said else f"{result.status}: {reason}")
     return "  ".join(parts)
 
 

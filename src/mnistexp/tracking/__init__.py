@@ -16,7 +16,7 @@ from mnistexp.tracking.config import (
 from mnistexp.tracking.model_registry import StoredModel
 from mnistexp.tracking.orphaned_runs import end_run
 from mnistexp.tracking.run_context import run_context
-from mnistexp.tracking.run_store import Curve, RunRecord, RunStore
+from mnistexp.tracking.run_store import ENDED_AT, PRUNED, Curve, RunRecord, RunStore
 from mnistexp.tracking.store import (
     browse_hint,
     check_store,
@@ -28,6 +28,8 @@ from mnistexp.tracking.tracker import Tracker
 
 __all__ = [
     "DEFAULT_EXPERIMENT",
+    "ENDED_AT",
+    "PRUNED",
     "Curve",
     "MlflowTracking",
     "NoTracking",

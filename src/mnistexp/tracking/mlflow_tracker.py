@@ -32,6 +32,7 @@ class MlflowTracker(Tracker):
     def __init__(
         self, client: "MlflowClient", run_id: str, experiment_id: str, config: MlflowTracking
     ) -> None:
+        super().__init__()
         self.run_id = run_id
         self._id = run_id
         self._client = client

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mnistexp.errors import MnistexpError, Pruned, StoreError, TrackingError
-from mnistexp.signals import sigterm_as_interrupt
+from mnistexp.signals import Terminated, sigterm_as_interrupt
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
 from mnistexp.tracking.mlflow_tracker import MlflowTracker
 from mnistexp.tracking.orphaned_runs import process_tags
@@ -109,7 +109,7 @@ def _close_after(error: BaseException, tracker: MlflowTracker) -> None:
     The traceback of an unexpected exception becomes the artifact `traceback.txt`.
     """
     try:
-        tracker.set_tags({"reason": (str(error) or type(error).__name__)[:5_000]})
+        tracker.set_tags({"reason": _reason(error)[:5_000], **tracker.tags_at_end})
         if not isinstance(error, MnistexpError | KeyboardInterrupt):
             tracker.log_text("".join(traceback.format_exception(error)), "traceback.txt")
         tracker.end("KILLED" if isinstance(error, KeyboardInterrupt | Pruned) else "FAILED")
@@ -121,6 +121,12 @@ def _close_after(error: BaseException, tracker: MlflowTracker) -> None:
             f"tracking: run {tracker.run_id} could not be closed: {_first_line(second)}",
             file=sys.stderr,
         )
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "SIGTERM" if isinstance(error, Terminated) else "Ctrl-C"
+    return str(error) or type(error).__name__
 
 
 def _user() -> str:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 Curve = Sequence[tuple[int, float]]
 """(step, value) of all values of a metric, by step."""
 RUNS_PER_QUERY = 10_000
+ENDED_AT = "ended_at"
+"""Tag of a run that ended early: `at step 200 of 400`."""
+PRUNED = "pruned"
+"""Tag of a trial that the search stopped early. MLflow has no such status."""
 PYTHON_LITERALS = {"None": None, "True": True, "False": False}
 
 
@@ -35,8 +39,9 @@ PYTHON_LITERALS = {"None": None, "True": True, "False": False}
 class RunRecord:
     """A run as it is recorded in the store.
 
-    status: RUNNING, FINISHED, FAILED or KILLED. parent: the id of the sweep's run. params: settings
-    as text. metrics: the last value of each. model_id: of the model that was logged last.
+    status: RUNNING, FINISHED, FAILED, KILLED or PRUNED, which MLflow stores as KILLED with the tag
+    `pruned`. parent: the id of the sweep's run. params: settings as text. metrics: the last value
+    of each. model_id: of the model that was logged last.
     """
 
     run_id: str
@@ -53,6 +58,11 @@ class RunRecord:
     def diverged(self) -> bool:
         """Whether training stopped because the loss became NaN or infinite."""
         return self.tags.get("diverged") == "true"
+
+    @property
+    def ending(self) -> str:
+        """The status for people: `finished`, `pruned at step 200 of 400`."""
+        return " ".join([self.status.lower(), *filter(None, [self.tags.get(ENDED_AT)])])
 
     @property
     def is_sweep(self) -> bool:
@@ -228,7 +238,7 @@ def _record_of(run: "Run") -> RunRecord:
     return RunRecord(
         run_id=run.info.run_id,
         name=run.info.run_name,
-        status=run.info.status,
+        status=_status_of(run),
         started=datetime.fromtimestamp(run.info.start_time / 1000),
         parent=run.data.tags.get("mlflow.parentRunId"),
         params=run.data.params,
@@ -236,6 +246,11 @@ def _record_of(run: "Run") -> RunRecord:
         tags=run.data.tags,
         model_id=models[-1].model_id if models else None,
     )
+
+
+def _status_of(run: "Run") -> str:
+    was_pruned = run.info.status == "KILLED" and run.data.tags.get(PRUNED) == "true"
+    return "PRUNED" if was_pruned else str(run.info.status)
 
 
 def _parse_setting(text: str) -> str | float | int | bool | None:

@@ -18,9 +18,13 @@ class Tracker:
     """Records nothing. Subclasses record a run.
 
     run_id: the id of the run; None if nothing is recorded.
+    tags_at_end: tags that are recorded when the run is closed after an exception.
     """
 
     run_id: str | None = None
+
+    def __init__(self) -> None:
+        self.tags_at_end: dict[str, str] = {}
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record settings."""

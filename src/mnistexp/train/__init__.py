@@ -1,7 +1,7 @@
 """The training: its settings, the one loop, and what is measured in it."""
 
 from mnistexp.train.batch_order import Split
-from mnistexp.train.config import TrainConfig
+from mnistexp.train.config import TrainConfig, TrainingLength
 from mnistexp.train.history import History, LogMetrics, check_finite
 from mnistexp.train.snapshot import (
     NO_MONITORS,
@@ -24,6 +24,7 @@ __all__ = [
     "SnapshotRecorder",
     "Split",
     "TrainConfig",
+    "TrainingLength",
     "TrainingResult",
     "check_finite",
     "fit",

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
@@ -86,6 +87,37 @@ class EarlyStopping(Section):
     """Smallest change that counts as an improvement."""
 
 
+@dataclass(frozen=True)
+class TrainingLength:
+    """Number of steps of a training, and how they are counted in epochs.
+
+    num_epochs: None if the length is set in steps.
+    """
+
+    num_steps: int
+    num_epochs: int | None
+    batch_size: int
+    num_images: int
+
+    @property
+    def steps_per_epoch(self) -> float:
+        """Number of steps of one epoch, not always a whole number."""
+        return self.num_images / self.batch_size
+
+    def epoch(self, step: int) -> str:
+        """Return `epoch 2/5` for a step that counts from 1.
+
+        A batch with images of two epochs belongs to the first one, which it completes.
+        """
+        last = self.num_epochs or self._epoch_of(self.num_steps)
+        return f"epoch {min(self._epoch_of(step), last)}/{last}"
+
+    def _epoch_of(self, step: int) -> int:
+        epoch_of_first_image = (step - 1) * self.batch_size // self.num_images + 1
+        completed_epochs = step * self.batch_size // self.num_images
+        return max(epoch_of_first_image, completed_epochs)
+
+
 class TrainConfig(Section):
     """Length, batches and loss of the training; intervals of logging and evaluation."""
 
@@ -151,6 +183,11 @@ class TrainConfig(Section):
         if self.steps is not None:
             return self.steps
         return math.ceil((self.epochs or DEFAULT_EPOCHS) * num_images / self.batch_size)
+
+    def length(self, num_images: int) -> TrainingLength:
+        """Return the length of the training on `num_images` images."""
+        epochs = None if self.steps is not None else self.epochs or DEFAULT_EPOCHS
+        return TrainingLength(self.num_steps(num_images), epochs, self.batch_size, num_images)
 
     def evaluation_steps(self, num_images: int) -> list[int]:
         """Return the steps after which to evaluate, in rising order; the last step is included."""

@@ -62,5 +62,6 @@ def check_finite(loss: float, step: int, name: str = "loss") -> None:
         raise TrainingDiverged(
             f"the {name} became {loss} at step {step}. Try a lower optim.learning_rate, "
             "optim.global_clipnorm=1.0, another model.kernel_initializer, or "
-            "train.loss=cross_entropy if another loss is set"
+            "train.loss=cross_entropy if another loss is set",
+            step,
         )

@@ -5,8 +5,6 @@ Imports Keras, so import this module only where a network is trained.
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 import keras
@@ -16,23 +14,13 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from mnistexp.train.config import TrainingLength
 from mnistexp.train.history import History
 
 LINE_SECONDS = 5.0
 """Minimum time between two lines. The last line is always printed."""
-
-
-@dataclass(frozen=True)
-class TrainingLength:
-    """Number of steps of the training, and of one epoch."""
-
-    num_steps: int
-    steps_per_epoch: float
-
-    def epoch(self, step: int) -> str:
-        """Return `epoch 2/5` for a step that counts from 1."""
-        current, last = (ceil(n / self.steps_per_epoch) for n in (step, self.num_steps))
-        return f"epoch {current}/{last}"
+LINE_WIDTH = 80
+SEPARATOR = "  "
 
 
 def build_progress(history: History, length: TrainingLength) -> keras.callbacks.Callback:
@@ -69,7 +57,10 @@ class ProgressBar(keras.callbacks.Callback):
         assert logs is not None
         step = int(logs["step"])
         self._bar.update(self._task, completed=step, description=self._length.epoch(step))
-        self._live.update(Group(self._bar, Text(format_metrics(self._history), style="dim")))
+        self._live.update(Group(self._bar, Text(self._metrics(), style="dim")))
+
+    def _metrics(self) -> str:
+        return format_metrics(self._history, self._bar.console.width)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Remove the bar."""
@@ -94,8 +85,9 @@ class ProgressLines(keras.callbacks.Callback):
         """Print a line if the last one is old enough."""
         assert logs is not None
         step = int(logs["step"])
-        progress = f"{self._length.epoch(step)}  step {step}/{self._length.num_steps}"
-        self._line = f"{progress}  {format_metrics(self._history)}"
+        progress = f"{self._length.epoch(step)}{SEPARATOR}step {step}/{self._length.num_steps}"
+        width = LINE_WIDTH - len(progress) - len(SEPARATOR)
+        self._line = f"{progress}{SEPARATOR}{format_metrics(self._history, width)}"
         if time.monotonic() - self._last_line >= LINE_SECONDS:
             self._print()
 
@@ -116,16 +108,20 @@ class ProgressLines(keras.callbacks.Callback):
 FORMATS = {
     "train_loss": "loss {:.4f}",
     "train_accuracy": "accuracy {:.4f}",
-    "val_accuracy": "val_accuracy {:.4f}",
-    "test_accuracy": "test_accuracy {:.4f}",
-    "learning_rate": "lr {:.2e}",
+    "val_accuracy": "val {:.4f}",
+    "test_accuracy": "test {:.4f}",
+    "learning_rate": "lr {:.3g}",
     "images_per_second": "{:,.0f} images/s",
 }
+"""The metrics of a line, the most important first. Those that do not fit are left out."""
 
 
-def format_metrics(history: History) -> str:
-    """Return the latest metrics in one line."""
+def format_metrics(history: History, width: int) -> str:
+    """Return the latest metrics in one line of at most `width` characters."""
     latest = {name: history.last(name) for name in FORMATS}
-    return "  ".join(
-        FORMATS[name].format(value) for name, value in latest.items() if value is not None
-    )
+    line = ""
+    for name, value in latest.items():
+        if value is not None:
+            longer = SEPARATOR.join(filter(None, [line, FORMATS[name].format(value)]))
+            line = longer if len(longer) <= width else line
+    return line

@@ -68,7 +68,7 @@ def fit(
     # These modules import TensorFlow.
     from mnistexp.train.callbacks import EvaluationCallback, LogTrainingMetrics, build_stoppers
     from mnistexp.train.compiled_trainer import find_or_build_trainer
-    from mnistexp.train.progress import TrainingLength, build_progress
+    from mnistexp.train.progress import build_progress
     from mnistexp.train.snapshot_callback import CompiledEvaluation, SnapshotCallback
     from mnistexp.train.tensorboard import TensorBoardCallback
 
@@ -92,7 +92,7 @@ def fit(
     }
     learning_rate = _learning_rate_of_step(schedule)
     steps = config.evaluation_steps(num_images)
-    length = TrainingLength(config.num_steps(num_images), num_images / config.batch_size)
+    length = config.length(num_images)
     progress = build_progress(history, length)
     callbacks = [
         LogTrainingMetrics(history, learning_rate),

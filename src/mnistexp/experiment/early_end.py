@@ -1,0 +1,75 @@
+"""Runs that end early, by Ctrl-C, a failure or the pruner: how far they came, and what is kept."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from mnistexp.config.config import Config
+from mnistexp.errors import MnistexpError, Pruned, TrainingDiverged
+from mnistexp.tracking import ENDED_AT, PRUNED, Tracker
+from mnistexp.train import LogMetrics, TrainingLength
+
+SHOWN_METRICS = ("train_loss", "train_accuracy", "val_accuracy", "test_accuracy")
+
+
+class RunProgress:
+    """How far the training of a run has come."""
+
+    def __init__(self, length: TrainingLength | None) -> None:
+        """Args: length: of the training; None for a classical method, which is fitted at once."""
+        self.step = 0
+        self._length = length
+        self._metrics: dict[str, float] = {}
+
+    def follow(self, log_metrics: LogMetrics) -> LogMetrics:
+        """Return a function that logs metrics and also keeps the latest values."""
+
+        def follow_and_log(metrics: Mapping[str, float], step: int) -> None:
+            self.step = step
+            self._metrics |= metrics
+            log_metrics(metrics, step)
+
+        return follow_and_log
+
+    @property
+    def position(self) -> str:
+        """Where the training is, `at step 200 of 400`."""
+        if self._length is None:
+            return "after the fit" if self.step else "before the end of the fit"
+        return f"at step {self.step:,} of {self._length.num_steps:,}"
+
+    def __str__(self) -> str:
+        """The position with the epoch and the latest metrics."""
+        epoch = self._length.epoch(self.step) if self._length and self.step else ""
+        metrics = [f"{n} {self._metrics[n]:.4f}" for n in SHOWN_METRICS if n in self._metrics]
+        return ", ".join([self.position, *filter(None, [epoch]), *metrics])
+
+
+@contextmanager
+def explain_early_end(
+    progress: RunProgress, tracker: Tracker, name: str, config: Config
+) -> Iterator[None]:
+    """Record how far a run came that an exception ends, and say so in notes of the exception."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, TrainingDiverged):
+            progress.step = max(progress.step, error.step)
+            tracker.tags_at_end["diverged"] = "true"
+        if isinstance(error, Pruned):
+            tracker.tags_at_end[PRUNED] = "true"
+        tracker.tags_at_end[ENDED_AT] = progress.position
+        identity = f", id {tracker.run_id}" if tracker.run_id else ""
+        error.add_note(f"Run {name}{identity}, ended {progress}")
+        error.add_note(_describe_kept(error, tracker, config))
+        raise
+
+
+def _describe_kept(error: BaseException, tracker: Tracker, config: Config) -> str:
+    if tracker.run_id is None:
+        return "Nothing is kept, because the run was not tracked (tracking=none)"
+    kept = ["settings", "metrics"]
+    if not isinstance(error, MnistexpError | KeyboardInterrupt):
+        kept.append("traceback.txt")
+    if config.dashboard.type != "off":
+        kept.append(f"recording (mnistexp watch {tracker.run_id[:8]})")
+    return f"Kept: {', '.join(kept)}. The model is saved only at the end of a run"
