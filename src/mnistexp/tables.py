@@ -4,25 +4,38 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table as RichTable
 
 INDENT = 2
+"""Columns between two columns of a table, and before a text below a row."""
+MIN_NAME_WIDTH = 30
+"""A longer text may be folded or shortened to this width, before columns are left out."""
 MAX_HEADING_WIDTH = 16
-"""Longer headings of number columns are folded."""
+"""A longer heading of a number column is folded at its spaces."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column. is_text: left-aligned and folded where it is too long; else right-aligned."""
+    """A column.
+
+    is_text: left-aligned and folded at spaces; else right-aligned, and never folded or shortened.
+    drop: the order in which a narrow terminal leaves columns out: the highest first, and of equal
+        ones the last. Columns with 0 are always shown.
+    is_below: printed on lines of its own below the row. Its cells are texts.
+    """
 
     title: str
     is_text: bool = False
+    drop: int = 0
+    is_below: bool = False
 
     @property
     def heading(self) -> str:
@@ -54,57 +67,35 @@ class Table:
             for row in self.rows
         ]
 
-    def print(self, console: "Console | None" = None, *, max_rows: int | None = None) -> None:
-        """Print each row on a line; fold text, never numbers."""
-        from rich.console import Console
-        from rich.table import Table as RichTable
-        from rich.text import Text
+    def print(
+        self,
+        console: "Console | None" = None,
+        *,
+        max_rows: int | None = None,
+        wide: bool = False,
+        hint: str = "--wide shows all",
+    ) -> None:
+        """Print the table so that it fits the terminal, and no number and no word is broken.
 
-        has_titles = any(column.title for column in self.columns)
-        table = RichTable(box=None, padding=(0, 1, 0, 0), show_header=has_titles)
-        for column in self.columns:
-            if column.is_text:
-                table.add_column(column.heading, overflow="fold")
-            else:
-                width = self._width_of_numbers(column)
-                table.add_column(column.heading, justify="right", min_width=width, max_width=width)
-        for row in self.cells[:max_rows]:
-            table.add_row(*(Text(cell.text, style=cell.style) for cell in row))
-        console = console or Console()
-        _print_wide(table, console)
-        if max_rows is not None and len(self.rows) > max_rows:
-            console.print(f"… and {len(self.rows) - max_rows} more rows", style="dim")
+        If the table is too wide, long names are shortened, and listed below the table. If it is
+        still too wide, columns are left out as `Column.drop` says, and named below the table.
 
-    def print_by_name(self, console: "Console", *, max_rows: int | None = None) -> None:
-        """Print the first column as a heading of each row, numbers beside it, texts below it.
-
-        Numbers move to a line of their own where the name leaves no room for them.
+        Args:
+            max_rows: print the first rows only.
+            wide: print every column and every name in full, each row on one line.
+            hint: how the user gets all columns; follows the names of those that are left out.
         """
-        from rich.padding import Padding
-        from rich.text import Text
+        from rich.console import Console
 
+        console = console or Console()
         rows = self.cells[:max_rows]
-        numbers = [index for index, column in enumerate(self.columns) if not column.is_text]
-        widths = {
-            index: max(len(self.columns[index].title), *(len(row[index].text) for row in rows))
-            for index in numbers
-        }
-        room = max(0, console.width - sum(width + INDENT for width in widths.values()))
-
-        def print_line(name: str, texts: Sequence[str], style: str = "") -> None:
-            cells = "".join(
-                text.rjust(width + INDENT)
-                for text, width in zip(texts, widths.values(), strict=True)
-            )
-            start = name.ljust(room) if len(name) <= room else f"{name}\n{' ' * room}"
-            console.print(Text(start + cells, style=style), soft_wrap=True)
-
-        print_line("", [self.columns[index].heading for index in numbers], "bold")
-        for row in rows:
-            print_line(row[0].text, [row[index].text for index in numbers])
-            for index, cell in enumerate(row):
-                if index and index not in numbers and cell.text:
-                    console.print(Padding(Text(cell.text, style="dim"), (0, 0, 0, INDENT)))
+        layout = _Layout(self.columns, rows, sys.maxsize if wide else console.width)
+        layout.print(rows, console)
+        if len(self.rows) > len(rows):
+            console.print(f"… and {len(self.rows) - len(rows)} more rows", style="dim")
+        if layout.left_out:
+            names = ", ".join(column.heading for column in layout.left_out)
+            print_folded(console, f"left out: {names} ({hint})", style="dim")
 
     def to_markdown(self) -> str:
         """Return the table in Markdown, without a line break at its end."""
@@ -130,22 +121,167 @@ class Table:
         ]
         return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
 
-    def _width_of_numbers(self, column: Column) -> int:
-        index = list(self.columns).index(column)
-        longest_word = max(map(len, column.heading.split()), default=0)
-        heading = min(len(column.title), max(MAX_HEADING_WIDTH, longest_word))
-        return max([heading, *(len(row[index].text) for row in self.cells)])
 
+class _Layout:
+    """The columns that are shown, and their widths.
 
-def _print_wide(table: "RichTable", console: "Console") -> None:
-    """Print a table. If its numbers are wider than the terminal, lines wrap.
-
-    Without this, Rich would cut the numbers.
+    left_out: the columns that have no room.
     """
-    width = console.width
-    console.width = max(width, console.measure(table).minimum)
-    console.print(table, crop=False)
-    console.width = width
+
+    def __init__(
+        self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int
+    ) -> None:
+        self._columns = columns
+        self._width = width
+        self._texts = {
+            index: [row[index].text for row in rows]
+            for index, column in enumerate(columns)
+            if not column.is_below
+        }
+        self._footnotes = _Footnotes()
+        shown = list(self._texts)
+        while self._room(shown) < 0 and any(columns[index].drop for index in shown):
+            shown.remove(max(shown, key=lambda index: (columns[index].drop, index)))
+        self._widths = self._widen(shown)
+        self.left_out = [columns[index] for index in self._texts if index not in shown]
+
+    def print(self, rows: Sequence[Sequence[Cell]], console: "Console") -> None:
+        """Print headings, rows and the names that were shortened."""
+        if any(self._columns[index].title for index in self._widths):
+            headings = [Cell(column.heading, style="bold") for column in self._columns]
+            self._print_line(headings, console, at_bottom=True)
+        for row in rows:
+            self._print_line(row, console)
+            for column, cell in zip(self._columns, row, strict=True):
+                if column.is_below and cell.text:
+                    print_folded(console, cell.text, indent=INDENT, style=cell.style or "dim")
+        for mark, name in self._footnotes.names():
+            print_folded(console, name, label=f"{mark} ", style="dim")
+
+    def _print_line(
+        self, row: Sequence[Cell], console: "Console", *, at_bottom: bool = False
+    ) -> None:
+        from rich.text import Text
+
+        folded = {index: self._fold(row[index].text, index) for index in self._widths}
+        height = max(map(len, folded.values()))
+        if at_bottom:
+            folded = {i: [""] * (height - len(lines)) + lines for i, lines in folded.items()}
+        for parts in zip_longest(*folded.values(), fillvalue=""):
+            line = Text()
+            for index, part in zip(folded, parts, strict=True):
+                width = self._widths[index]
+                is_text = self._columns[index].is_text
+                line.append(part.ljust(width) if is_text else part.rjust(width), row[index].style)
+                line.append(" " * INDENT)
+            line.rstrip()
+            console.print(line, soft_wrap=True)
+
+    def _fold(self, text: str, index: int) -> list[str]:
+        width = self._widths[index]
+        words = [
+            word if len(word) <= width else self._footnotes.shorten(word, width)
+            for word in text.split(" ")
+        ]
+        return _fold(" ".join(words), width)
+
+    def _room(self, shown: Sequence[int]) -> int:
+        """Return the width that remains if each column is as narrow as possible."""
+        return self._width - sum(self._min_width(index) + INDENT for index in shown) + INDENT
+
+    def _min_width(self, index: int) -> int:
+        """Return the width below which a text would be shortened or folded too narrowly."""
+        longest = max(map(len, self._texts[index]), default=0)
+        if self._columns[index].is_text:
+            longest = min(longest, MIN_NAME_WIDTH)
+        return max(_longest_word(self._columns[index].heading), longest)
+
+    def _max_width(self, index: int) -> int:
+        heading = min(len(self._columns[index].heading), MAX_HEADING_WIDTH)
+        return max([heading, self._min_width(index), *map(len, self._texts[index])])
+
+    def _widen(self, shown: Sequence[int]) -> dict[int, int]:
+        """Give the remaining room to the columns, from left to right."""
+        room = max(0, self._room(shown))
+        widths = {}
+        for index in shown:
+            narrow = self._min_width(index)
+            widths[index] = min(self._max_width(index), narrow + room)
+            room -= widths[index] - narrow
+        return widths
+
+
+@dataclass(frozen=True)
+class _Footnotes:
+    """Names that were shortened, numbered in the order of their first use."""
+
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    def shorten(self, name: str, width: int) -> str:
+        """Return the start of a name with its number: `two_layers-sgd…[1]`."""
+        mark = f"…[{self._numbers.setdefault(name, len(self._numbers) + 1)}]"
+        return name[: width - len(mark)] + mark
+
+    def names(self) -> Iterable[tuple[str, str]]:
+        """Return (mark, full name)."""
+        return ((f"[{number}]", name) for name, number in self._numbers.items())
+
+
+def print_folded(
+    console: "Console",
+    text: str,
+    *,
+    label: str = "",
+    indent: int = 0,
+    style: str = "",
+    label_style: str = "",
+) -> None:
+    """Print a text, folded at spaces, after a label or an indent.
+
+    Lines after the first one start below the text. A word that is too long for such a line is
+    printed on a line of its own, in full.
+    """
+    from rich.text import Text
+
+    label = label or " " * indent
+    lines = _fold(text, max(1, console.width - len(label)))
+    for number, line in enumerate(lines):
+        start = Text(" " * len(label) if number else label, style=label_style or style)
+        if len(start) + len(line) > console.width:  # A long word: a path, a command.
+            if start.plain.strip():
+                console.print(start, soft_wrap=True)
+            start = Text()
+        console.print(start.append(line, style), soft_wrap=True)
+
+
+def fold_parts(parts: Sequence[str], width: int) -> str:
+    """Join parts of a line by two spaces; start an indented line where one does not fit."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if len(lines[-1]) + INDENT + len(part) <= width:
+            lines[-1] += " " * INDENT + part
+        else:
+            lines.append(" " * INDENT + part)
+    return "\n".join(lines)
+
+
+def fit_parts(parts: Sequence[str], width: int) -> str:
+    """Join those parts of a line that fit, in their order, by two spaces; leave out the others."""
+    return fold_parts(parts, width).partition("\n")[0]
+
+
+def _fold(text: str, width: int) -> list[str]:
+    """Fold a text at its spaces. A longer word gets a line of its own."""
+    lines = [
+        line
+        for paragraph in text.splitlines()
+        for line in wrap(paragraph, width, break_long_words=False, break_on_hyphens=False) or [""]
+    ]
+    return lines or [""]
+
+
+def _longest_word(text: str) -> int:
+    return max(map(len, text.split()), default=0)
 
 
 def _or_none(value: Any) -> Any:

@@ -31,10 +31,13 @@ def test_each_group_is_a_row_with_its_settings_and_its_mean() -> None:
     assert rows["best"] == [False, True]
 
 
-def test_a_change_is_the_difference_to_the_row_above() -> None:
-    rows = compare([SGD, ADAM, RMSPROP]).rows
+@pytest.mark.parametrize(("to_previous", "changes"), [(False, [0.05, 0.03]), (True, [0.05, -0.02])])
+def test_a_change_is_the_difference_to_the_first_row_or_to_the_row_above(
+    to_previous: bool, changes: list[float]
+) -> None:
+    rows = compare([SGD, ADAM, RMSPROP], to_previous=to_previous).rows
     assert rows["change"].isna().tolist() == [True, False, False]
-    assert rows["change"].tolist()[1:] == pytest.approx([0.05, -0.02])
+    assert rows["change"].tolist()[1:] == pytest.approx(changes)
     assert rows["change_within_noise"].tolist()[1:] == [False, None]  # RMSprop has one seed.
 
 
@@ -44,7 +47,7 @@ def test_every_row_is_compared_with_the_baseline() -> None:
     assert rows["to_baseline_within_noise"].tolist() == [False, None, None]
 
 
-def test_costs_are_medians_and_their_ratios_to_the_row_above() -> None:
+def test_costs_are_medians_and_their_ratios_to_the_first_row() -> None:
     rows = compare([group_with_costs("sgd", 10, 11, 99), group_with_costs("adam", 22, 22, 22)]).rows
     assert rows["seconds"].tolist() == [11, 22]
     assert rows["seconds_ratio"].tolist()[1:] == [2]

@@ -52,13 +52,29 @@ def test_only_the_settings_that_differ_are_columns(here: Command) -> None:
     assert names == ["model"]  # The layers differ with it, so they are not named.
 
 
-def test_the_terminal_shows_mean_and_standard_deviation_and_explains_the_mark(
-    here: Command,
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_the_terminal_shows_mean_and_standard_deviation_and_what_they_are(
+    here: Command, monkeypatch: pytest.MonkeyPatch, columns: str
 ) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
     out = here("compare").out
-    assert re.search(r"^two_layers +3 +0\.\d{4} ± 0\.\d{4}", out, re.MULTILINE)
-    assert "★ best val_accuracy" in out
-    assert max(map(len, out.splitlines())) <= 100
+    legend, _, table = out.partition("\n\n")
+    assert re.search(r"^two_layers +3 +0\.\d{4} ± 0\.\d{4}", table, re.MULTILINE)
+    assert re.search(r"^compared +sweep-model-seed, .* over n\s+seeds$", legend, re.MULTILINE)
+    assert re.search("^order +best val_accuracy first$", legend, re.MULTILINE)
+    assert re.search("^change +difference in val_accuracy to the first row$", legend, re.MULTILINE)
+    assert re.search("^★ +best val_accuracy$", legend, re.MULTILINE)
+    assert max(map(len, out.splitlines())) <= int(columns)
+
+
+def test_wide_shows_the_columns_that_do_not_fit(
+    here: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert "left out: " in here("compare").out
+    wide = here("compare", "--wide").out
+    assert "left out: " not in wide
+    assert re.search("^model .* parameters$", wide, re.MULTILINE)
 
 
 def test_markdown_has_the_rows_of_the_table(here: Command) -> None:
@@ -68,13 +84,33 @@ def test_markdown_has_the_rows_of_the_table(here: Command) -> None:
     assert len(lines) == 4
 
 
-def test_experiments_are_shown_as_a_progression_of_changes(here: Command) -> None:
-    out = here("compare", "lab").out
+@pytest.mark.parametrize(
+    ("option", "reference"), [([], "first row"), (["--to-previous"], "row above")]
+)
+def test_experiments_are_shown_with_their_changes(
+    here: Command, option: list[str], reference: str
+) -> None:
+    out = here("compare", "lab", *option).out
+    assert f"difference in test_accuracy to the {reference}\n" in out
     first, second = out.index("lab.1_0_softmax"), out.index("lab.1_1_two_layers_sigmoid")
     assert first < second
     assert "+ hidden1 (dense 200)" in out
     assert re.search(r"159,010 \(×20\)", out)
-    assert "★ highest test_accuracy; choose by validation" in out
+    assert re.search("^★ +highest test_accuracy; choose by validation$", out, re.MULTILINE)
+
+
+def test_variants_of_one_experiment_are_ranked(mnistexp: Command) -> None:
+    """A search or a sweep over settings of an experiment is no progression."""
+    for rate in ("0.0001", "0.3", "0.1"):
+        mnistexp("lab=1_0_softmax", f"optim.learning_rate={rate}", *QUICK)
+    rows = rows_of(mnistexp("compare", "--format", "json"))
+    accuracies = [row["test_accuracy_mean"] for row in rows]
+    assert accuracies == sorted(accuracies, reverse=True)  # type: ignore[type-var]
+    lines = mnistexp("compare").out.partition("\n\n")[2].splitlines()
+    assert lines[0].split()[:2] == ["learning", "rate"]
+    assert [line.split()[0] for line in lines[1:]] == [
+        str(row["optim.learning_rate"]) for row in rows
+    ]
 
 
 def test_a_sweep_is_selected_by_name_and_by_id_and_runs_by_experiment(here: Command) -> None:

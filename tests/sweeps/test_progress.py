@@ -22,7 +22,7 @@ def test_each_result_is_followed_by_the_state_of_the_sweep(
         )
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "✓ 1/3 a  val_accuracy 0.9000  2.0 s"
-    assert lines[1].startswith("sweep 1/3 done  about 1 s left  best val_accuracy 0.9000 (a)")
+    assert lines[1].startswith("sweep 1/3 done  about 1 s left  best val_accuracy 0.9000  (a)")
     assert lines[2] == "✗ 2/3 b  failed: no memory"
     assert lines[3].startswith("sweep 2/3 done  1 failed")
     assert lines[4:] == ["✓ 3/3 c  val_accuracy 0.8000  expectation missed"]
@@ -51,6 +51,21 @@ def test_a_long_name_does_not_hide_the_elapsed_time_in_80_columns(
     assert re.search(r"sweep 1/2 done.* best val_accuracy 0.9000 .* 0:00:\d\d", stream.getvalue())
 
 
+def test_lines_fit_80_columns_and_break_no_name_and_no_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console = Console(width=80)
+    monkeypatch.setattr("mnistexp.sweeps.progress.get_console", lambda: console)
+    name = "two_layers-sgd-learning_rate=0.1-batch_size=100-activation=relu-s0"
+    metrics = {"val_accuracy": 0.9, "seconds": 2.0}
+    with SweepProgress(num_jobs=2) as progress:
+        progress.add_result(name, JobResult("finished", metrics))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[:2] == [f"✓ 1/2 {name}", "  val_accuracy 0.9000  2.0 s"]
+    assert lines[-1] == f"  ({name})"
+
+
 def test_a_terminal_has_a_bar_below_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=120)
@@ -60,7 +75,7 @@ def test_a_terminal_has_a_bar_below_the_results(monkeypatch: pytest.MonkeyPatch)
     shown = stream.getvalue()
     assert "✓ 1/2 [name]  val_accuracy 0.9000" in shown
     assert "sweep 1/2 done" in shown
-    assert "([name])" in shown
+    assert "best val_accuracy 0.9000  ([name])" in shown
     assert "━" in shown
 
 

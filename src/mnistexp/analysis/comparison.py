@@ -23,32 +23,38 @@ class Comparison:
 
     settings: the settings that differ.
     metric: the metric that the groups are compared by.
+    to_previous: whether changes refer to the row above; else to the first row.
     rows: a row for each group, with the columns
 
-    - `name`, each of the settings, and `changed`: a text with the changes from the row above;
+    - `name`, each of the settings, and `changed`: a text with the settings that were changed;
     - `n`: the number of seeds;
     - `METRIC_mean` and `METRIC_std` over the seeds (NaN for one seed);
     - `best`: whether the group is the best one;
-    - `change` and `to_baseline`: the difference of the mean to the row above and to the baseline,
-      with `change_within_noise` and `to_baseline_within_noise` (None if unknown);
-    - `seconds` and `num_parameters`, with `seconds_ratio` and `num_parameters_ratio` to the row
-      above.
+    - `change` and `to_baseline`: the difference of the mean to the row that changes refer to and
+      to the baseline, with `change_within_noise` and `to_baseline_within_noise` (None if unknown);
+    - `seconds` and `num_parameters`, with the ratios `seconds_ratio` and `num_parameters_ratio`.
     """
 
     settings: Sequence[str]
     metric: str
     rows: "pandas.DataFrame"
+    to_previous: bool = False
 
 
 def compare(
-    groups: Sequence[SeedGroup], metric: str | None = None, baseline: SeedGroup | None = None
+    groups: Sequence[SeedGroup],
+    metric: str | None = None,
+    baseline: SeedGroup | None = None,
+    *,
+    to_previous: bool = False,
 ) -> Comparison:
-    """Compare each group with the one before it: settings that differ, and change of the metric.
+    """Compare groups: the settings that differ, and the changes from the first row.
 
     Args:
         groups: the groups, as `group_by_seed` returns them.
         metric: the metric to compare by. Default: that of `selection_metric`.
-        baseline: the group that every row is compared with.
+        baseline: another group that every row is compared with.
+        to_previous: compare each row with the row above, not with the first row.
     """
     import pandas
 
@@ -57,20 +63,20 @@ def compare(
     best = _find_best(groups, metric)
     rows = []
     for number, group in enumerate(groups):
-        above = groups[number - 1] if number else None
+        reference = groups[number - 1 if to_previous else 0] if number else None
         rows.append(
             {
                 "name": group.name,
                 **{name: group.settings.get(name) for name in settings},
-                "changed": "; ".join(describe_changes(above, group)) if above else "",
+                "changed": "; ".join(describe_changes(reference, group)) if reference else "",
                 **_values(group, metric),
                 "best": group is best,
-                **_difference("change", above, group, metric),
-                **{f"{cost}_ratio": _ratio(above, group, cost) for cost in COST_METRICS},
+                **_difference("change", reference, group, metric),
+                **{f"{cost}_ratio": _ratio(reference, group, cost) for cost in COST_METRICS},
                 **_difference("to_baseline", baseline, group, metric),
             }
         )
-    return Comparison(settings, metric, pandas.DataFrame(rows))
+    return Comparison(settings, metric, pandas.DataFrame(rows), to_previous)
 
 
 def selection_metric(groups: Sequence[SeedGroup]) -> str:

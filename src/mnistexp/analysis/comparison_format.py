@@ -11,34 +11,49 @@ from mnistexp.analysis.setting_differences import short_names
 from mnistexp.analysis.significance import NOISE_TEST
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 from mnistexp.errors import InputError, did_you_mean
-from mnistexp.tables import Cell, Column, Table
+from mnistexp.tables import Cell, Column, Table, print_folded
 
 Row = Mapping[str, Any]
 ACCURACIES = ("val_accuracy", "test_accuracy")
-MAX_SETTING_LENGTH = 30
 MAX_ROWS = 60
 """Rows of a table in the terminal."""
+LABEL_WIDTH = 10
+"""Of the labels above a table."""
+DROP_ORDER = {"parameters": 5, "seconds": 4, **dict.fromkeys(ACCURACIES, 3)} | dict.fromkeys(
+    ("change", "to_baseline"), 2
+)
+"""See `Column.drop`."""
 
 
 @dataclass(frozen=True)
 class ComparisonFormatter:
     """Formats and prints a comparison.
 
-    shows_changes: show what changed from row to row, instead of the settings that differ.
-    title: the heading in the terminal.
+    shows_changes: show what was changed in each row, instead of the settings that differ.
+    title: what is compared.
+    order: the order of the rows.
     excluded: the number of runs that are not compared, for example `2 failed, 1 running`.
     """
 
     comparison: Comparison
     shows_changes: bool = False
     title: str = ""
+    order: str = ""
     excluded: str = ""
 
-    def write(self, format_: str = "table", columns: Sequence[str] = ()) -> None:
+    def write(
+        self,
+        format_: str = "table",
+        columns: Sequence[str] = (),
+        *,
+        wide: bool = False,
+        hint: str = "--wide shows all",
+    ) -> None:
         """Print the comparison as `table`, `csv`, `json` or `markdown`.
 
         Args:
             columns: names of columns, in their order. Default: all that are not empty.
+            wide, hint: as of `Table.print`.
 
         Raises:
             InputError: there is no such column.
@@ -50,7 +65,7 @@ class ComparisonFormatter:
         elif format_ == "markdown":
             print(self.to_table(columns).to_markdown())
         else:
-            self._print(self.to_table(columns))
+            self._print(self.to_table(columns), wide, hint)
 
     def to_table(self, columns: Sequence[str] = ()) -> Table:
         """Return a table of formatted values. columns: as of `write`."""
@@ -65,9 +80,8 @@ class ComparisonFormatter:
                 for name, formatter in formatters.items()
                 if name not in hidden and any(formatter(row).text for row in rows)
             ]
-        texts = {"name", "changed", *short_names(self.comparison.settings).values()}
         return Table(
-            [Column(name, is_text=name in texts) for name in names],
+            self._columns(names),
             [[formatters[name](row) for name in names] for row in rows],
         )
 
@@ -87,6 +101,16 @@ class ComparisonFormatter:
         ]
         rows = [[Cell(str(row[name]), row[name]) for name in names] for row in self._rows()]
         return Table([Column(name) for name in names], rows)
+
+    def _columns(self, names: Sequence[str]) -> list[Column]:
+        """Return the columns. A narrow terminal has room for a name or a setting and the metric."""
+        texts = ["name", "changed", *short_names(self.comparison.settings).values()]
+        drop = dict.fromkeys(texts, 1) | DROP_ORDER
+        drop |= {names[0]: 0, self.comparison.metric: 0}
+        return [
+            Column(name, name in texts, drop.get(name, 0), is_below=name == "changed" != names[0])
+            for name in names
+        ]
 
     def _rows(self) -> list[Row]:
         return cast(list[Row], self.comparison.rows.to_dict("records"))
@@ -130,36 +154,53 @@ class ComparisonFormatter:
         shows_ratio = self.shows_changes and ratio and f"{ratio:.2g}" != "1"
         return Cell(pattern.format(value) + (f" (×{ratio:.2g})" if shows_ratio else ""), value)
 
-    def _print(self, table: Table) -> None:
+    def _print(self, table: Table, wide: bool, hint: str) -> None:
         from rich.console import Console
 
         console = Console()
-        if self.title:
-            console.print(self.title, style="bold", highlight=False)
-        if table.columns[0].title == "name":
-            table.print_by_name(console, max_rows=MAX_ROWS)
-        else:
-            table.print(console, max_rows=MAX_ROWS)
-        for note in self._notes(table):
-            console.print(note, style="dim", highlight=False)
+        for label, text in self._legend(table).items():
+            print_folded(console, text, label=f"{label:<{LABEL_WIDTH}}")
+        console.print()
+        table.print(console, max_rows=MAX_ROWS, wide=wide, hint=hint)
+        if len(table.rows) > MAX_ROWS:
+            console.print("--format csv has all rows", style="dim", highlight=False)
 
-    def _notes(self, table: Table) -> list[str]:
-        """Return notes that explain the marks in the table and name the rows and runs left out."""
+    def _legend(self, table: Table) -> dict[str, str]:
+        """Return what is above the table: what is compared, in which order, and the marks."""
+        titles = [column.title for column in table.columns]
+        metric, num_seeds = self.comparison.metric, self.comparison.rows["n"].max()
+        seeds = ", mean ± standard deviation over n seeds" if num_seeds > 1 else ""
+        row = self._reference_row
+        lines = {
+            "compared": f"{self.title}{seeds}".removeprefix(", "),
+            "left out": self.excluded,
+            "order": self.order,
+            "changed": f"settings that differ from the {row}" if "changed" in titles else "",
+            "change": f"difference in {metric} to the {row}" if "change" in titles else "",
+            "baseline": f"difference in {metric} to it" if "to_baseline" in titles else "",
+            **self._marks(table),
+        }
+        return {label: text for label, text in lines.items() if text}
+
+    @property
+    def _reference_row(self) -> str:
+        return "row above" if self.comparison.to_previous else "first row"
+
+    def _marks(self, table: Table) -> dict[str, str]:
+        """Return the meaning of the marks that the table has."""
         metric = self.comparison.metric
-        best = f"★ best {metric}"
+        best = f"best {metric}"
         if metric.startswith("test"):
             superlative = "lowest" if lower_is_better(metric) else "highest"
-            best = f"★ {superlative} {metric}; choose by validation"
+            best = f"{superlative} {metric}; choose by validation"
         marks = {
             "★": best,
-            "≈": f"≈ within the noise: {NOISE_TEST}",
-            "?": "? noise unknown: a single seed",
+            "≈": f"within the noise: {NOISE_TEST}",
+            "?": "noise unknown: a single seed",
+            "(×": f"ratio to the {self._reference_row}",
         }
         printed = "".join(cell.text for row in table.cells for cell in row)
-        notes = [note for mark, note in marks.items() if mark in printed]
-        if len(table.rows) > MAX_ROWS:
-            notes.append("--format csv has all rows")
-        return [*notes, f"not compared: {self.excluded}"] if self.excluded else notes
+        return {mark.lstrip("("): text for mark, text in marks.items() if mark in printed}
 
 
 def _format_text(name: str, row: Row) -> Cell:
@@ -171,8 +212,7 @@ def _format_setting(path: str, row: Row) -> Cell:
     if value is None or value != value:
         return Cell("–")
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    is_long = len(text) > MAX_SETTING_LENGTH
-    return Cell(f"{text[: MAX_SETTING_LENGTH - 1]}…" if is_long else text, value)
+    return Cell(text, value)
 
 
 def _format_difference(name: str, row: Row) -> Cell:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistexp.commands.options import Experiment, RunNames, Uri, Where
+from mnistexp.commands.options import Experiment, RunNames, Uri, Where, Wide
 from mnistexp.errors import InputError, did_you_mean
 from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
@@ -48,21 +48,25 @@ def compare(
         ),
     ] = "",
     format_: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.table,
+    to_previous: Annotated[
+        bool,
+        typer.Option(
+            "--to-previous", help="Compare each row with the row above. Default: with the first."
+        ),
+    ] = False,
     progression: Annotated[
         bool | None,
         typer.Option(
             "--progression/--settings",
-            help="Show what changed from row to row, or the settings that differ. "
-            "Default: the progression for experiments.",
+            help="Show what was changed in each row, or the settings that differ. "
+            "Default: what was changed, if each row is another experiment.",
         ),
     ] = None,
+    wide: Wide = False,
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
-    """Compare runs: the settings that differ, and mean ± standard deviation over the seeds.
-
-    ≈ marks a difference within the noise of the seeds, ? one of unknown noise (a single seed).
-    """
+    """Compare runs: the settings that differ, and mean ± standard deviation over the seeds."""
     from mnistexp.analysis.comparison import compare as compare_groups
     from mnistexp.analysis.comparison_format import ComparisonFormatter
     from mnistexp.analysis.seed_groups import group_by_seed
@@ -84,32 +88,35 @@ def compare(
         )
         if base is None:
             raise InputError(f"--baseline: expected a finished run. Received: {baseline!r}")
-    groups = _sort(groups, sort or ("name" if progression else ""), metric)
-    comparison = compare_groups(groups, metric or None, base)
-    formatter = ComparisonFormatter(comparison, progression, title, excluded)
-    formatter.write(format_.value, [name for name in columns.split(",") if name])
+    groups, order = _sort(groups, sort or ("name" if progression else ""), metric)
+    comparison = compare_groups(groups, metric or None, base, to_previous=to_previous)
+    formatter = ComparisonFormatter(comparison, progression, title, order, excluded)
+    formatter.write(format_.value, [name for name in columns.split(",") if name], wide=wide)
 
 
 def _is_progression(groups: "list[SeedGroup]") -> bool:
-    """Return whether all are experiments of one config group: their names are numbered."""
+    """Return whether all are different experiments of one config group: they are numbered."""
     from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 
-    chosen = [{name for name in EXPERIMENT_GROUPS if name in group.settings} for group in groups]
-    return len(groups) > 1 and bool(set.intersection(*chosen))
+    options = [[group.settings.get(name) for group in groups] for name in EXPERIMENT_GROUPS]
+    return len(groups) > 1 and any(
+        None not in chosen and len(set(chosen)) == len(groups) for chosen in options
+    )
 
 
-def _sort(groups: "list[SeedGroup]", sort: str, metric: str) -> "list[SeedGroup]":
+def _sort(groups: "list[SeedGroup]", sort: str, metric: str) -> "tuple[list[SeedGroup], str]":
+    """Return the sorted groups, and their order in words."""
     from mnistexp.analysis.comparison import rank, selection_metric
 
     if sort == "name":
-        return sorted(groups, key=lambda group: group.name)
+        return sorted(groups, key=lambda group: group.name), "by name"
     if sort == "n":
-        return sorted(groups, key=lambda group: -len(group.runs))
+        return sorted(groups, key=lambda group: -len(group.runs)), "most seeds first"
     key = sort or metric or selection_metric(groups)
     if all(group.mean(key) is None for group in groups):
         known = sorted({name for group in groups for name in group.metrics})
         raise InputError(f"--sort, --metric: no run has {key!r}.{did_you_mean(key, known)}")
-    return rank(groups, key)
+    return rank(groups, key), f"best {key} first"
 
 
 def _find_group(groups: "list[SeedGroup]", run_ids: set[str]) -> "SeedGroup | None":

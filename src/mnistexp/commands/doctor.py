@@ -48,15 +48,10 @@ def doctor(
 
 
 def _print_result(result: "CheckResult", console: "Console") -> None:
-    """Print status, topic and message in columns, and the remedy below the message."""
-    from rich.table import Table
-    from rich.text import Text
+    """Print status, topic and message, and the remedy below the message."""
+    from mnistexp.tables import print_folded
 
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(width=7, style=STYLES[result.status])
-    table.add_column(width=9)
-    table.add_column(overflow="fold")
-    table.add_row(result.status, result.topic, Text(result.message))
+    label = f"{result.status:<9}{result.topic:<11}"
+    print_folded(console, result.message, label=label, label_style=STYLES[result.status])
     if result.remedy:
-        table.add_row("", "", Text(f"→ {result.remedy}"))
-    console.print(table)
+        print_folded(console, result.remedy, label=f"{' ' * len(label)}→ ")

@@ -60,3 +60,7 @@ Uri = Annotated[
     ),
 ]
 Experiment = Annotated[str, typer.Option(help="The MLflow experiment.")]
+Wide = Annotated[
+    bool,
+    typer.Option("--wide", help="Show all columns and full names, also beyond the terminal."),
+]

@@ -8,10 +8,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
 from mnistexp.sweeps.jobs import JobResult
+from mnistexp.tables import fit_parts, fold_parts
 
 MARKS = {"finished": "✓", "failed": "✗", "killed": "✗", "pruned": "·"}
 ACCURACIES = ("val_accuracy", "test_accuracy")
-"""The first one that a job has is printed: both would not fit on a line of 80 columns."""
+"""The first one that a job has is printed."""
 BAR_WIDTH = 10
 BAR_AND_TIME_WIDTH = BAR_WIDTH + 10
 """The width of the bar, the elapsed time `0:00:00` and the spaces between them."""
@@ -41,7 +42,6 @@ class SweepProgress:
                 markup=False,  # The names of jobs may have brackets.
                 table_column=Column(
                     no_wrap=True,
-                    overflow="ellipsis",
                     max_width=max(MIN_TEXT_WIDTH, self._console.width - BAR_AND_TIME_WIDTH),
                 ),
             ),
@@ -69,11 +69,14 @@ class SweepProgress:
         """Print the result of a job and move the bar."""
         self._results.append((job_name, result))
         count = self._count()
-        print(f"{MARKS[result.status]} {count} {job_name}  {_format_result(result)}", flush=True)
-        line = f"sweep {count} done{self._format_details()}"
-        self._progress.update(self._task, advance=1, description=line)
+        parts = [f"{MARKS[result.status]} {count} {job_name}", *_format_result(result)]
+        width = self._console.width
+        print(fold_parts(parts, width), flush=True)
+        parts = [f"sweep {count} done", *self._format_details()]
+        bar_text = fit_parts(parts, max(MIN_TEXT_WIDTH, width - BAR_AND_TIME_WIDTH))
+        self._progress.update(self._task, advance=1, description=bar_text)
         if not self._console.is_terminal and self._num_left != 0:
-            print(line, flush=True)
+            print(fold_parts(parts, width), flush=True)
 
     @property
     def _num_left(self) -> int | None:
@@ -82,7 +85,7 @@ class SweepProgress:
     def _count(self) -> str:
         return f"{len(self._results)}" + (f"/{self._num_jobs}" if self._num_jobs else "")
 
-    def _format_details(self) -> str:
+    def _format_details(self) -> list[str]:
         details = []
         num_failed = sum(result.has_failed for _, result in self._results)
         if num_failed:
@@ -97,11 +100,12 @@ class SweepProgress:
             if "val_accuracy" in result.metrics
         ]
         if accuracies:
-            details.append("best val_accuracy {:.4f} ({})".format(*max(accuracies)))
-        return "".join(f"  {text}" for text in details)
+            best, name = max(accuracies)
+            details += [f"best val_accuracy {best:.4f}", f"({name})"]
+        return details
 
 
-def _format_result(result: JobResult) -> str:
+def _format_result(result: JobResult) -> list[str]:
     metrics = result.metrics
     accuracies = [f"{name} {metrics[name]:.4f}" for name in ACCURACIES if name in metrics]
     parts = accuracies[:1]
@@ -115,7 +119,7 @@ def _format_result(result: JobResult) -> str:
         # The message of the pruner begins with the status.
         is_said = reason.startswith(result.status)
         parts.append(reason if is_said else f"{result.status}: {reason}")
-    return "  ".join(parts)
+    return parts
 
 
 def format_duration(seconds: float) -> str:

@@ -26,6 +26,7 @@ from mnistexp.tracking import (
 
 MAX_DESCRIPTION = 5_000
 """Maximum number of characters of a description in MLflow."""
+UNRANKED = "that of the sweep: without validation images the jobs are not ranked"
 CURVES = ("val_accuracy", "test_accuracy", "train_loss")
 EXPORT_HEADER = """\
 # @package _global_
@@ -69,11 +70,10 @@ class SweepSummary:
         """Print the finished jobs, if there are any."""
         comparison = self._leaderboard
         if comparison is not None:
-            ComparisonFormatter(comparison).write()
-            if comparison.metric != "val_accuracy":
-                print(
-                    "In the order of the sweep: without validation images the jobs are not ranked."
-                )
+            is_ranked = comparison.metric == "val_accuracy"
+            order = "best val_accuracy first" if is_ranked else UNRANKED
+            formatter = ComparisonFormatter(comparison, title="the finished jobs", order=order)
+            formatter.write(hint="mnistexp compare --wide shows all")
 
     def log(self, tracker: Tracker, tracking: TrackingConfig) -> None:
         """Log counts, the best job, the leaderboard, failures and figures to the sweep's run."""

@@ -1,9 +1,9 @@
-"""The results of the experiments as a Markdown page."""
+"""The results of the experiments as a table for the terminal, and as a Markdown page."""
 
 from collections.abc import Sequence
 from itertools import groupby
 
-from mnistexp.tables import Column, Table
+from mnistexp.tables import Cell, Column, Table
 from mnistexp.verification import ExperimentResult
 
 HEADER = """\
@@ -72,6 +72,33 @@ def _row(result: ExperimentResult) -> tuple[str, ...]:
         "–" if parameters is None else f"{parameters:,.0f}",
         "–" if seconds is None else f"{seconds:.0f}",
     )
+
+
+def tabulate_results(results: Sequence[ExperimentResult]) -> Table:
+    """Return the table for the terminal: a row for each experiment."""
+    columns = [
+        *(Column(title, is_text=True) for title in ("experiment", "result", "expected")),
+        *(Column("test accuracy"), Column("n", drop=1), Column("seconds", drop=2)),
+        *(Column("highest seen", drop=3), Column("parameters", drop=4)),
+        *(Column("claim", is_text=True, drop=5), Column("settings", is_text=True, is_below=True)),
+    ]
+    return Table(columns, [_terminal_row(result) for result in results])
+
+
+def _terminal_row(result: ExperimentResult) -> list[Cell | str]:
+    seconds, parameters = result.median("seconds"), result.median("num_parameters")
+    return [
+        result.experiment,
+        Cell("met", style="green") if result.is_met else Cell("missed", style="red"),
+        str(result.expectation),
+        result.accuracy_text,
+        str(len(result.runs)),
+        "–" if seconds is None else f"{seconds:.1f}",
+        result.mean_and_std("test_accuracy_max"),
+        "–" if parameters is None else f"{parameters:,.0f}",
+        result.expectation.claim,
+        " ".join(result.expectation.shortened),
+    ]
 
 
 def _machine(results: Sequence[ExperimentResult]) -> str:
