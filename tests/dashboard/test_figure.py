@@ -2,11 +2,26 @@
 
 import numpy as np
 import pytest
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
+from matplotlib.legend import Legend
+from matplotlib.text import Text
 
-from mnistexp.dashboard.figure import PANELS, DashboardFigure, View
-from mnistexp.dashboard.panels import PREDICTED_COLOR, TRUE_COLOR, order_errors_first
+from mnistexp.dashboard.figure import (
+    PANELS,
+    DashboardFigure,
+    View,
+    arrange_panels,
+    minimum_height,
+)
+from mnistexp.dashboard.panels import (
+    PREDICTED_COLOR,
+    TRUE_COLOR,
+    WRONG_BACKGROUND,
+    order_errors_first,
+)
 from mnistexp.dashboard.recorded_run import RecordedRun
 from mnistexp.dashboard.recording import Frame
 from mnistexp.train import Evaluation, Snapshot
@@ -56,7 +71,8 @@ def test_wrong_test_digits_show_the_true_and_the_predicted_label(opened_run: Rec
     labels = opened_run.test.labels
     wrong = np.flatnonzero(evaluation.predictions != labels)[:1000]
     assert len(wrong) > 200
-    cells = [divmod(number, 40) for number in range(len(wrong))]
+    columns = picture(figure, "test").shape[1] // CELL
+    cells = [divmod(number, columns) for number in range(len(wrong))]
     for color, digits in ((TRUE_COLOR, labels), (PREDICTED_COLOR, evaluation.predictions)):
         expected = dict(zip(cells, digits[wrong].tolist(), strict=True))
         assert drawn_labels(figure, "test", color) == expected
@@ -65,9 +81,9 @@ def test_wrong_test_digits_show_the_true_and_the_predicted_label(opened_run: Rec
 def test_correct_digits_are_on_white_and_wrong_ones_on_pink(opened_run: RecordedRun) -> None:
     pixels = picture(draw(opened_run), "batch")
     snapshot = opened_run.recording.frames[-1].snapshot
-    assert pixels.shape == (280, 280, 3)
     is_correct = snapshot.on_batch.predictions == opened_run.train.labels[snapshot.batch]
-    corners = pixels[::CELL, ::CELL].reshape(100, 3)  # There is no ink in the corner of a cell.
+    # There is no ink in the corner of a cell.
+    corners = pixels[::CELL, ::CELL].reshape(-1, 3)[:100]
     assert (corners[is_correct] == 255).all()
     assert ((corners[~is_correct, 0] == 255) & (corners[~is_correct, 1] < 230)).all()
     ink = opened_run.train.images[snapshot.batch[0], :27, :27, 0]
@@ -87,21 +103,69 @@ def test_the_scale_beside_the_test_digits_shows_the_accuracy_where_the_errors_en
     axes = figure.panel_axes["test"]
     texts = [text.get_text() for text in axes.get_yticklabels()]
     scale = dict(zip(texts, axes.get_yticks(), strict=True))
-    assert (scale["100 %"], scale["90 %"]) == pytest.approx((0, 25 * CELL))
-    num_pink_rows = (picture(figure, "test")[::CELL, 0, 1] < 230).sum()
-    assert num_pink_rows * CELL == pytest.approx(scale["96 %"])
+    pixels = picture(figure, "test")
+    columns = pixels.shape[1] // CELL
+    assert (scale["100 %"], scale["90 %"]) == pytest.approx((0, 1000 / columns * CELL))
+    num_pink = (pixels[::CELL, ::CELL, 1] < 230).sum()
+    assert num_pink / columns * CELL == pytest.approx(scale["96 %"])
+    assert "400 of 10,000 misclassified" in key_of(axes)
+
+
+def key_of(axes: Axes) -> str:
+    """Return the text on pink above the digits."""
+    texts = [text for text in axes.texts if text.get_bbox_patch() is not None]
+    (key,) = texts
+    patch = key.get_bbox_patch()
+    assert patch is not None
+    np.testing.assert_allclose(to_rgb(patch.get_facecolor()), WRONG_BACKGROUND / 255)
+    return key.get_text()
+
+
+@pytest.mark.parametrize(
+    ("panels", "size"),
+    [(PANELS, (14.4, 8.1)), (("test",), (12.8, 6.8)), (("batch", "test"), (3.75, 10.0))],
+)
+def test_digits_fill_their_panels(
+    opened_run: RecordedRun, panels: tuple[str, ...], size: tuple[float, float]
+) -> None:
+    figure = DashboardFigure(opened_run)
+    figure.set_size_inches(*size)
+    figure.draw_frame(opened_run.last_index, View(panels=panels))
+    for name, count in (("batch", 100), ("test", 1000)):
+        if name in panels:
+            axes = figure.panel_axes[name]
+            rows, columns, _ = (np.array(picture(figure, name).shape) / CELL).astype(int)
+            assert count <= rows * columns
+            place = axes.get_position(original=True).transformed(figure.transFigure)
+            cell = min(place.width / columns, place.height / rows)
+            assert count * cell**2 > 0.8 * place.width * place.height
+
+
+def test_a_zoomed_panel_shows_the_same_digits_when_it_is_enlarged(opened_run: RecordedRun) -> None:
+    figure = DashboardFigure(opened_run)
+    view = View()
+    figure.draw_frame(opened_run.last_index, view)
+    grid = picture(figure, "test")
+    view.zoom["test"] = (100, 300, 400, 200)
+    view.panels = ("test",)
+    figure.draw_frame(opened_run.last_index, view)
+    assert (picture(figure, "test") == grid).all()
+    view.zoom.clear()
+    figure.draw_frame(opened_run.last_index, view)
+    assert picture(figure, "test").shape != grid.shape
 
 
 def test_the_panels_are_those_of_the_lab(opened_run: RecordedRun) -> None:
     figure = draw(opened_run)
     axes = figure.panel_axes
-    assert [axes[name].get_title() for name in PANELS] == [
-        *("Accuracy", "Cross entropy loss × 100", "Training digits"),
+    accuracy = opened_run.series.test_accuracies[-1]
+    assert [axes[name].get_title(loc="left") for name in PANELS] == [
+        *(f"Accuracy: test {100 * accuracy:.2f} %", "Cross-entropy × 100", "Training digits"),
         *("Weights", "Biases", "Test digits"),
     ]
     positions = [axes[name].get_position() for name in PANELS]
-    assert [round(position.x0 * 3) for position in positions] == [0, 1, 2, 0, 1, 2]
-    assert [position.y0 > 0.5 for position in positions] == [True] * 3 + [False] * 3
+    assert [int(position.x0 * 3.45) for position in positions] == [0, 1, 2, 0, 1, 2]
+    assert [position.y1 > 0.6 for position in positions] == [True] * 3 + [False] * 3
     assert (*axes["accuracy"].get_xlim(), *axes["accuracy"].get_ylim()) == (0, 200, 0, 1)
     assert (*axes["loss"].get_xlim(), *axes["loss"].get_ylim()) == (0, 200, 0, 100)
     training, test = axes["accuracy"].lines
@@ -121,22 +185,35 @@ def test_each_band_is_between_its_quantiles_and_inner_bands_are_darker(
     assert brightness == sorted(brightness)
 
 
-@pytest.mark.parametrize("size", [(12.8, 8.0), (3.75, 8.12), (8.12, 3.75)])
+@pytest.mark.parametrize("size", [(12.8, 6.8), (11.7, 7.0), (7.68, 10.2), (3.75, 0), (8.12, 0)])
 def test_panels_and_texts_do_not_overlap_at_any_size(
     opened_run: RecordedRun, size: tuple[float, float]
 ) -> None:
     figure = DashboardFigure(opened_run)
-    figure.set_size_inches(*size)
-    figure.draw_frame(opened_run.last_index, status="? shows the keys  ·  the training has ended")
+    width, height = size
+    figure.set_size_inches(width, height or minimum_height(PANELS, width))
+    figure.draw_frame(opened_run.last_index, status="the recording ends here: it has no ending")
     figure.to_png()
-    artists = [text for text in figure.texts if text.get_text()]
-    artists += [axes.title for axes in figure.panel_axes.values()]
+    artists: list[Artist] = [text for text in figure.texts if text.get_text()]
+    for axes in figure.panel_axes.values():
+        titles = [text for text in axes.findobj(Text) if text.get_text() == axes.get_title("left")]
+        artists += [*titles, *axes.texts, *axes.findobj(Legend)]
     boxes = [artist.get_window_extent() for artist in artists]
     boxes += [axes.get_window_extent() for axes in figure.panel_axes.values()]
+    assert len(boxes) == 4 + 6 + 2 + 2 + 6
     for number, box in enumerate(boxes):
         assert box.x0 >= 0
         assert box.x1 <= figure.bbox.width
         assert not any(box.overlaps(other) for other in boxes[:number])
+
+
+def test_panels_of_a_phone_are_below_each_other() -> None:
+    size = (3.75, minimum_height(PANELS, 3.75))
+    rectangles = arrange_panels(PANELS, size).values()
+    bottoms = [bottom for _, bottom, _, _ in rectangles]
+    assert bottoms == sorted(bottoms, reverse=True)
+    assert all(width > 0.75 for _, _, width, _ in rectangles)
+    assert all(height * size[1] > 1.7 for _, _, _, height in rectangles)
 
 
 def test_a_zoom_shows_a_part_of_a_panel_on_every_frame(opened_run: RecordedRun) -> None:

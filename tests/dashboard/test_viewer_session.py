@@ -81,7 +81,6 @@ def session(opened_run: RecordedRun) -> ViewerSession:
         ("8", ("first_quantiles", "second_quantiles")),
         ("9", ("batch", "test")),
         ("0", PANELS),
-        ("Escape", PANELS),
     ],
 )
 def test_keys_select_the_panels(session: ViewerSession, key: str, panels: tuple[str, ...]) -> None:
@@ -90,6 +89,7 @@ def test_keys_select_the_panels(session: ViewerSession, key: str, panels: tuple[
     assert session.update()
     axes = session.figure.panel_axes
     assert tuple(name for name in PANELS if axes[name].get_visible()) == panels
+    assert session.layout == key
 
 
 def test_the_figure_is_drawn_again_only_if_something_has_changed(session: ViewerSession) -> None:

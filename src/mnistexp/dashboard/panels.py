@@ -31,25 +31,31 @@ TRUE_COLOR = "#00703c"
 PREDICTED_COLOR = "#c1121f"
 LABEL_HEIGHT = 8.0
 """In pixels of a digit."""
+KEY_INCHES = 6.0
+"""A narrower panel has no room to explain the labels of wrong digits."""
 
 
 class CurvePanel:
     """Training (thin) and test values (thick) over the steps."""
 
-    def __init__(
-        self,
-        axes: Axes,
-        quantity: Literal["accuracies", "losses"],
-        top: float,
-        legend: Literal["lower right", "upper right"],
-    ) -> None:
+    def __init__(self, axes: Axes, quantity: Literal["accuracies", "losses"], top: float) -> None:
         """Args: top: upper limit of the vertical axis, which starts at 0."""
         self._quantity = quantity
         self._top = top
-        (self._training,) = axes.plot([], [], color=TRAINING_COLOR, linewidth=0.9)
-        (self._test,) = axes.plot([], [], color=TEST_COLOR, linewidth=2.4)
+        (self._training,) = axes.plot([], [], color=TRAINING_COLOR, linewidth=0.9, label="training")
+        (self._test,) = axes.plot([], [], color=TEST_COLOR, linewidth=2.4, label="test")
+        # Beside the title, where it never covers a curve.
         axes.legend(
-            [self._training, self._test], ["training", "test"], loc=legend, fontsize="small"
+            loc="lower right",
+            bbox_to_anchor=(1.0, 1.0),
+            ncols=2,
+            fontsize="small",
+            frameon=False,
+            borderaxespad=0.1,
+            borderpad=0.3,
+            handlelength=1.2,
+            handletextpad=0.4,
+            columnspacing=1.0,
         )
         axes.grid(alpha=0.3)
 
@@ -59,6 +65,8 @@ class CurvePanel:
         self._training.set_data(series.steps[:count], getattr(series, self._quantity)[:count])
         test_steps = series.steps[series.test_indices[:num_tests]]
         self._test.set_data(test_steps, getattr(series, f"test_{self._quantity}")[:num_tests])
+        self._training.set_marker("." if count == 1 else "")  # A single point has no line.
+        self._test.set_marker("o" if num_tests == 1 else "")
         return (0.0, _last_step(series, index), 0.0, self._top)
 
 
@@ -109,32 +117,70 @@ class LearningRateLine:
 class DigitPanel:
     """A grid of digits. Wrong ones are on pink, with the true and the predicted label."""
 
-    def __init__(self, axes: Axes, grid: tuple[int, int]) -> None:
-        """Args: grid: rows and columns."""
-        self._grid = grid
-        rows, columns = grid
-        self.limits: Box = (0.0, float(columns * CELL), float(rows * CELL), 0.0)
-        blank = np.full((rows * CELL, columns * CELL, 3), 255, "u1")
-        self._image = axes.imshow(blank, extent=self.limits, aspect="equal")
+    def __init__(self, axes: Axes, num_shown: int) -> None:
+        """Args: num_shown: maximum number of digits."""
+        self._num_shown = num_shown
+        self.grid = (1, num_shown)
+        self.limits: Box = (0.0, 1.0, 1.0, 0.0)
+        self._image = axes.imshow(np.full((1, 1, 3), 255, "u1"), aspect="equal")
         self._true = [_add_labels(axes, digit, TRUE_COLOR) for digit in range(10)]
         self._predicted = [_add_labels(axes, digit, PREDICTED_COLOR) for digit in range(10)]
+        background = {"facecolor": WRONG_BACKGROUND / 255, "edgecolor": "none", "pad": 2.0}
+        self._key = axes.annotate(
+            *("", (1.0, 1.0), (-2.0, 5.0)),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            ha="right",
+            fontsize="small",
+            bbox=background,
+        )
+        # The panel is as wide as its digits; its title stays close to them.
+        axes.set_anchor("NW")
         axes.set_xticks([])
         axes.set_yticks([])
 
-    def draw(self, images: np.ndarray, predictions: np.ndarray, labels: np.ndarray) -> None:
+    def arrange(self, width: float, height: float) -> None:
+        """Choose the rows and columns that fill an area best. Args: its size, in inches."""
+        self.grid = fill_area(self._num_shown, width, height)
+        rows, columns = self.grid
+        self.limits = (0.0, float(columns * CELL), float(rows * CELL), 0.0)
+        self._image.set_extent(self.limits)
+        self._explains_labels = width >= KEY_INCHES
+
+    def draw(
+        self,
+        images: np.ndarray,
+        predictions: np.ndarray,
+        labels: np.ndarray,
+        num_wrong: int,
+        num_images: int,
+    ) -> None:
         """Draw digits in the given order.
 
         Args:
             images: uint8, [n, 28, 28, 1]. predictions: [n]. labels: the true ones, [n].
+            num_wrong, num_images: for the key; also of images that are not drawn.
         """
         is_correct = predictions == labels
-        self._image.set_data(compose_grid(images, is_correct, self._grid))
+        self._image.set_data(compose_grid(images, is_correct, self.grid))
         wrong = np.flatnonzero(~is_correct)
-        rows, columns = np.divmod(wrong, self._grid[1])
+        rows, columns = np.divmod(wrong, self.grid[1])
         left, bottom = columns * CELL + 1.0, (rows + 1) * CELL - 1.0
         _move_labels(self._true, labels[wrong], left, bottom)
         right = left + CELL - 2.0 - 0.62 * LABEL_HEIGHT
         _move_labels(self._predicted, predictions[wrong], right, bottom)
+        explanation = ": true label left, predicted label right" if self._explains_labels else ""
+        self._key.set_text(f"{num_wrong:,} of {num_images:,} misclassified{explanation}")
+
+
+def fill_area(count: int, width: float, height: float) -> tuple[int, int]:
+    """Return the rows and columns of a grid with the largest square cells that fit in an area."""
+
+    def cell_size(columns: int) -> float:
+        return min(width / columns, height / -(-count // columns))
+
+    columns = max(range(1, count + 1), key=cell_size)
+    return -(-count // columns), columns
 
 
 def order_errors_first(predictions: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:

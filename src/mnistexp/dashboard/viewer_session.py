@@ -23,7 +23,6 @@ LAYOUTS = {
     "8": ("first_quantiles", "second_quantiles"),
     "9": ("batch", "test"),
     "0": PANELS,
-    "Escape": PANELS,
 }
 """The visible panels, by key."""
 
@@ -124,20 +123,46 @@ class ViewerSession:
     @property
     def file_name(self) -> str:
         """File name for a picture of what is shown: `lab.3_0_conv-s0-step-200.png`."""
-        return f"{self._recording.header.name}-step-{self.step or 0}.png"
+        return f"{self.name}-step-{self.step or 0}.png"
+
+    @property
+    def status(self) -> str:
+        """Whether the training runs, is replayed or has ended, and how many frames are skipped."""
+        if self.is_paused:
+            return "paused"
+        if self.is_at_end:
+            return describe_ending(self._recording)
+        speed, num_skipped = self._player.speed, self._player.num_skipped
+        status = f"replay at {speed:.3g} × the training speed" if speed else "training"
+        return f"{status}, 1 of {num_skipped + 1} frames is shown" if num_skipped else status
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return self._recording.header.name
+
+    @property
+    def layout(self) -> str:
+        """The key that selects the visible panels."""
+        return next(key for key, panels in LAYOUTS.items() if panels == self.view.panels)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """The titles of the panels that are shown; empty before the first frame."""
+        return self.figure.titles(self._index) if self._index >= 0 else {}
 
     def update(self) -> bool:
         """Read new frames and draw the present state. Return whether the figure has changed."""
         self._recording.read_new()
         self._index = self._player.advance(self.is_paused)
-        status = self._status()
+        status = self.status
         settings = (self._num_inputs, *self.figure.get_size_inches(), self.figure.dpi)
         state = (settings, self._index, status)
         if state == self._drawn or (self._drawn[:1] == (settings,) and self._is_too_early()):
             return False
         self._drawn = state
         self._drawn_at = time.monotonic()
-        self.figure.draw_frame(self._index, self.view, status)
+        self.figure.draw_frame(self._index, self.view)
         return True
 
     def press(self, key: str) -> None:
@@ -167,21 +192,6 @@ class ViewerSession:
         return (
             self._recording.is_running and time.monotonic() - self._drawn_at < LIVE_INTERVAL_SECONDS
         )
-
-    def _status(self) -> str:
-        """Return the text of the bottom line."""
-        player = self._player
-        parts = ["? shows the keys"]
-        if self.is_paused:
-            parts.append("paused")
-        elif player.is_at_end:
-            parts.append(describe_ending(self._recording))
-        else:
-            speed = player.speed
-            parts.append(f"replay at {speed:.3g} × the training speed" if speed else "training")
-            if player.num_skipped:
-                parts.append(f"1 of {player.num_skipped + 1} frames is shown")
-        return "  ·  ".join(parts)
 
 
 def describe_ending(recording: Recording) -> str:

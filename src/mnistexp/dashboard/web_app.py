@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from mnistexp.dashboard.figure import DPI
+from mnistexp.dashboard.figure import DPI, minimum_height
 from mnistexp.dashboard.recorded_run import RecordedRun
 from mnistexp.dashboard.viewer_session import ViewerSession
 from mnistexp.local_server import address, listen, open_browser, serve_app
@@ -90,7 +90,8 @@ class WebApp:
         """Return the next picture, or no content if there is none within a second.
 
         The query has the number of the last picture (`seen`), the `width` and `height` of the
-        window in CSS pixels, and the `ratio` of physical pixels per CSS pixel.
+        window in CSS pixels, and the `ratio` of physical pixels per CSS pixel. The picture has
+        this width. It is higher than the window if its panels need that.
         """
         seen, width, height, ratio = _read_numbers(request, "seen", "width", "height", "ratio")
         viewer = self._find_viewer(request)
@@ -192,8 +193,10 @@ def _read_numbers(request: Request, *names: str) -> list[float]:
 
 
 def _resize(session: ViewerSession, width: float, height: float, ratio: float) -> None:
+    """Set the size of the figure to that of a window, or higher if its panels need that."""
     session.figure.set_dpi(DPI * float(np.clip(ratio, *RATIO_LIMITS)))
     width, height = np.clip((width, height), *SIDE_LIMITS) / DPI
+    height = max(height, minimum_height(session.view.panels, width))
     session.figure.set_size_inches(width, height)
 
 
@@ -203,6 +206,10 @@ def _state(viewer: Viewer) -> str:
     state = {
         "picture": viewer.num_pictures,
         "panels": session.view.panels,
+        "layout": session.layout,
+        "titles": session.titles,
+        "name": session.name,
+        "status": session.status,
         "step": session.step,
         "paused": session.is_paused,
         "zoomed": sorted(session.view.zoom),
