@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from hydra.core.global_hydra import GlobalHydra
@@ -32,6 +33,8 @@ from mnistexp.train import Monitors, SnapshotRecorder, TrainingResult, fit
 
 if TYPE_CHECKING:
     import keras
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 FEW_STEPS = ["data.train_size=2000", "train.steps=20"]
 """Settings of a training that takes less than a second."""
@@ -228,3 +231,21 @@ def _wait_until_healthy(address: str, process: "subprocess.Popen[bytes]") -> Non
         except OSError:
             time.sleep(0.5)
     pytest.fail(f"{address} does not answer")
+
+
+def assert_nothing_is_cut(figure: "Figure") -> None:
+    """Check that all texts are within the figure, and that no legend lies over the data."""
+    figure.draw_without_rendering()
+    needed = figure.get_tightbbox()
+    assert min(needed.x0, needed.y0) > -0.02, f"cut off at the left or at the bottom: {needed}"
+    assert needed.x1 < figure.get_figwidth() + 0.02, f"cut off at the right: {needed}"
+    assert needed.y1 < figure.get_figheight() + 0.02, f"cut off at the top: {needed}"
+    legends = [*figure.legends, *(axes.legend_ for axes in figure.axes if axes.legend_)]
+    for legend in legends:
+        for axes in figure.axes:
+            assert not legend.get_window_extent().overlaps(axes.get_window_extent())
+
+
+def points_of(line: "Line2D") -> list[tuple[float, float]]:
+    """Return the points of a line of a figure."""
+    return [(float(x), float(y)) for x, y in np.asarray(line.get_xydata(), dtype=float)]

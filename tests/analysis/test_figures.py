@@ -9,10 +9,15 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.metrics import confusion_matrix
-from support import QUICK, Command, TrackedRun
+from support import QUICK, Command, TrackedRun, assert_nothing_is_cut
 
 from mnistexp.analysis.figures import draw_run
-from mnistexp.analysis.figures.run import draw_confusion_matrix, draw_first_layer, draw_mistakes
+from mnistexp.analysis.figures.run import (
+    draw_confusion_matrix,
+    draw_first_layer,
+    draw_mistakes,
+    draw_training,
+)
 from mnistexp.config.compose import compose_config
 from mnistexp.data import Split, load_data
 from mnistexp.learner import build_learner
@@ -25,6 +30,11 @@ FIGURES = {"learning_curves", "confusion_matrix", "mistakes", "reliability", "fi
 def texts(figure: Figure) -> list[str]:
     (axes,) = figure.axes[:1]
     return [text.get_text() for text in axes.texts]
+
+
+def title(figure: Figure) -> str:
+    suptitle: str = figure.get_suptitle()
+    return suptitle
 
 
 def some_images(labels: list[int]) -> Split:
@@ -57,28 +67,49 @@ def test_the_confusion_matrix_equals_that_of_scikit_learn(two_layers_run: Tracke
     test = load_data(two_layers_run.result.config.data).test
     probabilities = two_layers_run.result.learner.predict_probabilities(test.images)
     expected = confusion_matrix(test.labels, probabilities.argmax(axis=1))
-    figure = draw_confusion_matrix(test.labels, probabilities)
-    assert texts(figure) == [str(count) for count in expected.ravel()]
+    figure = draw_confusion_matrix("a run", test.labels, probabilities)
+    shares = (100 * expected / expected.sum(axis=1, keepdims=True)).ravel()
+    cells = zip(expected.ravel(), shares, strict=True)
+    assert texts(figure) == [f"{n}\n{share:.1f} %" if n else "0" for n, share in cells]
     wrong = round((1 - two_layers_run.result.metrics["test_accuracy"]) * 10_000)
-    assert figure.axes[0].get_title() == f"{wrong} of 10,000 test images wrong"
+    assert title(figure) == f"a run\n{wrong} of 10,000 test images wrong"
+    colors = figure.axes[0].images[0]
+    assert colors.get_clim() == (0, shares.reshape(10, 10)[~np.eye(10, dtype=bool)].max())
+    assert "% of the images" in figure.axes[1].get_ylabel()  # The color scale.
 
 
 def test_the_most_confident_errors_come_first() -> None:
     test = some_images([7, 2, 1, 0])
-    figure = draw_mistakes(test, predictions_of([9, 2, 4, 6], [0.6, 0.99, 0.95, 0.7]))
-    assert texts(figure) == ["1 → 4  95%", "0 → 6  70%", "7 → 9  60%"]
-    assert figure.axes[0].get_title().startswith("3 of 4")
+    figure = draw_mistakes("a run", test, predictions_of([9, 2, 4, 6], [0.601, 0.99, 0.999, 0.7]))
+    assert texts(figure) == ["1 → 4  99 %", "0 → 6  70 %", "7 → 9  60 %"]
+    assert title(figure).startswith("a run\n3 of 4")
+    assert "true digit → predicted digit" in title(figure)
+    assert {text.get_fontsize() for text in figure.axes[0].texts} == {9}
+    assert_nothing_is_cut(figure)
 
 
-def test_a_run_without_errors_has_an_empty_figure() -> None:
-    assert texts(draw_mistakes(some_images([3]), predictions_of([3], [0.9]))) == []
+def test_a_run_without_errors_says_so() -> None:
+    figure = draw_mistakes("a run", some_images([3]), predictions_of([3], [0.9]))
+    assert texts(figure) == ["no test image is misclassified"]
 
 
 @pytest.mark.parametrize("value", [0.0, -0.3])
 def test_the_colors_of_the_first_layer_are_symmetric(value: float) -> None:
-    figure = draw_first_layer(np.full((6, 5, 5), value))
+    figure = draw_first_layer("a run", np.full((6, 5, 5), value))
     low, high = figure.axes[0].images[0].get_clim()
     assert low == -high < 0
+
+
+@pytest.mark.parametrize("shape", [(6, 5, 7), (200, 28, 28), (1, 3, 3)])
+def test_every_filter_of_the_first_layer_is_whole(shape: tuple[int, int, int]) -> None:
+    axes = draw_first_layer("a run", np.ones(shape)).axes[0]
+    assert len(axes.patches) == shape[0]
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    for frame in axes.patches:
+        box = frame.get_path().transformed(frame.get_patch_transform()).get_extents()
+        assert (box.width, box.height) == shape[:0:-1]
+        assert left < box.x0 < box.x1 <= right
+        assert top < box.y0 < box.y1 <= bottom
 
 
 @pytest.mark.parametrize(
@@ -117,9 +148,43 @@ def test_figures_are_drawn_without_a_display(monkeypatch: pytest.MonkeyPatch) ->
     history = History()
     history.record({"train_loss": 1.0, "train_accuracy": 0.5, "learning_rate": 0.1}, step=10)
     test, probabilities = some_images([1, 2]), predictions_of([1, 3], [0.9, 0.6])
-    figures = dict(draw_run(history, test, probabilities, None))
+    figures = dict(draw_run("softmax-sgd-s0 (0123abcd)", history, test, probabilities, None))
     assert set(figures) == FIGURES - {"first_layer"}
     for figure in figures.values():
+        assert title(figure).startswith("softmax-sgd-s0 (0123abcd)")
         file = io.BytesIO()
         figure.savefig(file, format="png")
         assert Image.open(file).width > 500
+
+
+def history_of(**curves: dict[int, float]) -> History:
+    history = History()
+    for name, curve in curves.items():
+        for step, value in curve.items():
+            history.record({name: value}, step)
+    return history
+
+
+def test_metrics_that_were_measured_once_are_bars_with_numbers() -> None:
+    history = history_of(
+        train_accuracy={50: 0.7}, val_accuracy={50: 0.92}, learning_rate={50: 1e-3}
+    )
+    figure = draw_training("a run", history)
+    accuracy, _, rate = figure.axes
+    tops = [bar.get_window_extent().y1 for bar in accuracy.patches]
+    assert accuracy.transData.inverted().transform([(0, y) for y in tops])[:, 1] == pytest.approx(
+        [0.7, 0.92]
+    )
+    assert [text.get_text() for text in accuracy.texts] == ["0.7000", "0.9200"]
+    assert "at step 50" in accuracy.get_xlabel()
+    assert rate.lines[0].get_marker() == "o"
+
+
+def test_a_split_that_was_evaluated_once_is_a_marker_beside_curves() -> None:
+    training = {step: 0.97 + step / 1e5 for step in range(10, 1010, 10)}
+    history = history_of(train_accuracy={1: 0.1, **training}, val_accuracy={1000: 0.978})
+    figure = draw_training("a run", history)
+    train, val = figure.axes[0].lines
+    assert (train.get_marker(), val.get_marker()) == ("None", "o")
+    assert 0.96 < figure.axes[0].get_ylim()[0] < figure.axes[0].get_ylim()[1] < 1
+    assert_nothing_is_cut(figure)

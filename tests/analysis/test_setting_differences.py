@@ -9,6 +9,7 @@ from mnistexp.analysis.seed_groups import SeedGroup, group_by_seed
 from mnistexp.analysis.setting_differences import (
     describe_changes,
     differing_settings,
+    label_groups,
     short_names,
 )
 
@@ -49,6 +50,34 @@ def test_an_experiment_may_set_anything() -> None:
 def test_a_setting_that_only_one_group_has_differs() -> None:
     groups = groups_of({"optim.momentum": 0.9, "seed": 0}, {"seed": 0})
     assert differing_settings(groups) == ["optim.momentum"]
+
+
+def test_a_layer_setting_that_follows_from_the_default_of_all_layers_is_left_out() -> None:
+    def network(activation: str, **changes: Any) -> dict[str, Any]:
+        layers = layer("hidden1", activation=activation) | layer("hidden2", activation=activation)
+        return {"model": "conv", "model.activation": activation, **layers, **changes}
+
+    assert differing_settings(groups_of(network("relu"), network("tanh"))) == ["model.activation"]
+    own = network("relu", **layer("hidden2", activation="elu"))
+    assert differing_settings(groups_of(network("relu"), network("tanh"), own)) == [
+        "model.activation",
+        "model.layers.hidden2.activation",
+    ]
+
+
+def test_labels_say_what_differs() -> None:
+    groups = groups_of(
+        {"model": "conv", "optim": "adam", "optim.learning_rate": 0.00517178},
+        {"model": "softmax", "optim": "adam", "optim.learning_rate": 0.1},
+    )
+    assert label_groups(groups) == ["conv, learning_rate=0.005172", "softmax, learning_rate=0.1"]
+
+
+def test_equal_labels_have_ids() -> None:
+    (label,) = label_groups(groups_of(SOFTMAX))
+    group = groups_of(SOFTMAX)[0]
+    assert label == group.name
+    assert all(text.startswith(f"{label} (") for text in label_groups([group, group]))
 
 
 def test_added_and_removed_layers_are_described() -> None:

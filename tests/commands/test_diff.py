@@ -29,12 +29,26 @@ def test_the_changes_the_metrics_the_curves_and_a_figure_are_written(
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
+def test_several_runs_are_compared_with_the_first(here: Command, tmp_path: Path) -> None:
+    names = ["lab=1_0_softmax", "lab.1_1_two_layers_sigmoid-s0", "softmax-sgd-s1"]
+    outcome = here("diff", *names, "-o", str(tmp_path / "curves.svg"))
+    assert outcome.exit_code == 0, outcome.err
+    assert "Changed from A to B" in outcome.out
+    assert "Changed from A to C" in outcome.out
+    assert re.search(r" A +B +C +B − A +C − A", outcome.out)
+    assert re.search(r"Curves of test accuracy\n+ *step +A +B", outcome.out)
+    drawn = (tmp_path / "curves.svg").read_text()
+    for title in ("A  lab.1_0_softmax, 2 seeds", "C  softmax-sgd-s1"):
+        assert f"<!-- {title}" in drawn
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["lab", "lab=1_0_softmax"], "lab: expected the name of one finished run. Received: 2"),
         (["lab=1_0_softmax", "nothing"], "nothing: expected the id or the name"),
         (["lab=1_0_softmax", "softmax-sgd-s0", "-o", "a.txt"], "expected a .png"),
+        (["lab=1_0_softmax"], "expected 2 to 8 runs. Received: 1"),
     ],
 )
 def test_names_that_are_not_one_run_or_one_seed_group_are_refused(

@@ -81,7 +81,7 @@ def logged(jobs: list[Job], summary: SweepSummary) -> FakeTracker:
     tracker: Any = FakeTracker()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mnistexp.sweeps.summary.RunStore", StoreWithoutCurves)
-        summary.log(tracker, jobs[0].config.tracking)
+        summary.log(tracker, jobs[0].config.tracking, "a sweep")
     fake: FakeTracker = tracker
     return fake
 

@@ -9,7 +9,7 @@ from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 from mnistexp.errors import InputError
 from mnistexp.runs.run_selection import seedless, select_runs
 from mnistexp.runs.run_tables import tabulate_runs
-from mnistexp.tracking import RunStore
+from mnistexp.tracking import Curve, RunStore
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,6 +106,15 @@ def select_seed_group(store: RunStore, name: str) -> SeedGroup:
         received = f"{len(groups)} that differ: {ids}" if groups else "none"
         raise InputError(f"{name}: expected the name of one finished run. Received: {received}")
     return groups[0]
+
+
+def curves_by_run(history: "pandas.DataFrame") -> dict[str, dict[str, Curve]]:
+    """Return the curves of a table of `load_history`: `curves[metric][run_id]`."""
+    curves: dict[str, dict[str, Curve]] = {}
+    for (metric, run_id), rows in history.groupby(["metric", "run_id"], sort=False):
+        curve = list(zip(rows["step"].tolist(), rows["value"].tolist(), strict=True))
+        curves.setdefault(str(metric), {})[str(run_id)] = curve
+    return curves
 
 
 def sample_curves(history: "pandas.DataFrame", num_steps: int) -> "pandas.DataFrame":

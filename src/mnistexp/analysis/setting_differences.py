@@ -23,10 +23,33 @@ def differing_settings(groups: Sequence[SeedGroup]) -> list[str]:
     different = [name for name in names if len({_text_of(g, name) for g in groups}) > 1]
     found: list[str] = []
     for name in sorted(different, key=_rank):
-        choices = [choice for choice in found if choice in CHOICES and _may_set(choice, name)]
+        choices = [other for other in found if _may_set(other, name)]
         if not _follows_from(groups, name, choices):
             found.append(name)
     return found
+
+
+def label_groups(groups: Sequence[SeedGroup]) -> list[str]:
+    """Return a label for each group that says in what it differs: `conv, learning_rate=0.01`.
+
+    Groups that do not differ in a setting have their names, and equal labels their ids too.
+    """
+    settings = differing_settings(groups)
+    names = short_names(settings)
+    labels = [
+        ", ".join(
+            _format_label(name if name in CHOICES else names[name], group.settings.get(name))
+            for name in settings
+            if name in group.settings
+        )
+        or group.name
+        for group in groups
+    ]
+    ids = [str(group.runs["run_id"].iloc[0])[:8] for group in groups]
+    return [
+        label if labels.count(label) == 1 else f"{label} ({run_id})"
+        for label, run_id in zip(labels, ids, strict=True)
+    ]
 
 
 def describe_changes(before: SeedGroup, after: SeedGroup) -> list[str]:
@@ -150,10 +173,15 @@ def _is_changed(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> bo
     return not (one_sided and old.get(type_name) != new.get(type_name))
 
 
-def _may_set(choice: str, name: str) -> bool:
-    """Return whether a choice may set a setting. An experiment may set any."""
-    prefixes = (f"{choice.replace('/', '.')}.", f"{choice}/")
-    return choice in EXPERIMENT_GROUPS or name.startswith(prefixes)
+def _may_set(other: str, name: str) -> bool:
+    """Return whether a choice, or a default of all layers, may set a setting.
+
+    An experiment may set any.
+    """
+    if other in SHARED_SETTINGS:
+        return name.startswith(LAYER) and name.endswith(other.removeprefix("model"))
+    prefixes = (f"{other.replace('/', '.')}.", f"{other}/")
+    return other in EXPERIMENT_GROUPS or (other in CHOICES and name.startswith(prefixes))
 
 
 def _follows_from(groups: Sequence[SeedGroup], name: str, choices: Sequence[str]) -> bool:
@@ -168,9 +196,9 @@ def _follows_from(groups: Sequence[SeedGroup], name: str, choices: Sequence[str]
     return True
 
 
-def _rank(name: str) -> tuple[bool, bool]:
-    """Sort experiments first, then other choices, then settings."""
-    return name not in EXPERIMENT_GROUPS, name not in CHOICES
+def _rank(name: str) -> tuple[bool, bool, bool]:
+    """Sort experiments first, then other choices, then defaults of all layers, then settings."""
+    return name not in EXPERIMENT_GROUPS, name not in CHOICES, name not in SHARED_SETTINGS
 
 
 def _text_of(group: SeedGroup, name: str) -> str:
@@ -179,6 +207,11 @@ def _text_of(group: SeedGroup, name: str) -> str:
 
 def _change(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> str:
     return f"{_format(old.get(name))} → {_format(new.get(name))}"
+
+
+def _format_label(name: str, value: object) -> str:
+    shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return shown if name in CHOICES else f"{name}={shown}"
 
 
 def _format(value: object) -> str:

@@ -1,6 +1,7 @@
-"""`mnistexp diff`: compare two runs."""
+"""`mnistexp diff`: compare a few runs in detail."""
 
 import math
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,21 +20,28 @@ if TYPE_CHECKING:
 NUM_STEPS = 12
 """Rows of the table of curves."""
 FIGURE_TYPES = (".png", ".svg", ".pdf")
+LETTERS = "ABCDEFGH"
+"""Short names of the runs, at most as many as a figure has colors."""
 
 
 def diff(
-    a: Annotated[str, typer.Argument(help=RUN_HELP, autocompletion=complete_runs)],
-    b: Annotated[str, typer.Argument(help=RUN_HELP, autocompletion=complete_runs)],
+    names: Annotated[
+        list[str],
+        typer.Argument(help=f"Two or more of: {RUN_HELP}", autocompletion=complete_runs),
+    ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Draw the learning curves into this file.")
     ] = None,
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
-    """Compare two runs: what was changed, the final metrics, and the learning curves.
+    """Compare runs: what was changed, the final metrics, and the learning curves.
 
-    Runs that differ only in the seed are averaged.
+    Runs that differ only in the seed are averaged. The first run is what the others are compared
+    with.
     """
+    if not 2 <= len(names) <= len(LETTERS):
+        raise InputError(f"expected 2 to {len(LETTERS)} runs. Received: {len(names)}")
     if output is not None and output.suffix not in FIGURE_TYPES:
         raise InputError(f"--output: expected a .png, .svg or .pdf file. Received: {output}")
     from rich.console import Console
@@ -42,16 +50,18 @@ def diff(
     from mnistexp.runs.run_tables import open_run_store, tabulate_histories
 
     store = open_run_store(experiment, uri)
-    first, second = select_seed_group(store, a), select_seed_group(store, b)
-    ids = dict.fromkeys([*first.runs["run_id"], *second.runs["run_id"]])
+    groups = dict(zip(LETTERS, [select_seed_group(store, name) for name in names], strict=False))
+    ids = dict.fromkeys(run_id for group in groups.values() for run_id in group.runs["run_id"])
     history = tabulate_histories(store, list(ids), [*CURVE_METRICS, "train_accuracy"])
     console = Console()
-    console.print(f"[bold]A[/bold]  {_title(first)}\n[bold]B[/bold]  {_title(second)}\n")
-    _print_changes(console, first, second)
-    _print_metrics(console, first, second)
-    _print_curves(console, history, first, second)
+    for letter, group in groups.items():
+        console.print(f"[bold]{letter}[/bold]  {_title(group)}")
+    for letter in list(groups)[1:]:
+        _print_changes(console, letter, groups["A"], groups[letter])
+    _print_metrics(console, groups)
+    _print_curves(console, history, groups)
     if output is not None:
-        _draw(history, first, second, output)
+        _draw(history, groups, output)
         print(f"curves: {output}")
 
 
@@ -61,59 +71,85 @@ def _title(group: "SeedGroup") -> str:
     return f"{group.runs['name'].iloc[0]}, run {group.runs['run_id'].iloc[0]}"
 
 
-def _print_changes(console: "Console", first: "SeedGroup", second: "SeedGroup") -> None:
+def _print_changes(console: "Console", letter: str, first: "SeedGroup", other: "SeedGroup") -> None:
     from mnistexp.analysis.setting_differences import describe_changes
 
-    changes = describe_changes(first, second)
-    seeds = [", ".join(f"{s:g}" for s in sorted(group.runs["seed"])) for group in (first, second)]
+    changes = describe_changes(first, other)
+    seeds = [", ".join(f"{s:g}" for s in sorted(group.runs["seed"])) for group in (first, other)]
     if seeds[0] != seeds[1]:
         changes.append(f"seed {seeds[0]} → {seeds[1]}")
-    console.print("[bold]Changed from A to B[/bold]")
+    console.print(f"\n[bold]Changed from A to {letter}[/bold]")
     for change in changes or ["nothing"]:
         console.print(f"  {change}", highlight=False, markup=False)
 
 
-def _print_metrics(console: "Console", first: "SeedGroup", second: "SeedGroup") -> None:
-    from mnistexp.analysis.significance import NOISE_TEST, is_within_noise
+def _print_metrics(console: "Console", groups: "Mapping[str, SeedGroup]") -> None:
+    from mnistexp.analysis.significance import NOISE_TEST
     from mnistexp.tables import Column, Table
 
+    first, *others = groups.values()
+    shared = [name for name in first.metrics if all(name in other.metrics for other in others)]
     rows = []
-    for name in [name for name in first.metrics if name in second.metrics]:
-        before, after = first.mean(name), second.mean(name)
-        assert before is not None  # `metrics` are those with values.
-        assert after is not None
-        mark = " ≈" if is_within_noise(first, second, name) else ""
-        rows.append([name, f"{before:,.6g}", f"{after:,.6g}", f"{after - before:+,.4g}{mark}"])
+    for name in shared:
+        means = [f"{group.mean(name):,.6g}" for group in groups.values()]
+        rows.append([name, *means, *(_difference(first, other, name) for other in others)])
+    letters = list(groups)
+    titles = [*letters, *(f"{letter} − A" for letter in letters[1:])]
     console.print("\n[bold]Final metrics[/bold]")
-    Table(
-        [Column("", is_text=True), Column("A"), Column("B"), Column("B − A")],
-        rows,
-    ).print(console)
-    if any("≈" in row[-1] for row in rows):
+    Table([Column("", is_text=True), *map(Column, titles)], rows).print(console)
+    if any("≈" in cell for row in rows for cell in row):
         console.print(f"≈ within the noise: {NOISE_TEST}", style="dim")
 
 
+def _difference(first: "SeedGroup", other: "SeedGroup", metric: str) -> str:
+    from mnistexp.analysis.significance import is_within_noise
+
+    before, after = first.mean(metric), other.mean(metric)
+    assert before is not None  # `metrics` are those with values.
+    assert after is not None
+    return f"{after - before:+,.4g}{' ≈' if is_within_noise(first, other, metric) else ''}"
+
+
 def _print_curves(
-    console: "Console", history: "pandas.DataFrame", first: "SeedGroup", second: "SeedGroup"
+    console: "Console", history: "pandas.DataFrame", groups: "Mapping[str, SeedGroup]"
 ) -> None:
-    from mnistexp.analysis.seed_groups import average_curves, sample_curves
+    from mnistexp.analysis.seed_groups import CURVE_METRICS, average_curves, sample_curves
     from mnistexp.tables import Column, Table
 
-    curves = average_curves(sample_curves(history, NUM_STEPS), {"A": first, "B": second})
-    rows = [
-        [f"{step:,}", *("" if math.isnan(value) else f"{value:.4f}" for value in row)]
-        for step, row in zip(curves.index, curves.to_numpy(), strict=True)
-    ]
-    titles = ["step", *(str(name).replace("_", " ") for name in curves)]
-    console.print("\n[bold]Curves[/bold]")
-    Table([Column(title) for title in titles], rows).print(console)
+    for metric in [metric for metric in CURVE_METRICS if metric in set(history["metric"])]:
+        of_metric = history[history["metric"] == metric]
+        curves = average_curves(sample_curves(of_metric, NUM_STEPS), groups)
+        if len(curves) < 2:
+            continue  # A metric that was measured once is among the final metrics.
+        rows = [
+            [f"{step:,}", *("" if math.isnan(value) else f"{value:.4f}" for value in row)]
+            for step, row in zip(curves.index, curves.to_numpy(), strict=True)
+        ]
+        titles = [str(name).removeprefix(f"{metric} ") for name in curves]
+        console.print(f"\n[bold]Curves of {metric.replace('_', ' ')}[/bold]")
+        Table([Column(title) for title in ["step", *titles]], rows).print(console)
 
 
-def _draw(
-    history: "pandas.DataFrame", first: "SeedGroup", second: "SeedGroup", output: Path
-) -> None:
+def _draw(history: "pandas.DataFrame", groups: "Mapping[str, SeedGroup]", output: Path) -> None:
+    """Draw accuracy and loss of the runs, on validation images, else on test images."""
     from mnistexp.analysis.figures import draw_curves
+    from mnistexp.analysis.seed_groups import curves_by_run
+    from mnistexp.analysis.setting_differences import label_groups
 
-    groups = {f"A {first.name}": first, f"B {second.name}": second}
-    run_ids = {title: list(group.runs["run_id"]) for title, group in groups.items()}
-    draw_curves(history, run_ids).savefig(output)
+    labels = label_groups(list(groups.values()))
+    titles = [f"{letter}  {label}" for letter, label in zip(groups, labels, strict=True)]
+    names = "\n".join(f"{letter}  {_title(group)}" for letter, group in groups.items())
+    curves_of = curves_by_run(history)
+    metrics = {}
+    for metric in _drawn_metrics(curves_of):
+        found = curves_of[metric]
+        seeds = [[found[i] for i in g.runs["run_id"] if i in found] for g in groups.values()]
+        metrics[metric] = {t: curves for t, curves in zip(titles, seeds, strict=True) if curves}
+    draw_curves(names, metrics).savefig(output)
+
+
+def _drawn_metrics(known: Collection[str]) -> Sequence[str]:
+    candidates = [
+        [f"{split}_{kind}" for split in ("val", "test", "train")] for kind in ("accuracy", "loss")
+    ]
+    return [metric for names in candidates for metric in [n for n in names if n in known][:1]]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mnistexp.analysis.chart_layout import run_title
 from mnistexp.analysis.figures import draw_run
 from mnistexp.config.config import Config, config_to_yaml, flatten_config
 from mnistexp.config.config_hash import config_hash, seedless_hash, workload_hash
@@ -82,8 +83,11 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
         if expectation_result:
             tracker.set_tags({"expectation": expectation_result})
         tracker.log_model(learner.save)
+        title = run_title(name, tracker.run_id)
         tracker.log_figures(
-            lambda: draw_run(training.history, data.test, probabilities, learner.first_layer())
+            lambda: draw_run(
+                title, training.history, data.test, probabilities, learner.first_layer()
+            )
         )
         metrics["seconds"] = time.perf_counter() - begin
         tracker.log_metrics(metrics, training.num_steps)

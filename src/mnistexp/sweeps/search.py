@@ -151,14 +151,14 @@ class OptunaStrategy(Strategy):
                 self._restore_job(trial)
         self.known_results = self.previous_runs.results(self.jobs)
 
-    def log(self, tracker: Tracker) -> None:
+    def log(self, tracker: Tracker, title: str) -> None:
         """Log Optuna's table and figures of the study, and print the Pareto front."""
         from mnistexp.analysis.figures.study import draw_study
 
         if isinstance(self.config.tracking, MlflowTracking):
             table = self._study.trials_dataframe()
             tracker.log_text(table.to_csv(index=False), "trials.csv")
-            figures = draw_study(self._study, self._search.objectives)
+            figures = draw_study(title, self._study, self._search.objectives)
             for name, figure in figures if self._has_completed_trials else []:
                 tracker.log_figure(figure, f"study/{name}.png")
         if len(self._search.objectives) > 1:

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from mnistexp.analysis.comparison import Comparison
 from mnistexp.analysis.comparison_format import ComparisonFormatter
-from mnistexp.analysis.figures import draw_learning_curves, draw_metric_by_parameter
+from mnistexp.analysis.figures import draw_curves, draw_metric_by_parameter
 from mnistexp.analysis.setting_differences import short_names
 from mnistexp.config.config_source import ConfigSource
 from mnistexp.runs.run_selection import SWEEP_JOBS
@@ -75,8 +75,11 @@ class SweepSummary:
             formatter = ComparisonFormatter(comparison, title="the finished jobs", order=order)
             formatter.write(hint="mnistexp compare --wide shows all")
 
-    def log(self, tracker: Tracker, tracking: TrackingConfig) -> None:
-        """Log counts, the best job, the leaderboard, failures and figures to the sweep's run."""
+    def log(self, tracker: Tracker, tracking: TrackingConfig, title: str) -> None:
+        """Log counts, the best job, the leaderboard, failures and figures to the sweep's run.
+
+        title: names the sweep in the figures.
+        """
         if not isinstance(tracking, MlflowTracking):
             return
         counts = self.counts()
@@ -88,7 +91,7 @@ class SweepSummary:
         comparison = self._leaderboard
         if comparison is not None:
             tracker.log_text(comparison.rows.to_csv(index=False), "leaderboard.csv")
-            self._log_figures(tracker, tracking, comparison)
+            self._log_figures(tracker, tracking, comparison, title)
             listed = [f"{n} {name.removeprefix('num_')}" for name, n in counts.items() if n]
             table = ComparisonFormatter(comparison).to_table().to_markdown()
             tracker.describe(f"{', '.join(listed)}\n\n{table}"[:MAX_DESCRIPTION])
@@ -147,31 +150,43 @@ class SweepSummary:
         return _to_csv(["job", "overrides", "status", "message"], rows)
 
     def _log_figures(
-        self, tracker: Tracker, tracking: MlflowTracking, comparison: Comparison
+        self, tracker: Tracker, tracking: MlflowTracking, comparison: Comparison, title: str
     ) -> None:
-        for metric in CURVES:
-            curves = self._learning_curves(tracking, metric)
-            if curves:
-                tracker.log_figure(draw_learning_curves(metric, curves), f"curves/{metric}.png")
+        finished, pruned = self._curves(tracking)
+        for metric in [metric for metric in CURVES if finished[metric]]:
+            figure = draw_curves(title, {metric: finished[metric]}, {metric: pruned[metric]})
+            tracker.log_figure(figure, f"curves/{metric}.png")
         for metric in ("val_accuracy", "test_accuracy"):
             if comparison.settings and f"{metric}_mean" in comparison.rows:
-                figure = draw_metric_by_parameter(comparison.rows, comparison.settings, metric)
+                figure = draw_metric_by_parameter(
+                    title, comparison.rows, comparison.settings, metric
+                )
                 tracker.log_figure(figure, f"by_parameter/{metric}.png")
 
-    def _learning_curves(self, tracking: MlflowTracking, metric: str) -> dict[str, list[Curve]]:
-        """Return the curves of all jobs with a run, by the label of the seed group."""
+    def _curves(
+        self, tracking: MlflowTracking
+    ) -> tuple[dict[str, dict[str, list[Curve]]], dict[str, list[Curve]]]:
+        """Return curves by metric: of finished jobs by label, best first, and of pruned jobs."""
         varying = [key for key in self._varying if key != "seed"]
-        labels = {
-            result.run_id: _curve_label(job, varying)
-            for job, result in self._ended
-            if result.run_id is not None
-        }
-        found = RunStore(tracking).histories(labels, [metric])[metric]
-        curves: dict[str, list[Curve]] = {}
-        for run_id, label in labels.items():
-            if run_id in found:
-                curves.setdefault(label, []).append(found[run_id])
-        return curves
+        with_runs = [(job, result) for job, result in self._ended if result.run_id is not None]
+        ids = [result.run_id for _, result in with_runs if result.run_id is not None]
+        finished: dict[str, dict[str, list[Curve]]] = {}
+        pruned: dict[str, list[Curve]] = {}
+        for metric, found in RunStore(tracking).histories(ids, CURVES).items():
+            of_metric = finished.setdefault(metric, {})
+            pruned[metric] = []
+            for job, result in sorted(with_runs, key=_by_accuracy):
+                curve = found.get(result.run_id or "")
+                if curve and result.status == "pruned":
+                    pruned[metric].append(curve)
+                elif curve:
+                    of_metric.setdefault(_curve_label(job, varying), []).append(curve)
+        return finished, pruned
+
+
+def _by_accuracy(ended: tuple[Job, JobResult]) -> float:
+    """Sort jobs by validation accuracy, the best first; without one they keep their order."""
+    return -ended[1].metrics.get("val_accuracy", 0.0)
 
 
 def export_config(source: ConfigSource) -> str:

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from mnistexp.analysis.chart_layout import run_title
 from mnistexp.sweeps.hydra_session import HydraSession
 from mnistexp.sweeps.job_runner import JobRunner
 from mnistexp.sweeps.jobs import Job, JobResult
@@ -85,8 +86,8 @@ class Strategy(ABC):
     def finish(self) -> None:
         """Complete `jobs` and `known_results` after the last job or an interruption."""
 
-    def log(self, tracker: Tracker) -> None:
-        """Log artifacts of this strategy to the sweep's run."""
+    def log(self, tracker: Tracker, title: str) -> None:
+        """Log artifacts of this strategy to the sweep's run. title: names the sweep in figures."""
 
 
 def run_sweep(strategy: Strategy) -> None:
@@ -134,8 +135,9 @@ def run_sweep(strategy: Strategy) -> None:
             skipped = _other_results(strategy.known_results, runner.results, resumed_run_id)
             summary = SweepSummary(strategy.jobs, results, skipped, strategy.best_job(results))
             summary.print_leaderboard()
-            summary.log(tracker, config.tracking)
-            strategy.log(tracker)
+            title = run_title(strategy.name, tracker.run_id)
+            summary.log(tracker, config.tracking, title)
+            strategy.log(tracker, title)
             print(browse_hint(config.tracking, tracker.url()), flush=True)
         strategy.check_results(results)
 

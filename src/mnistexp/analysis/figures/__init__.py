@@ -1,10 +1,6 @@
 """Figures of runs, drawn by matplotlib without a display."""
 
-from mnistexp.analysis.figures.comparison import (
-    draw_curves,
-    draw_learning_curves,
-    draw_metric_by_parameter,
-)
+from mnistexp.analysis.figures.comparison import draw_curves, draw_metric_by_parameter
 from mnistexp.analysis.figures.run import draw_run
 
-__all__ = ["draw_curves", "draw_learning_curves", "draw_metric_by_parameter", "draw_run"]
+__all__ = ["draw_curves", "draw_metric_by_parameter", "draw_run"]

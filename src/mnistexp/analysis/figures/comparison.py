@@ -1,10 +1,24 @@
 """Figures that compare runs."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnistexp.analysis.chart_layout import (
+    COLORS,
+    FEW_POINTS,
+    GREY,
+    central_values,
+    has_line,
+    is_log_scaled,
+    line_colors,
+    metric_range,
+    readable,
+    value_axis,
+    wrap_label,
+)
+from mnistexp.analysis.figures.canvas import new_figure, set_log_scale, whole_steps, write_title
 from mnistexp.tracking import Curve
 
 if TYPE_CHECKING:
@@ -12,152 +26,203 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MAX_LABELS = 20
-MIN_VALUES_TO_CUT = 100
-"""With fewer values, the start of the training is not cut off."""
-START_FRACTION = 0.05
-"""The fraction of values that counts as the start of training."""
-MAX_LABEL_LENGTH = 40
+Curves = Mapping[str, Sequence[Curve]]
+"""The curves of all seeds, by their label, the most important first."""
+CHARACTERS_PER_INCH = 14
+"""Of the font of a legend."""
+PANELS_PER_ROW = 3
+MAX_ROWS = 40
+"""Of a picture of final values."""
 
 
-def draw_learning_curves(metric: str, curves: Mapping[str, Sequence[Curve]]) -> "Figure":
-    """Draw a metric over the steps: a line for each name, mean ± std over its seeds.
+def draw_curves(
+    title: str,
+    metrics: Mapping[str, Curves],
+    pruned: Mapping[str, Sequence[Curve]] | None = None,
+) -> "Figure":
+    """Draw metrics over the steps: a line for each label, mean ± std over its seeds.
 
-    Args:
-        metric: the name of the metric, which labels the axis.
-        curves: the curves of all seeds, by the name in the legend. Seeds that were measured at
-            different steps have a line each.
-    """
-    figure, axes = _new_figure()
-    colors = _colors(len(curves))
-    for (name, seeds), color in zip(curves.items(), colors, strict=True):
-        _draw_seeds(axes, name, seeds, color)
-    axes.set(xlabel="step", ylabel=metric.replace("_", " "))
-    if len(curves) <= MAX_LABELS:
-        axes.legend(fontsize="small")
-    return figure
-
-
-def draw_curves(history: "pandas.DataFrame", runs: Mapping[str, Sequence[str]]) -> "Figure":
-    """Draw accuracy and loss of runs, on validation images, else on test images.
+    The first eight labels have colors and the others are grey. Seeds that were measured at
+    different steps have a line each. A metric that was measured once is drawn as points with
+    numbers.
 
     Args:
-        history: a table of `load_history`.
-        runs: the run ids of all seeds, by the name in the legend.
+        title: names the sweep or the runs.
+        metrics: the curves of each metric, which has a panel.
+        pruned: the curves of pruned trials by metric, drawn as dotted lines.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 5), layout="constrained")
-    known = set(history["metric"])
-    for axes, kind in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
-        metrics = [m for m in (f"val_{kind}", f"test_{kind}", f"train_{kind}") if m in known]
-        _draw_metric(axes, metrics[0] if metrics else f"test_{kind}", history, runs)
+    pruned = pruned or {}
+    labels = list(dict.fromkeys(label for curves in metrics.values() for label in curves))
+    colors = dict(zip(labels, line_colors(len(labels)), strict=True))
+    have_lines = any(map(_has_lines, metrics.values()))
+    width = 6.5 * len(metrics) + _legend_width(labels)
+    num_rows = 0 if have_lines else min(len(labels), MAX_ROWS)
+    figure = new_figure((width, max(5.0, 1.5 + 0.35 * num_rows)))
+    panels = figure.subplots(1, len(metrics), squeeze=False)[0]
+    for axes, (metric, curves) in zip(panels, metrics.items(), strict=True):
+        if _has_lines(curves):
+            _draw_lines(axes, metric, curves, colors, pruned.get(metric, ()))
+        else:
+            _draw_points(axes, metric, curves, colors)
+        axes.grid(alpha=0.3)
+    if have_lines:
+        num_pruned = max(map(len, pruned.values()), default=0)
+        _write_legend(figure, panels, metrics, colors, num_pruned)
+    write_title(figure, title)
     return figure
-
-
-def _draw_metric(
-    axes: "Axes", metric: str, history: "pandas.DataFrame", runs: Mapping[str, Sequence[str]]
-) -> None:
-    of_metric = history[history["metric"] == metric]
-    for (name, ids), color in zip(runs.items(), _colors(len(runs)), strict=True):
-        of_runs = [of_metric[of_metric["run_id"] == run_id] for run_id in ids]
-        seeds = [list(zip(h["step"], h["value"], strict=True)) for h in of_runs if len(h) > 1]
-        _draw_seeds(axes, name, seeds, color)
-    axes.set(xlabel="step", ylabel=metric.replace("_", " "))
-    _cut_off_the_start(axes, of_metric["value"].to_numpy(), rises=metric.endswith("accuracy"))
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
-
-
-def _cut_off_the_start(axes: "Axes", values: np.ndarray, rises: bool) -> None:
-    """Limit the axis: with the extreme first values in view, all others would look equal."""
-    if len(values) < MIN_VALUES_TO_CUT:
-        return
-    low, high = np.quantile(values, (START_FRACTION, 1) if rises else (0, 1 - START_FRACTION))
-    margin = 0.05 * (high - low)
-    axes.set_ylim(low - margin, high + margin)
 
 
 def draw_metric_by_parameter(
-    rows: "pandas.DataFrame", parameters: Sequence[str], metric: str
+    title: str, rows: "pandas.DataFrame", parameters: Sequence[str], metric: str
 ) -> "Figure":
     """Draw the final metric of each seed group against each parameter, with error bars.
 
     Args:
+        title: names the sweep.
         rows: the rows of a `Comparison`, with the columns `{metric}_mean` and `{metric}_std`.
         parameters: columns of settings that differ; each has a panel.
         metric: the name of the metric.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5 * len(parameters), 4), layout="constrained")
-    panels = figure.subplots(1, len(parameters), squeeze=False, sharey=True)[0]
-    for axes, parameter in zip(panels, parameters, strict=True):
-        positions, labels = _positions(rows[parameter].tolist())
-        axes.errorbar(
-            positions,
-            rows[f"{metric}_mean"],
-            yerr=rows[f"{metric}_std"].fillna(0),
-            fmt="o",
-            capsize=3,
-            alpha=0.8,
-        )
-        axes.set(xlabel=parameter)
-        axes.grid(alpha=0.3)
-        if labels:
-            axes.set_xticks(range(len(labels)), labels, rotation=30, ha="right", fontsize="small")
-        elif min(positions) > 0 and max(positions) > 50 * min(positions):
+    num_columns = min(PANELS_PER_ROW, len(parameters))
+    num_rows = -(-len(parameters) // num_columns)
+    figure = new_figure((max(6, 4.5 * num_columns), 0.6 + 3.7 * num_rows))
+    panels = figure.subplots(num_rows, num_columns, squeeze=False, sharey=True)
+    for axes in panels.ravel()[len(parameters) :]:
+        axes.set_axis_off()
+    means, stds = rows[f"{metric}_mean"], rows[f"{metric}_std"].fillna(0)
+    best = rows["best"].to_numpy(dtype=bool)
+    for axes, parameter in zip(panels.ravel(), parameters, strict=False):
+        axis = value_axis(parameter.removeprefix("model.layers."), rows[parameter].tolist())
+        positions = np.array(axis.positions)
+        axes.errorbar(positions, means, yerr=stds, fmt="o", capsize=3, alpha=0.7, color=COLORS[0])
+        axes.plot(positions[best], means[best], "*", markersize=15, color=COLORS[3], label="best")
+        if axis.is_log:
             axes.set_xscale("log")
-    panels[0].set_ylabel(metric.replace("_", " "))
+        names = [wrap_label(text) for text in axis.ticks.values()]
+        axes.set_xticks(list(axis.ticks), names)
+        axes.minorticks_off()
+        if max(map(len, names), default=0) > 8 or (len(names) > 4 and not axis.is_log):
+            axes.tick_params("x", rotation=45)
+        axes.set(xlabel=axis.title)
+        axes.margins(x=0.12)
+        axes.grid(alpha=0.3)
+    has_seeds = (rows["n"] > 1).any()
+    for axes in panels[:, 0]:
+        axes.set_ylabel(f"{readable(metric)}{', mean ± std' if has_seeds else ''}")
+    limits = metric_range([[(0, value)] for value in central_values(means.tolist())])
+    num_outside = 0
+    if limits is not None:
+        panels[0, 0].set_ylim(limits)
+        num_outside = int(((means < limits[0]) | (means > limits[1])).sum())
+    if best.any():
+        figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower right")
+    write_title(figure, title, f"{num_outside} outside the axis" if num_outside else "")
     return figure
 
 
-def _positions(values: Sequence[Any]) -> tuple[list[float], list[str]]:
-    """Return positions on an axis: numbers by value, texts at equal distances with labels."""
-    try:
-        return [float(value) for value in values], []
-    except (ValueError, TypeError):
-        texts = [str(value) for value in values]
-        labels = list(dict.fromkeys(texts))
-        return [float(labels.index(text)) for text in texts], list(map(_shortened, labels))
+def _has_lines(curves: Curves) -> bool:
+    return any(has_line(curve) for seeds in curves.values() for curve in seeds)
 
 
-def _draw_seeds(axes: "Axes", name: str, seeds: Sequence[Curve], color: str) -> None:
+def _draw_lines(
+    axes: "Axes",
+    metric: str,
+    curves: Curves,
+    colors: Mapping[str, str],
+    pruned: Sequence[Curve],
+) -> None:
+    for curve in pruned:
+        axes.plot(*zip(*curve, strict=True), color=GREY, linestyle=":", marker="x", markevery=[-1])
+    for label in reversed(list(curves)):  # The most important ones last, above the others.
+        _draw_seeds(axes, curves[label], colors[label])
+    colored = [c for label, seeds in curves.items() if colors[label] != GREY for c in seeds]
+    values = [value for curve in colored for _, value in curve]
+    if metric.endswith("loss") and is_log_scaled(values):
+        set_log_scale(axes, "y")
+    elif limits := metric_range(colored):
+        axes.set_ylim(limits)
+    axes.set(xlabel="step", ylabel=readable(metric))
+    axes.xaxis.set_major_locator(whole_steps())
+
+
+def _draw_points(axes: "Axes", metric: str, curves: Curves, colors: Mapping[str, str]) -> None:
+    """Draw the values of a metric that each run measured once, as points with numbers."""
+    labels = list(curves)[:MAX_ROWS]
+    for row, label in enumerate(labels):
+        values = [curve[-1][1] for curve in curves[label]]
+        axes.plot(values, [row] * len(values), "o", color=colors[label], alpha=0.5)
+        mean = float(np.mean(values))
+        axes.plot(mean, row, "|", markersize=14, color=colors[label])
+        axes.annotate(
+            f"{mean:.4f}", (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=9
+        )
+    num_seeds = max(len(seeds) for seeds in curves.values())
+    axes.set_yticks(range(len(labels)), map(wrap_label, labels), fontsize="small")
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_xlabel(f"{readable(metric)}, measured once{', mean' if num_seeds > 1 else ''}")
+
+
+def _draw_seeds(axes: "Axes", seeds: Sequence[Curve], color: str) -> None:
     """Draw the mean of seeds that were measured at the same steps, others separately."""
     steps = {tuple(step for step, _ in curve) for curve in seeds}
+    marker = "o" if max(map(len, seeds)) < FEW_POINTS else None
     if len(seeds) > 1 and len(steps) == 1:
-        _draw_mean(axes, name, seeds, color)
+        values = np.array([[value for _, value in curve] for curve in seeds])
+        mean, std = values.mean(axis=0), values.std(axis=0, ddof=1)
+        x = [step for step, _ in seeds[0]]
+        axes.plot(x, mean, color=color, marker=marker, markersize=4)
+        axes.fill_between(x, mean - std, mean + std, color=color, alpha=0.2, linewidth=0)
         return
-    for number, curve in enumerate(seeds):
-        label = _shortened(name) if number == 0 else None
-        axes.plot(*zip(*curve, strict=True), color=color, label=label)
+    for curve in seeds:
+        axes.plot(*zip(*curve, strict=True), color=color, marker=marker, markersize=4)
 
 
-def _draw_mean(axes: "Axes", name: str, seeds: Sequence[Curve], color: str) -> None:
-    steps = [step for step, _ in seeds[0]]
-    values = np.array([[value for _, value in curve] for curve in seeds])
-    mean, std = values.mean(axis=0), values.std(axis=0, ddof=1)
-    axes.plot(steps, mean, color=color, label=f"{_shortened(name)} (n={len(seeds)})")
-    axes.fill_between(steps, mean - std, mean + std, color=color, alpha=0.2, linewidth=0)
+def _write_legend(
+    figure: "Figure",
+    panels: Sequence["Axes"],
+    metrics: Mapping[str, Curves],
+    colors: Mapping[str, str],
+    num_pruned: int,
+) -> None:
+    """Write the labels of colored lines, and one for all grey lines, beside the panels."""
+    from matplotlib.lines import Line2D
+
+    num_seeds = {n: len(seeds) for curves in metrics.values() for n, seeds in curves.items()}
+    entries = {
+        wrap_label(f"{label} (n={num_seeds[label]})" if num_seeds[label] > 1 else label): color
+        for label, color in colors.items()
+        if color != GREY
+    }
+    others = [label for label, color in colors.items() if color == GREY]
+    if others:
+        entries[_describe_others(panels, metrics, others)] = GREY
+    handles = [Line2D([], [], color=color, label=label) for label, color in entries.items()]
+    if num_pruned:
+        label = f"{num_pruned} pruned"
+        handles.append(Line2D([], [], color=GREY, linestyle=":", marker="x", label=label))
+    figure.legend(handles=handles, loc="outside right upper", fontsize="small")
 
 
-def _new_figure() -> tuple["Figure", "Axes"]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    axes = figure.subplots()
-    axes.grid(alpha=0.3)
-    return figure, axes
-
-
-def _colors(count: int) -> list[str]:
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
-    if count <= 10:
-        return [to_hex(colormaps["tab10"](number)) for number in range(count)]
-    return [to_hex(colormaps["viridis"](number / (count - 1))) for number in range(count)]
+def _describe_others(
+    panels: Sequence["Axes"], metrics: Mapping[str, Curves], others: Sequence[str]
+) -> str:
+    """Return the label of the grey lines, with the number of those that are not within the axes."""
+    hidden = {
+        label
+        for axes, curves in zip(panels, metrics.values(), strict=True)
+        for label in others
+        if not any(_is_within(value, axes) for curve in curves.get(label, ()) for _, value in curve)
+    }
+    text = f"{len(others)} others" if len(others) > 1 else "1 other"
+    return f"{text}, {len(hidden)} of them outside the axis" if hidden else text
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= MAX_LABEL_LENGTH else f"{text[: MAX_LABEL_LENGTH - 1]}…"
+def _is_within(value: float, axes: "Axes") -> bool:
+    low, high = axes.get_ylim()
+    return low <= value <= high
+
+
+def _legend_width(labels: Sequence[str]) -> float:
+    """Return the width of a legend in inches."""
+    longest = max(len(line) for label in labels[:8] for line in wrap_label(label).split("\n"))
+    return 1.0 + (longest + len(" (n=10)")) / CHARACTERS_PER_INCH

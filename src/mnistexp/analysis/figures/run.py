@@ -1,10 +1,12 @@
 """Figures of one run: learning curves, errors, calibration and first layer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnistexp.analysis.chart_layout import FEW_POINTS, metric_range
+from mnistexp.analysis.figures.canvas import new_figure, set_log_scale, whole_steps, write_title
 from mnistexp.data import Split, arrange_in_grid
 from mnistexp.learner.metrics import NUM_BINS, calibration
 from mnistexp.train import History
@@ -15,19 +17,23 @@ if TYPE_CHECKING:
 
 MAX_MISTAKES = 60
 MISTAKES_PER_ROW = 10
-MAX_UNITS = 100
-FEW_POINTS = 20
-"""Curves of fewer points get markers, because a single point has no line."""
+MAX_UNITS = 256
 STYLES = {"train": ("tab:blue", 0.8), "val": ("tab:green", 1.6), "test": ("tab:red", 1.6)}
 """Color and width of the curve of each split."""
+SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
 def draw_run(
-    history: History, test: Split, probabilities: np.ndarray, weights: np.ndarray | None
+    title: str,
+    history: History,
+    test: Split,
+    probabilities: np.ndarray,
+    weights: np.ndarray | None,
 ) -> "Iterator[tuple[str, Figure]]":
     """Draw all figures of a run that has ended.
 
     Args:
+        title: names the run in each figure.
         history: the metrics logged during training.
         test: the test images.
         probabilities: the predictions for the test images, [num_images, 10].
@@ -38,130 +44,197 @@ def draw_run(
         (name, figure).
     """
     if history.steps("train_loss"):
-        yield "learning_curves", draw_training(history)
-    yield "confusion_matrix", draw_confusion_matrix(test.labels, probabilities)
-    yield "mistakes", draw_mistakes(test, probabilities)
-    yield "reliability", draw_reliability(test.labels, probabilities)
+        yield "learning_curves", draw_training(title, history)
+    yield "confusion_matrix", draw_confusion_matrix(title, test.labels, probabilities)
+    yield "mistakes", draw_mistakes(title, test, probabilities)
+    yield "reliability", draw_reliability(title, test.labels, probabilities)
     if weights is not None:
-        yield "first_layer", draw_first_layer(weights)
+        yield "first_layer", draw_first_layer(title, weights)
 
 
-def draw_training(history: History) -> "Figure":
-    """Draw accuracy and loss of every split over the steps, and the learning rate below."""
-    from matplotlib.figure import Figure
+def draw_training(title: str, history: History) -> "Figure":
+    """Draw accuracy and loss of every split over the steps, and the learning rate below.
 
-    figure = Figure(figsize=(11, 6), layout="constrained")
-    axes = figure.subplot_mosaic(
-        [["accuracy", "loss"], ["rate", "rate"]], height_ratios=(4, 1), sharex=True
-    )
+    A split that was evaluated once is a marker. If all were, accuracy and loss are bars.
+    """
+    figure = new_figure((11, 6))
+    axes = figure.subplot_mosaic([["accuracy", "loss"], ["rate", "rate"]], height_ratios=(4, 1))
     for kind in ("accuracy", "loss"):
-        for split, (color, width) in STYLES.items():
-            curve = history[f"{split}_{kind}"]
-            if curve:
-                marker = "o" if len(curve) < FEW_POINTS else None
-                points = list(curve), list(curve.values())
-                axes[kind].plot(*points, color=color, linewidth=width, label=split, marker=marker)
-        axes[kind].set(ylabel=kind)
-        axes[kind].legend()
-    axes["loss"].set_yscale("log")
-    rates = history["learning_rate"]
-    axes["rate"].plot(list(rates), list(rates.values()), color="tab:gray")
-    axes["rate"].set(ylabel="learning rate", xlabel="step", ylim=(0, None))
-    for panel in axes.values():
-        panel.grid(alpha=0.3)
+        curves = {split: history[f"{split}_{kind}"] for split in STYLES}
+        measured = {split: curve for split, curve in curves.items() if curve}
+        if all(len(curve) == 1 for curve in measured.values()):
+            _draw_bars(axes[kind], kind, measured)
+        else:
+            _draw_split_curves(axes[kind], kind, measured)
+    _draw_learning_rate(axes["rate"], history["learning_rate"])
+    handles = {
+        label: handle
+        for panel in axes.values()
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    if handles:
+        figure.legend(handles.values(), handles, loc="outside lower center", ncols=len(handles))
+    write_title(figure, title)
     return figure
 
 
-def draw_confusion_matrix(labels: np.ndarray, probabilities: np.ndarray) -> "Figure":
+def _draw_split_curves(axes: "Axes", kind: str, curves: Mapping[str, Mapping[int, float]]) -> None:
+    for split, curve in curves.items():
+        color, width = STYLES[split]
+        axes.plot(
+            list(curve),
+            list(curve.values()),
+            color=color,
+            linewidth=width,
+            label=SPLIT_NAMES[split],
+            marker="o" if len(curve) < FEW_POINTS else None,
+        )
+    axes.set(ylabel=kind, xlabel="step")
+    axes.xaxis.set_major_locator(whole_steps())
+    if kind == "loss":
+        set_log_scale(axes, "y")
+    else:
+        axes.set_ylim(metric_range([list(curve.items()) for curve in curves.values()]))
+    axes.grid(alpha=0.3)
+
+
+def _draw_bars(axes: "Axes", kind: str, curves: Mapping[str, Mapping[int, float]]) -> None:
+    """Draw a bar for each split, with its value and step."""
+    names = [SPLIT_NAMES[split] for split in curves]
+    values = [next(iter(curve.values())) for curve in curves.values()]
+    bars = axes.bar(names, values, color=[STYLES[split][0] for split in curves], width=0.5)
+    axes.bar_label(bars, [f"{value:.4f}" for value in values], padding=2)
+    steps = {step for curve in curves.values() for step in curve}
+    axes.set(ylabel=kind, xlabel=f"measured once, at step {', '.join(map(str, sorted(steps)))}")
+    axes.set_xlim(-0.7, len(names) - 0.3)
+    axes.margins(y=0.1)
+
+
+def _draw_learning_rate(axes: "Axes", rates: Mapping[int, float]) -> None:
+    marker = "o" if len(rates) < FEW_POINTS else None
+    axes.plot(list(rates), list(rates.values()), color="tab:gray", marker=marker)
+    axes.set(ylabel="learning rate", xlabel="step")
+    axes.set_ylim(0, 1.15 * max(rates.values(), default=0) or 1)
+    axes.xaxis.set_major_locator(whole_steps())
+    axes.grid(alpha=0.3)
+
+
+def draw_confusion_matrix(title: str, labels: np.ndarray, probabilities: np.ndarray) -> "Figure":
     """Draw how many images of each true digit were classified as each digit; errors are colored.
 
     Args:
+        title: names the run.
         labels: [num_images]. probabilities: [num_images, 10].
     """
     from sklearn.metrics import confusion_matrix
 
     num_classes = probabilities.shape[1]
     counts = confusion_matrix(labels, probabilities.argmax(axis=1), labels=range(num_classes))
-    errors = counts * (1 - np.eye(num_classes, dtype=int))
-    figure, axes = _new_figure((7, 6.5))
-    axes.imshow(errors, cmap="Reds")
-    darkest = max(1, errors.max())
+    percentages = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    errors = percentages * (1 - np.eye(num_classes))
+    largest = max(1.0, errors.max())
+    figure = new_figure((9, 7.8))
+    axes = figure.subplots()
+    image = axes.imshow(errors, cmap="Reds", vmin=0, vmax=largest)
+    figure.colorbar(image, ax=axes, shrink=0.8, label="errors, % of the images of the true digit")
     for (row, column), count in np.ndenumerate(counts):
-        color = "white" if errors[row, column] > darkest / 2 else "black"
+        color = "white" if errors[row, column] > largest / 2 else "black" if count else "darkgray"
         weight = "bold" if row == column else "normal"
-        axes.text(column, row, str(count), ha="center", va="center", color=color, weight=weight)
+        text = f"{count}\n{percentages[row, column]:.1f} %" if count else "0"
+        axes.text(
+            column, row, text, ha="center", va="center", color=color, weight=weight, fontsize=8
+        )
     axes.set(xticks=range(num_classes), yticks=range(num_classes))
     axes.set(xlabel="predicted digit", ylabel="true digit")
-    axes.set_title(f"{errors.sum():,} of {counts.sum():,} test images wrong")
+    num_wrong = int(counts.sum() - np.trace(counts))
+    write_title(figure, title, f"{num_wrong:,} of {counts.sum():,} test images wrong")
     return figure
 
 
-def draw_mistakes(test: Split, probabilities: np.ndarray) -> "Figure":
+def draw_mistakes(title: str, test: Split, probabilities: np.ndarray) -> "Figure":
     """Draw misclassified images, the most confident first, with true and predicted digit."""
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != test.labels)
     shown = wrong[np.argsort(-confidence[wrong], kind="stable")][:MAX_MISTAKES]
-    figure, axes = _new_figure((9, 7.2))
+    num_rows = max(1, -(-len(shown) // MISTAKES_PER_ROW))
+    figure = new_figure((10.5, 0.9 + 1.13 * num_rows))
+    axes = figure.subplots()
     axes.set_axis_off()
-    axes.set_title(f"{len(wrong):,} of {len(test):,} test images wrong, the most confident first")
+    summary = f"{len(wrong):,} of {len(test):,} test images wrong"
     if not len(shown):
+        write_title(figure, title, summary)
+        axes.text(0.5, 0.5, "no test image is misclassified", ha="center", va="center")
         return figure
+    key = "below each: true digit → predicted digit, and the probability of the prediction"
+    write_title(figure, title, f"{summary}, the most confident first\n{key}")
     digits = 255 - test.images[shown, ..., 0]
-    picture, positions = arrange_in_grid(digits, MISTAKES_PER_ROW, margin=8)
+    picture, positions = arrange_in_grid(digits, MISTAKES_PER_ROW, margin=10)
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
     for image, (x, y) in zip(shown, positions, strict=True):
-        caption = f"{test.labels[image]} → {predicted[image]}  {confidence[image]:.0%}"
-        axes.text(x + 14, y + 33, caption, ha="center", va="center", fontsize=7)
+        percent = min(99, np.floor(100 * confidence[image]))
+        caption = f"{test.labels[image]} → {predicted[image]}  {percent:.0f} %"
+        axes.text(x + 14, y + 33, caption, ha="center", va="center", fontsize=9)
     return figure
 
 
-def draw_first_layer(weights: np.ndarray) -> "Figure":
+def draw_first_layer(title: str, weights: np.ndarray) -> "Figure":
     """Draw the weights of each unit or filter: red for positive, blue for negative.
 
     Args:
+        title: names the run.
         weights: [num_units, height, width].
     """
+    from matplotlib.patches import Rectangle
+
     shown = weights[:MAX_UNITS]
     largest = float(np.abs(shown).max()) or 1.0
     columns = int(np.ceil(np.sqrt(len(shown))))
-    picture, _ = arrange_in_grid(shown, columns, margin=1, background=np.nan)
-    figure, axes = _new_figure((7, 7))
+    gap = max(1, shown.shape[2] // 6)
+    picture, corners = arrange_in_grid(shown, columns, margin=gap, background=np.nan)
+    figure = new_figure((8, 7.5))
+    axes = figure.subplots()
     image = axes.imshow(
         picture, cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="nearest"
     )
-    figure.colorbar(image, ax=axes, shrink=0.7)
+    for x, y in corners:  # A frame shows where a filter with pale weights ends.
+        axes.add_patch(
+            Rectangle(
+                (x - 0.5, y - 0.5), *shown.shape[:0:-1], fill=False, color="darkgray", linewidth=0.5
+            )
+        )
+    axes.set(xlim=(-0.5 - gap, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5 - gap))
+    figure.colorbar(image, ax=axes, shrink=0.7, label="weight")
     axes.set_axis_off()
-    axes.set_title(f"first layer: {len(shown)} of {len(weights)} units")
+    write_title(figure, title, f"first layer: {len(shown)} of {len(weights)} units")
     return figure
 
 
-def draw_reliability(labels: np.ndarray, probabilities: np.ndarray) -> "Figure":
+def draw_reliability(title: str, labels: np.ndarray, probabilities: np.ndarray) -> "Figure":
     """Draw accuracy against confidence; on the diagonal the confidence is right.
 
     Args:
+        title: names the run.
         labels: [num_images]. probabilities: [num_images, 10].
     """
     bins, error = calibration(probabilities, labels)
-    figure, axes = _new_figure((6, 6))
-    axes.plot([0, 1], [0, 1], color="gray", linestyle="--", linewidth=1)
+    figure = new_figure((7, 7.4))
+    axes = figure.subplots()
     width = 1 / NUM_BINS
-    axes.bar(
+    bars = axes.bar(
         [confidence for confidence, _, _ in bins],
         [accuracy for _, accuracy, _ in bins],
         width=width * 0.8,
-        alpha=0.8,
+        color="#8ab8dc",
+        label="images of equal confidence; above: their number",
     )
-    for confidence, accuracy, count in bins:
-        axes.text(confidence, accuracy, f"{count:,}", ha="center", va="bottom", fontsize=7)
+    (line,) = axes.plot(
+        [0, 1], [0, 1], color="black", linestyle="--", linewidth=1, label="confidence is right"
+    )
+    axes.bar_label(bars, [f"{count:,}" for _, _, count in bins], fontsize=8, padding=1)
     axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.05), ylim=(0, 1.08))
-    axes.set_title(f"expected calibration error {error:.4f}")
     axes.grid(alpha=0.3)
+    axes.set_axisbelow(True)
+    figure.legend(handles=[bars, line], loc="outside lower center", ncols=2, fontsize="small")
+    write_title(figure, title, f"expected calibration error {error:.4f}")
     return figure
-
-
-def _new_figure(size: tuple[float, float]) -> "tuple[Figure, Axes]":
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    return figure, figure.subplots()

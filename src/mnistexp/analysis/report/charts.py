@@ -1,11 +1,26 @@
 """Interactive charts of a report, drawn by Plotly."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mnistexp.analysis.chart_layout import (
+    FEW_POINTS,
+    GREY,
+    WORST_TO_BEST,
+    central_values,
+    has_line,
+    is_log_scaled,
+    line_colors,
+    metric_range,
+    readable,
+    value_axis,
+    wrap_label,
+)
 from mnistexp.analysis.comparison import lower_is_better
-from mnistexp.analysis.seed_groups import CURVE_METRICS, SeedGroup
-from mnistexp.analysis.setting_differences import differing_settings, short_names
+from mnistexp.analysis.seed_groups import CURVE_METRICS, SeedGroup, curves_by_run
+from mnistexp.analysis.setting_differences import differing_settings, label_groups, short_names
+from mnistexp.tracking import Curve
 
 if TYPE_CHECKING:
     import pandas
@@ -14,49 +29,67 @@ if TYPE_CHECKING:
 MAX_POINTS = 400
 """Points of a curve. A screen cannot show more."""
 COST_TITLES = {"seconds": "seconds", "num_parameters": "parameters"}
+PLOT_HEIGHT = 420
+LEGEND_ROW_HEIGHT = 19
+"""Pixels."""
 
 
-def draw_curves(groups: Sequence[SeedGroup], history: "pandas.DataFrame") -> "Figure":
+def draw_curves(groups: Sequence[SeedGroup], history: "pandas.DataFrame") -> "Figure | None":
     """Draw each metric over the steps, a line for each seed; a menu selects the metric.
 
     A click on a name of the legend hides or shows the seeds of a group.
+
+    Args:
+        groups: the best first. The first eight have colors, the others are grey.
+        history: a table of `load_history`.
+
+    Returns:
+        None if every metric was measured once, so that there are no lines.
     """
     from plotly.graph_objects import Figure, Scatter
 
-    metrics = [metric for metric in CURVE_METRICS if metric in set(history["metric"])]
+    known = curves_by_run(history)
+    measured = [metric for metric in CURVE_METRICS if metric in known]
+    curves = {m: known[m] for m in measured if any(map(has_line, known[m].values()))}
+    if not curves:
+        return None
+    names, colors = _legend_of(groups)
     figure = Figure()
     metric_of_trace: list[str] = []
-    for metric in metrics:
-        of_metric = history[history["metric"] == metric]
-        for group, color in zip(groups, _colors(len(groups)), strict=True):
-            for number, run_id in enumerate(group.runs["run_id"]):
-                curve = _thinned(of_metric[of_metric["run_id"] == run_id])
+    for metric, found in curves.items():
+        named: set[str] = set()
+        for group, name, color in zip(groups, names, colors, strict=True):
+            for curve in _curves_of(group, found):
+                steps, values = zip(*_thinned(curve), strict=True)
                 figure.add_trace(
                     Scatter(
-                        x=curve["step"].tolist(),
-                        y=curve["value"].tolist(),
-                        name=group.name,
-                        legendgroup=group.name,
-                        showlegend=number == 0,
-                        visible=metric == metrics[0],
+                        x=steps,
+                        y=values,
+                        mode="lines" if len(curve) >= FEW_POINTS else "lines+markers",
+                        name=name,
+                        legendgroup=name,
+                        showlegend=name not in named,
+                        visible=not metric_of_trace or metric == metric_of_trace[0],
                         line={"color": color, "width": 1.5},
                     )
                 )
                 metric_of_trace.append(metric)
+                named.add(name)
     buttons = [
         {
-            "label": metric.replace("_", " "),
+            "label": readable(metric),
             "method": "update",
             "args": [
                 {"visible": [metric == other for other in metric_of_trace]},
-                {"yaxis.title.text": metric.replace("_", " ")},
+                _metric_axis(metric, _colored(groups, colors, found)),
             ],
         }
-        for metric in metrics
+        for metric, found in curves.items()
     ]
     menu = {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.16, "type": "dropdown"}
-    _set_layout(figure, metrics[0] if metrics else "")
-    figure.update_layout(xaxis_title="step", updatemenus=[menu], margin_t=60)
+    _set_layout(figure, names)
+    figure.update_layout({"xaxis.title.text": "step", "updatemenus": [menu], "margin.t": 60})
+    figure.update_layout(buttons[0]["args"][1])
     return figure
 
 
@@ -65,8 +98,10 @@ def draw_costs(groups: Sequence[SeedGroup], metric: str) -> "Figure":
     from plotly.graph_objects import Scatter
     from plotly.subplots import make_subplots
 
+    names, colors = _legend_of(groups)
+    named: set[str] = set()
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
-    for group, color in zip(groups, _colors(len(groups)), strict=True):
+    for group, name, color in zip(groups, names, colors, strict=True):
         for column, cost in enumerate(COST_TITLES, start=1):
             known = group.runs[[cost, metric, "name"]].dropna()
             figure.add_trace(
@@ -74,20 +109,23 @@ def draw_costs(groups: Sequence[SeedGroup], metric: str) -> "Figure":
                     x=known[cost],
                     y=known[metric],
                     mode="markers",
-                    name=group.name,
-                    legendgroup=group.name,
-                    showlegend=column == 1,
+                    name=name,
+                    legendgroup=name,
+                    showlegend=name not in named,
                     marker={"color": color, "size": 9},
                     text=known["name"],
                 ),
                 row=1,
                 col=column,
             )
+            named.add(name)
     # With more ticks, Plotly would label a logarithmic axis with single digits, `2 3 4 … 9`.
     figure.update_xaxes(type="log", nticks=4)
     for column, title in enumerate(COST_TITLES.values(), start=1):
         figure.update_xaxes(title=title, tickformat="~g" if column == 1 else "~s", col=column)
-    _set_layout(figure, metric)
+    _set_layout(figure, names)
+    values = [value for group in groups for value in group.values(metric)]
+    figure.update_layout(_metric_axis(metric, [[(0, value)] for value in central_values(values)]))
     return figure
 
 
@@ -103,50 +141,85 @@ def draw_parallel_coordinates(groups: Sequence[SeedGroup], metric: str) -> "Figu
         name: [group.settings.get(name) for group in groups for _ in range(len(group.runs))]
         for name in settings
     }
-    axes = [_axis(titles[name], values) for name, values in chosen.items()]
-    axes += [_axis(title, runs[cost].tolist()) for cost, title in COST_TITLES.items()]
+    axes = [_parallel_axis(titles[name], values) for name, values in chosen.items()]
+    axes += [_parallel_axis(title, runs[cost].tolist()) for cost, title in COST_TITLES.items()]
+    axes.append(_parallel_axis(metric, runs[metric].tolist(), is_log=False))
+    central = central_values(runs[metric].tolist())
+    low, high = metric_range([[(0, value)] for value in central]) or (0.0, 1.0)
     line = {
         "color": runs[metric].tolist(),
-        "colorscale": "Viridis",
+        "colorscale": WORST_TO_BEST,
         "reversescale": lower_is_better(metric),
+        "cmin": low,
+        "cmax": high,
         "showscale": True,
-        "colorbar": {"title": metric.replace("_", " ")},
+        "colorbar": {"title": readable(metric), "x": 1.06},
     }
-    axes.append(_axis(metric, runs[metric].tolist()))
-    figure = Figure(Parcoords(dimensions=axes, line=line))
-    figure.update_layout(height=420, margin={"l": 80, "r": 40, "t": 60, "b": 30})
+    figure = Figure(Parcoords(dimensions=axes, line=line, domain={"x": [0, 0.98]}))
+    figure.update_layout(height=PLOT_HEIGHT, margin={"l": 80, "r": 40, "t": 60, "b": 30})
     return figure
 
 
-def _axis(title: str, values: Sequence[Any]) -> Mapping[str, Any]:
-    """Return an axis: numbers by value, texts at equal distances."""
-    title = title.replace("_", " ")
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        return {"label": title, "values": [float(value) for value in values]}
-    texts = list(dict.fromkeys(map(str, values)))
-    positions = [texts.index(str(value)) for value in values]
-    ticks = {"tickvals": [*range(len(texts))], "ticktext": texts}
-    return {"label": title, "values": positions, **ticks}
+def _parallel_axis(
+    title: str, values: Sequence[Any], is_log: bool | None = None
+) -> Mapping[str, Any]:
+    axis = value_axis(title, values, is_log)
+    # Plotly's parallel coordinates have no logarithmic axes.
+    scale = math.log10 if axis.is_log else float
+    ticks = {"tickvals": [scale(tick) for tick in axis.ticks], "ticktext": [*axis.ticks.values()]}
+    return {"label": axis.title, "values": [scale(value) for value in axis.positions], **ticks}
 
 
-def _thinned(curve: "pandas.DataFrame") -> "pandas.DataFrame":
+def _legend_of(groups: Sequence[SeedGroup]) -> tuple[list[str], list[str]]:
+    """Return the name of each group in the legend and its color; grey groups share a name."""
+    colors = line_colors(len(groups))
+    num_grey = colors.count(GREY)
+    names = [
+        f"{num_grey} other{'s' if num_grey > 1 else ''}"
+        if color == GREY
+        else wrap_label(label, "<br>")
+        for label, color in zip(label_groups(groups), colors, strict=True)
+    ]
+    return names, colors
+
+
+def _curves_of(group: SeedGroup, found: Mapping[str, Curve]) -> list[Curve]:
+    return [found[run_id] for run_id in group.runs["run_id"] if run_id in found]
+
+
+def _colored(
+    groups: Sequence[SeedGroup], colors: Sequence[str], found: Mapping[str, Curve]
+) -> list[Curve]:
+    """Return the curves that are not grey. The axis fits them."""
+    pairs = zip(groups, colors, strict=True)
+    return [curve for group, color in pairs if color != GREY for curve in _curves_of(group, found)]
+
+
+def _thinned(curve: Curve) -> Curve:
     interval = max(1, len(curve) // MAX_POINTS)
-    return curve.iloc[(len(curve) - 1) % interval :: interval]  # The last value is kept.
+    return curve[(len(curve) - 1) % interval :: interval]  # The last value is kept.
 
 
-def _colors(count: int) -> list[str]:
-    from plotly.colors import qualitative, sample_colorscale
+def _metric_axis(metric: str, curves: Sequence[Curve]) -> dict[str, Any]:
+    """Return the settings of the axis of a metric, which fits the curves."""
+    is_log = metric.endswith("loss") and is_log_scaled([v for curve in curves for _, v in curve])
+    limits = None if is_log else metric_range(curves)
+    return {
+        "yaxis.title.text": readable(metric),
+        "yaxis.type": "log" if is_log else "linear",
+        "yaxis.autorange": limits is None,
+        **({} if limits is None else {"yaxis.range": list(limits)}),
+    }
 
-    if count <= len(qualitative.D3):
-        return list(qualitative.D3[:count])
-    return list(sample_colorscale("Turbo", [n / (count - 1) for n in range(count)]))
 
-
-def _set_layout(figure: "Figure", metric: str) -> None:
+def _set_layout(figure: "Figure", names: Sequence[str]) -> None:
+    """Set what the charts share. The legend is below the axes, where it covers no data."""
+    num_rows = sum(name.count("<br>") + 1 for name in dict.fromkeys(names))
     figure.update_layout(
-        height=460,
+        height=PLOT_HEIGHT + LEGEND_ROW_HEIGHT * num_rows,
         margin={"l": 60, "r": 20, "t": 20, "b": 50},
         template="plotly_white",
         hovermode="closest",
-        yaxis_title=metric.replace("_", " "),
+        showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
     )

@@ -59,14 +59,11 @@ def build_report(groups: Sequence[SeedGroup], title: str, command: str, store: R
         table=ComparisonFormatter(compare(groups, metric)).to_table(),
         plotly=get_plotlyjs(),
         charts=[
-            _chart(
-                "Learning curves",
-                "A line for each run. The menu selects the metric. A click on a name hides it.",
-                draw_curves(groups, history),
-            ),
+            _curves_chart(draw_curves(groups, history)),
             _chart(
                 "Accuracy, time and number of parameters",
-                "A point for each run. Time and number of parameters have logarithmic axes.",
+                "A point for each run. Time and parameters have logarithmic axes. A run that is "
+                "far from most others may lie outside the axes; a double click shows all.",
                 draw_costs(groups, metric),
             ),
             _chart(
@@ -83,6 +80,18 @@ def build_report(groups: Sequence[SeedGroup], title: str, command: str, store: R
 def _history(groups: Sequence[SeedGroup], store: RunStore) -> "pandas.DataFrame":
     ids = [run_id for group in groups for run_id in group.runs["run_id"]]
     return tabulate_histories(store, ids, CURVE_METRICS)
+
+
+def _curves_chart(figure: "Figure | None") -> Mapping[str, str]:
+    heading = "Learning curves"
+    if figure is None:
+        note = (
+            "Each run measured its metrics once, so there are no curves: see the leaderboard. "
+            "For curves, train longer or set train.evaluate_every."
+        )
+        return {"heading": heading, "note": note, "html": ""}
+    note = "A line for each run. The menu selects the metric. A click on a name hides it."
+    return _chart(heading, f"{note} The axis fits the best runs; a double click shows all.", figure)
 
 
 def _chart(heading: str, note: str, figure: "Figure") -> Mapping[str, str]:
