@@ -13,7 +13,12 @@ import typer
 from mnistexp.cli import app
 from mnistexp.commands.run import OPTIONS, OPTIONS_WITH_VALUE
 from mnistexp.config.config import Config
-from mnistexp.config.config_groups import list_groups, option_description, option_file
+from mnistexp.config.config_groups import (
+    FOLDER_OPTIONS,
+    list_groups,
+    option_description,
+    option_file,
+)
 
 JsonSchema = dict[str, Any]
 HYDRA_OPTIONS = {
@@ -22,7 +27,7 @@ HYDRA_OPTIONS = {
     "--resolve": "With `--cfg`: replace references by their values.",
     "-p, --package": "With `--cfg`: show only this section, for example `model`.",
     "-i, --info": "Show how the settings were composed: `defaults`, `searchpath`, `plugins`, …",
-    "-cd, --config-dir": "A folder with your own groups.",
+    "-cd, --config-dir": "A folder with your own groups, besides `conf/` and `experiments/`.",
     "-cn, --config-name": "Another primary config than `config`.",
     "-cp, --config-path": "Another folder of configs instead of the one of the package.",
     "-r, --run": "Run once. This is the default.",
@@ -250,7 +255,7 @@ def _escape(text: str) -> str:
 
 def known_options() -> set[str]:
     """Return the Hydra options that the command line accepts."""
-    return {*OPTIONS, *OPTIONS_WITH_VALUE}
+    return {*OPTIONS, *OPTIONS_WITH_VALUE, *FOLDER_OPTIONS}
 
 
 def choices_page() -> str:

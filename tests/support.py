@@ -70,9 +70,14 @@ def run_command(*arguments: str) -> int:
 
 def write_user_experiment(folder: Path, name: str, text: str) -> None:
     """Write the experiment `user=NAME` into a working folder."""
-    file = folder / "experiments" / "user" / f"{name}.yaml"
+    write_option(folder, f"user/{name}", f"# @package _global_\n{text}", root="experiments")
+
+
+def write_option(folder: Path, name: str, text: str, root: str = "conf") -> None:
+    """Write an option, `model/mine`, into a working folder."""
+    file = folder / root / f"{name}.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(f"# @package _global_\n{text}")
+    file.write_text(text)
 
 
 def start_command(folder: Path, *arguments: str) -> "subprocess.Popen[str]":

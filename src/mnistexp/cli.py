@@ -16,6 +16,7 @@ from mnistexp.commands.diff import diff
 from mnistexp.commands.doctor import doctor
 from mnistexp.commands.draw import draw
 from mnistexp.commands.evaluate import evaluate
+from mnistexp.commands.new import new
 from mnistexp.commands.predict import predict
 from mnistexp.commands.promote import promote
 from mnistexp.commands.report import report
@@ -25,7 +26,11 @@ from mnistexp.commands.serve import serve
 from mnistexp.commands.ui import ui
 from mnistexp.commands.verify import verify
 from mnistexp.commands.watch import watch
-from mnistexp.config.config_groups import list_groups
+from mnistexp.config.config_groups import (
+    added_config_folders,
+    list_groups,
+    split_config_folders,
+)
 from mnistexp.errors import MnistexpError
 from mnistexp.signals import Terminated, repeat_lost_interrupts, sigterm_as_interrupt
 from mnistexp.version import __version__
@@ -44,6 +49,7 @@ COMMANDS: list[Callable[..., None]] = [
     diff,
     report,
     watch,
+    new,
     verify,
     results,
     evaluate,
@@ -73,7 +79,11 @@ class RootGroup(TyperGroup):
         console.print("[bold]Commands[/bold]")
         commands = self.commands.items()
         console.print(_two_columns({name: c.get_short_help_str(100) for name, c in commands}))
-        console.print("[dim]--version prints the version, COMMAND --help explains a command.[/dim]")
+        console.print(
+            "[dim]Your own options in conf/ and experiments/ of this folder are listed too; "
+            "--config-dir FOLDER adds another folder. --version prints the version, "
+            "COMMAND --help explains a command.[/dim]"
+        )
 
 
 def _two_columns(rows: dict[str, str]) -> Padding:
@@ -107,8 +117,9 @@ def main() -> None:
     """
     repeat_lost_interrupts()
     try:
-        with sigterm_as_interrupt():
-            _dispatch(sys.argv[1:])
+        folders, arguments = split_config_folders(sys.argv[1:])
+        with sigterm_as_interrupt(), added_config_folders(folders):
+            _dispatch(arguments)
     except MnistexpError as error:
         _print_failure(f"error: {error}", error)
         sys.exit(error.exit_code)

@@ -104,6 +104,23 @@ def test_a_missed_expectation_ends_with_exit_code_1(mnistexp: Command, tmp_path:
     assert "missed" in outcome.out
 
 
+def test_a_broken_file_leaves_the_other_experiments_of_a_group(
+    mnistexp: Command, tmp_path: Path
+) -> None:
+    quick = "train: {steps: 5}\ndata: {train_size: 1000}\n"
+    write_user_experiment(tmp_path, "good", f"{quick}expect: {{test_accuracy: [0.1, 1.0]}}\n")
+    write_user_experiment(tmp_path, "open", quick)
+    outcome = mnistexp("verify", "user")
+    assert outcome.exit_code == 0
+    assert outcome.err.startswith("not verified: user=open: expected a file with `expect:`")
+    write_user_experiment(tmp_path, "broken", "seed: [")
+    outcome = mnistexp("verify", "user")
+    assert outcome.exit_code == 2
+    assert "met" in outcome.out
+    assert "not verified: experiments/user/broken.yaml, line 2: " in outcome.err
+    assert mnistexp("verify", "open").exit_code == 2
+
+
 def test_a_long_experiment_runs_with_its_shortening_settings(
     mnistexp: Command, tmp_path: Path
 ) -> None:

@@ -9,7 +9,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mnistexp.errors import InputError
+from mnistexp.config.config_groups import (
+    FOLDER_OPTIONS,
+    added_config_folders,
+    split_config_folders,
+)
+from mnistexp.errors import ConfigError, InputError
 
 Shell = Literal["bash", "zsh", "fish"]
 
@@ -124,7 +129,12 @@ def _complete_line(root: Any, line: str, shell: Shell) -> list[str]:
     except ValueError:
         return []  # The cursor is inside a quotation.
     incomplete = arguments.pop() if line[-1:].strip() else ""
-    completions = _complete_argument(root, arguments[1:], incomplete)
+    try:
+        folders, arguments = split_config_folders(arguments[1:])
+        with added_config_folders(folders):
+            completions = _complete_argument(root, arguments, incomplete)
+    except ConfigError:
+        return []  # The cursor is at the folder of --config-dir.
     if shell == "fish":
         return completions
     kept = max(incomplete.rfind("="), incomplete.rfind(":")) + 1 if shell == "bash" else 0
@@ -141,7 +151,7 @@ def _complete_argument(root: Any, arguments: Sequence[str], incomplete: str) -> 
     if incomplete.startswith("-"):
         from mnistexp.commands.run import OPTIONS, OPTIONS_WITH_VALUE
 
-        options = {*OPTIONS, *OPTIONS_WITH_VALUE, "--help", "--version"}
+        options = {*OPTIONS, *OPTIONS_WITH_VALUE, *FOLDER_OPTIONS, "--help", "--version"}
         return sorted(option for option in options if option.startswith(incomplete))
     if arguments and arguments[-1] in ("--cfg", "-c"):
         return [kind for kind in ("job", "hydra", "all") if kind.startswith(incomplete)]
@@ -166,8 +176,9 @@ def _complete_command_argument(
     if incomplete.startswith("-"):
         return [name for name in [*options, "--help"] if name.startswith(incomplete)]
     with_value = {name for name, option in options.items() if not option.is_flag}
+    complete_arguments = list(arguments)
     if arguments and arguments[-1] in with_value:
-        parameter = options[arguments[-1]]
+        parameter = options[complete_arguments.pop()]
     else:
         positional = [item for item in command.params if item.param_type_name == "argument"]
         if not positional:
@@ -176,6 +187,6 @@ def _complete_command_argument(
         typed = [text for before, text in pairs if text[:1] != "-" and before not in with_value]
         parameter = positional[min(len(typed), len(positional) - 1)]
     # Completion of runs depends on options before the cursor, such as --uri.
-    context = command.make_context(command.name, list(arguments), resilient_parsing=True)
+    context = command.make_context(command.name, complete_arguments, resilient_parsing=True)
     items = parameter.shell_complete(context, incomplete)
     return [item.value for item in items if item.type == "plain"]

@@ -25,7 +25,7 @@ def results(
     from mnistexp.verification.results_page import format_results_page, tabulate_results
 
     shipped = [group for group in EXPERIMENT_GROUPS if group in list_groups() and group != "user"]
-    found = collect_results(plan_runs(find_experiments(shipped), MAX_SEEDS))
+    found = collect_results(plan_runs(find_experiments(shipped), MAX_SEEDS)[0])
     if not found:
         raise InputError(
             "results: expected runs of experiments in the store. Received: none. "

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import hydra
@@ -20,7 +19,7 @@ from mnistexp.config.compose import (
     resolve_config,
 )
 from mnistexp.config.config import Config
-from mnistexp.config.config_groups import list_groups, package_folder
+from mnistexp.config.config_groups import FOLDER_OPTIONS, list_groups, package_folder
 from mnistexp.config.config_source import ConfigSource
 from mnistexp.errors import ConfigError, TrainingDiverged, did_you_mean
 
@@ -31,7 +30,7 @@ OPTIONS = (
 """Hydra's options without a value."""
 OPTIONS_WITH_VALUE = (
     *("--cfg", "-c", "--package", "-p", "--info", "-i"),
-    *("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd"),
+    *("--config-name", "-cn", "--config-path", "-cp"),
 )
 """Hydra's options that take the next argument as their value."""
 
@@ -57,7 +56,7 @@ def run(arguments: list[str], commands: list[str]) -> None:
 
 def _to_hydra_arguments(arguments: list[str], commands: list[str]) -> list[str]:
     """Check the arguments, and prefix settings as `add_force_prefix` describes."""
-    groups = list_groups(*_config_folders(arguments))
+    groups = list_groups()
     is_shell_completion = bool({"-sc", "--shell-completion"} & set(arguments))
     hydra_arguments = []
     previous = ""
@@ -72,13 +71,6 @@ def _to_hydra_arguments(arguments: list[str], commands: list[str]) -> list[str]:
     return hydra_arguments
 
 
-def _config_folders(arguments: list[str]) -> list[Path]:
-    """The user's folder of config groups, `--config-dir FOLDER`."""
-    return [
-        Path(folder) for option, folder in pairwise(arguments) if option in ("--config-dir", "-cd")
-    ]
-
-
 def _start_hydra(arguments: list[str]) -> None:
     """Call Hydra's command line. With `-m` it starts a sweep."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them.
@@ -90,7 +82,8 @@ def _start_hydra(arguments: list[str]) -> None:
     try:
         decorate(SweepTask() if is_sweep else _run_composed)()
     except COMPOSITION_ERRORS as error:
-        raise ConfigError(format_hydra_error(error)) from error
+        overrides = [argument for argument in arguments if "=" in argument]
+        raise ConfigError(format_hydra_error(error, overrides)) from error
 
 
 def _run_composed(cfg: DictConfig) -> None:
@@ -119,7 +112,7 @@ def _run(config: Config, source: ConfigSource) -> None:
 
 def _check_option(argument: str) -> None:
     name = argument.partition("=")[0]
-    known = (*OPTIONS, *OPTIONS_WITH_VALUE)
+    known = (*OPTIONS, *OPTIONS_WITH_VALUE, *FOLDER_OPTIONS)
     if name not in known:
         raise ConfigError(
             f"{name}: unknown option.{did_you_mean(name, known)} Write settings as "
@@ -130,6 +123,11 @@ def _check_option(argument: str) -> None:
 def _check_assignment(argument: str, commands: list[str]) -> None:
     if "=" in argument or argument.startswith("~"):
         return
+    if argument in commands:
+        raise ConfigError(
+            f"{argument}: expected as the first word. Received: after other arguments. "
+            f"Write mnistexp {argument} …"
+        )
     group = next((name for name, options in list_groups().items() if argument in options), None)
     hint = f" Did you mean {group}={argument}?" if group else did_you_mean(argument, commands)
     raise ConfigError(

@@ -25,26 +25,22 @@ def schema(
     write: Annotated[
         Path | None, typer.Option(help="Write the schemas of all kinds of files to this folder.")
     ] = None,
-    config_dir: Annotated[
-        Path | None, typer.Option(help="A folder with config groups of your own.")
-    ] = None,
 ) -> None:
     """Print the JSON schema of the config or of a group's files; --write writes all schemas."""
-    extra_folders = [config_dir] if config_dir else []
     if write is not None:
-        _write_schemas(write, extra_folders)
+        _write_schemas(write)
     elif group is None:
         from mnistexp.config.config import Config
 
         typer.echo(_to_json(Config.model_json_schema()))
     else:
-        typer.echo(_to_json(_find_schema(group, extra_folders)))
+        typer.echo(_to_json(_find_schema(group)))
 
 
-def _find_schema(group: str, extra_folders: list[Path]) -> dict[str, Any]:
+def _find_schema(group: str) -> dict[str, Any]:
     from mnistexp.config.json_schema import EXPERIMENT, file_schemas
 
-    schemas = file_schemas(*extra_folders)
+    schemas = file_schemas()
     name = EXPERIMENT if group in EXPERIMENT_GROUPS else group
     if name not in schemas:
         raise InputError(
@@ -63,12 +59,12 @@ def _to_json(content: dict[str, Any]) -> str:
     return json.dumps(content, indent=2)
 
 
-def _write_schemas(folder: Path, extra_folders: list[Path]) -> None:
+def _write_schemas(folder: Path) -> None:
     """Write one file for each kind, and print the comment with which a YAML file refers to it."""
     from mnistexp.config.json_schema import EXPERIMENT, file_schemas
 
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in file_schemas(*extra_folders).items():
+    for name, content in file_schemas().items():
         file = folder / f"{name.replace('/', '.')}.json"
         file.write_text(f"{_to_json(content)}\n")
         typer.echo(f"{file}: for {'experiments' if name == EXPERIMENT else f'options of {name}'}")

@@ -1,11 +1,13 @@
 """`mnistexp verify`: run experiments and compare their results with the expected ones."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from mnistexp.commands.options import Wide
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
+from mnistexp.errors import ConfigError
 
 
 def verify(
@@ -23,17 +25,29 @@ def verify(
 ) -> None:
     """Run experiments that have no finished run yet, and compare results with expected ones.
 
-    The exit code is 1 if an expectation is missed.
+    The exit code is 1 if an expectation is missed, and 2 if a file is broken.
     """
     from mnistexp.tracking import check_tracking
-    from mnistexp.verification import collect_results, find_experiments, plan_runs, run_missing
+    from mnistexp.verification import (
+        NoExpectation,
+        collect_results,
+        find_experiments,
+        plan_runs,
+        run_missing,
+    )
     from mnistexp.verification.results_page import tabulate_results
 
-    planned = plan_runs(find_experiments(names), seeds)
+    planned, errors = plan_runs(find_experiments(names), seeds)
+    if not planned:
+        raise ConfigError("\n".join(map(str, errors)))
+    for error in errors:
+        print(f"not verified: {error}", file=sys.stderr, flush=True)
     check_tracking(planned[0].config.tracking)
     run_missing(planned, lambda run: print(" ".join(run.overrides), flush=True))
     results = collect_results(planned)
     tabulate_results(results).print(wide=wide)
+    if not all(isinstance(error, NoExpectation) for error in errors):
+        raise typer.Exit(2)
     if not all(result.is_met for result in results):
         raise typer.Exit(1)
 

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import yaml
-
-from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups, option_file
+from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
+from mnistexp.config.option_files import read_option
 from mnistexp.config.schema_tree import JsonSchema, SchemaTree, is_object
 
 HYDRA_GROUPS = ("sweeper", "launcher")
@@ -81,15 +80,15 @@ def _chosen_config(overrides: Sequence[str]) -> dict[str, Any]:
     They are not composed with Hydra, which would take longer: only names are needed.
     """
     typed = dict(text.partition("=")[::2] for text in overrides if "=" in text)
-    choices = _default_choices(_read_option("", "config"))
+    choices = _default_choices(read_option("", "config"))
     for group in EXPERIMENT_GROUPS:
         if group in typed:
-            choices |= _default_choices(_read_option(group, typed[group]))
+            choices |= _default_choices(read_option(group, typed[group]))
     choices |= typed
-    config = {group: _read_option(group, option) for group, option in choices.items() if option}
+    config = {group: read_option(group, option) for group, option in choices.items() if option}
     optim = config.get("optim", {})
     decay = choices.get("optim/decay") or _default_choices(optim).get("decay", "")
-    return {**config, "optim": {**optim, "decay": _read_option("optim/decay", decay)}}
+    return {**config, "optim": {**optim, "decay": read_option("optim/decay", decay)}}
 
 
 def _default_choices(option: Mapping[str, Any]) -> dict[str, str]:
@@ -97,10 +96,3 @@ def _default_choices(option: Mapping[str, Any]) -> dict[str, str]:
     entries = [entry for entry in option.get("defaults", []) if isinstance(entry, dict)]
     pairs = [pair for entry in entries for pair in entry.items()]
     return {str(key).removeprefix("override ").lstrip("/"): choice for key, choice in pairs}
-
-
-def _read_option(group: str, option: str) -> dict[str, Any]:
-    """Return the content of an option's file; empty if there is none or its name is incomplete."""
-    file = option_file(group, option)
-    content = yaml.safe_load(file.read_text()) if file else None
-    return content if isinstance(content, dict) else {}

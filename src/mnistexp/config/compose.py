@@ -1,27 +1,35 @@
 """Compose overrides into a typed config with Hydra, and validate it."""
 
 import json
+import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import hydra
-from hydra.core.config_search_path import ConfigSearchPath
-from hydra.core.plugins import Plugins
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
-from yaml import MarkedYAMLError
 
 from mnistexp.config.config import SHARED_MODEL_SETTINGS, Config
-from mnistexp.config.config_groups import experiment_folders, list_groups, package_folder
+from mnistexp.config.config_groups import (
+    EXPERIMENT_GROUPS,
+    list_groups,
+    misplaced_files,
+    package_folder,
+)
 from mnistexp.config.config_source import ConfigSource
+from mnistexp.config.option_files import locate_setting
+from mnistexp.config.schema_tree import SchemaTree
+from mnistexp.config.search_path import register_search_path
 from mnistexp.config.validation_errors import format_validation_error
-from mnistexp.errors import ConfigError, did_you_mean
+from mnistexp.errors import ConfigError, InputError, did_you_mean
+from mnistexp.optim import find_keras_optimizer
 
 HYDRA_VERSION_BASE = "1.3"
 PRIMARY_CONFIG = "config"
@@ -34,27 +42,14 @@ LAUNCHER_EXTRAS = {
 """The extra of mnistexp that installs each of Hydra's launchers."""
 SWEEP_JOB_OVERRIDE = "++sweep.job="
 """The start of the override that a sweep adds to each of its jobs. It is not the user's."""
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, MarkedYAMLError)
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, RecursionError)
 """What Hydra raises for overrides and files that cannot be composed; see `format_hydra_error`."""
 
 # The resolver makes folder names unique: two runs may start in the same second.
 OmegaConf.register_new_resolver("unique", lambda: uuid4().hex[:6], use_cache=True)
 
 
-class ExperimentsSearchPath(SearchPathPlugin):
-    """Adds the folders of experiments to Hydra's search path.
-
-    This is a plugin because `glob(*)` ignores `hydra.searchpath` of a config file. It is registered
-    here, not in the package `hydra_plugins`, so that other Hydra programs are not affected.
-    """
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append the folders."""
-        for folder in experiment_folders():
-            search_path.append("mnistexp", f"file://{folder}")
-
-
-Plugins.instance().register(ExperimentsSearchPath)
+register_search_path()
 
 
 def compose_config(overrides: list[str]) -> tuple[Config, ConfigSource]:
@@ -76,7 +71,7 @@ def compose_config(overrides: list[str]) -> tuple[Config, ConfigSource]:
                 return_hydra_config=True,
             )
     except (*COMPOSITION_ERRORS, ValueError) as error:
-        raise ConfigError(format_hydra_error(error)) from error
+        raise ConfigError(format_hydra_error(error, overrides)) from error
     return resolve_composed(cfg, Path(cfg.hydra.run.dir))
 
 
@@ -86,7 +81,7 @@ def add_force_prefix(override: str, groups: Collection[str]) -> str:
     Choices of groups, settings of Hydra and overrides with a prefix remain unchanged.
     """
     name = override.partition("=")[0]
-    is_choice = name.partition("@")[0] in groups
+    is_choice = name.partition("@")[0] in (*groups, *EXPERIMENT_GROUPS)
     if is_choice or name.startswith(("+", "~", "hydra.", "hydra/")):
         return override
     return f"++{override}"
@@ -136,24 +131,65 @@ def resolve_config(cfg: DictConfig, source: ConfigSource) -> Config:
     """Resolve and validate what Hydra composed.
 
     Raises:
-        ConfigError: with one line for each wrong setting.
+        ConfigError: with one line for each wrong setting. It begins with the file and line if a
+            file of the user contains the setting.
     """
+    with located_errors(source):
+        config = _validate(cfg, source)
+        _check_unused_sections(config, source)
+    return config
+
+
+@contextmanager
+def located_errors(source: ConfigSource) -> Iterator[None]:
+    """Put the file and line in front of each message `SETTING: …` about a file of the user.
+
+    Args:
+        source: what the config was composed from.
+    """
+    try:
+        yield
+    except InputError as error:
+        lines = [_add_place(line, source) for line in str(error).splitlines()]
+        raise type(error)("\n".join(lines)) from error
+
+
+def _validate(cfg: DictConfig, source: ConfigSource) -> Config:
     try:
         _check_shared_model_settings(OmegaConf.to_container(cfg, resolve=False), source)
         raw = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
         path = f"{error.full_key}: " if error.full_key else ""
-        raise ConfigError(path + str(error).splitlines()[0]) from error
+        raise ConfigError(path + _format_interpolation_error(error)) from error
     try:
-        config = Config.model_validate(raw)
+        return Config.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(format_validation_error(error, raw, Config)) from error
-    _check_unused_sections(config, source)
-    return config
 
 
-def format_hydra_error(error: Exception) -> str:
-    """Return the message of one of `COMPOSITION_ERRORS` as one line that says what to do."""
+def _format_interpolation_error(error: OmegaConfBaseException) -> str:
+    message = str(error).splitlines()[0]
+    unknown = re.search(r"Interpolation key '(.+)' not found", message)
+    hint = did_you_mean(unknown[1], set(SchemaTree(Config).setting_paths())) if unknown else ""
+    return f"{message}.{hint}" if hint else message
+
+
+def _add_place(message: str, source: ConfigSource) -> str:
+    path = message.partition(":")[0]
+    overridden = set(source.overridden) - set(source.choices)
+    if any(f"{path}.".startswith(f"{name}.") for name in overridden):
+        return message
+    is_set = not message.endswith("Received: nothing")
+    place = locate_setting(path, source.choices, exact=is_set)
+    return f"{place}: {message}" if place else message
+
+
+def format_hydra_error(error: Exception, overrides: Sequence[str]) -> str:
+    """Return the message of one of `COMPOSITION_ERRORS` as one line that says what to do.
+
+    Args:
+        overrides: those that could not be composed.
+    """
     if isinstance(error, OverrideParseException):
         override = error.override.removeprefix("++")
         return (
@@ -166,22 +202,52 @@ def format_hydra_error(error: Exception) -> str:
             "hydra/launcher: expected the package of this launcher to be installed. "
             f"Received: none. Install it with pip install 'mnistexp[{extra}]'"
         )
-    if isinstance(error, MissingConfigException) and error.options:
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
-        options = sorted(error.options)
-        return (
-            f"{group}: expected one of {', '.join(options)}. Received: {option!r}."
-            f"{did_you_mean(option, options)}"
-        )
-    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"{mark.name}: expected valid YAML. Received: {error.problem}, line {mark.line + 1}"
+        return _format_unknown_option(group, option)
+    if isinstance(error, RecursionError):
+        return "defaults: expected files that do not include each other. Received: a circle"
     first, *others = str(error).splitlines()
+    refused = re.fullmatch(r"Could not override '(.+)'\.", first)
+    if first.startswith("Config group override must be a string") or (
+        refused and refused[1] in (*list_groups(), *EXPERIMENT_GROUPS)
+    ):
+        return _format_wrong_choice(overrides)
     # The message of an error inside a file is in the second line.
     message = " ".join([first, *others[:1]] if first.endswith(":") else [first]).replace("++", "")
     if message.startswith("Ambiguous value"):
         return f"{message}. Add -m to run each value, or quote a text that contains commas"
     return message
+
+
+def _format_wrong_choice(overrides: Sequence[str]) -> str:
+    """Return the message about the first choice that is no name, or of a group without options."""
+    groups = list_groups()
+    group, option = next(
+        (str(item.key_or_group), item.get_value_element_as_str())
+        for item in OverridesParser.create().parse_overrides(list(overrides))
+        if (item.key_or_group in groups and not isinstance(item.value(), str | list))
+        or (item.key_or_group in EXPERIMENT_GROUPS and item.key_or_group not in groups)
+    )
+    return _format_unknown_option(group, option)
+
+
+def _format_unknown_option(group: str, option: str) -> str:
+    options = list_groups().get(group, [])
+    if not options:
+        hint = f" mnistexp new experiment {option} writes it" if group == "user" else ""
+        return f"{group}: expected a file {group}/{option}.yaml. Received: none.{hint}"
+    message = f"{group}: expected one of {', '.join(options)}. Received: {option!r}"
+    hint = _other_hint(group, option) or did_you_mean(option.removesuffix(".yaml"), options)
+    return f"{message}.{hint}" if hint else message
+
+
+def _other_hint(group: str, option: str) -> str:
+    """Return where a file of this name is, or how to use Keras' optimizer of this name."""
+    for file in misplaced_files(option):
+        return f" Move {os.path.relpath(file)} to {Path('conf', group, option)}.yaml"
+    keras_class = find_keras_optimizer(option) if group == "optim" else None
+    return f" Use optim=keras optim.class_name={keras_class}" if keras_class else ""
 
 
 def _check_shared_model_settings(raw: Any, source: ConfigSource) -> None:

@@ -6,7 +6,6 @@ defaults list. They use draft 7, which most editors support.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from mnistexp.config.config import Config
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
@@ -23,13 +22,9 @@ INTERPOLATION = {
 ANNOTATIONS = ("description", "default", "title")
 
 
-def file_schemas(*extra_folders: Path) -> dict[str, JsonSchema]:
-    """Return the schema of each kind of file: `model`, `optim/decay`, …, and `experiment`.
-
-    Args:
-        extra_folders: more folders that contain groups, whose options a file may choose.
-    """
-    groups = list_groups(*extra_folders)
+def file_schemas() -> dict[str, JsonSchema]:
+    """Return the schema of each kind of file: `model`, `optim/decay`, …, and `experiment`."""
+    groups = list_groups()
     tree = SchemaTree(Config)
     builder = PartialSchemaBuilder(tree)
     parts = {name: part for name, part in tree.root["properties"].items() if name in groups}

@@ -52,7 +52,17 @@ def format_validation_error(error: ValidationError, raw: Any, model: type[BaseMo
         # Several layers may refer to one wrong value of the model: report it once, where it is set.
         place = path[0] if path[:1] == ["model"] else ".".join(path)
         lines.setdefault((place, message), f"{'.'.join(path)}: {message}")
-    return "\n".join(lines.values())
+    misspelled = [line for line in lines.values() if "Did you mean" in line]
+    return "\n".join(
+        line
+        for line in lines.values()
+        # A required setting is there, under a misspelled name.
+        if not (line.endswith("Received: nothing") and any(_path(line) in m for m in misspelled))
+    )
+
+
+def _path(line: str) -> str:
+    return line.partition(":")[0]
 
 
 def setting_path(location: Sequence[int | str], raw: Any) -> list[str]:
@@ -91,7 +101,11 @@ def _format_details(
     if kind == "missing":
         return f"{message}. Received: nothing"
     group = "/".join(path)
-    hint = f". Choose an option with {group}=NAME" if group in list_groups() else ""
+    hint = (
+        f". Choose an option with {group}=NAME, in a file by - override /{group}: NAME"
+        if group in list_groups()
+        else ""
+    )
     return f"{message}. Received: {_format_value(received)}{hint}"
 
 

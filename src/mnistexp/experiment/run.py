@@ -9,6 +9,7 @@ import numpy as np
 
 from mnistexp.analysis.chart_layout import run_title
 from mnistexp.analysis.figures import draw_run
+from mnistexp.config.compose import located_errors
 from mnistexp.config.config import Config, config_to_yaml, flatten_config
 from mnistexp.config.config_hash import config_hash, seedless_hash, workload_hash
 from mnistexp.config.config_source import ConfigSource
@@ -60,10 +61,11 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
     begin = time.perf_counter()
     source = source or ConfigSource()
     # These checks need no TensorFlow, whose import takes seconds, so they come first.
-    check_tracking(config.tracking)
-    check_device(config.device)
-    data = load_data(config.data)
-    learner = build_learner(config, data)  # Also sets up the device.
+    with located_errors(source):
+        check_tracking(config.tracking)
+        check_device(config.device)
+        data = load_data(config.data)
+        learner = build_learner(config, data)  # Also sets up the device.
     reset_peak_memory(learner.device)
     name = _run_name(config, source)
     length = config.train.length(len(data.train))

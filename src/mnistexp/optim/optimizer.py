@@ -137,11 +137,16 @@ class AnyKerasOptimizer(OptimizerBase):
         return {**self.model_dump(exclude=left_out, exclude_defaults=True), **self.config}
 
 
+def find_keras_optimizer(name: str) -> str | None:
+    """Return the class of Keras' optimizer of a name like `lamb` or `schedule_free_adamw`."""
+    classes = {class_name.lower(): class_name for class_name in get_args(KerasOptimizerName)}
+    return classes.get(name.replace("_", "").lower())
+
+
 def _suggest_keras_class(value: Any) -> Any:
     """Explain how to create an optimizer of Keras that has no type of its own."""
     received = value.get("type") if isinstance(value, dict) else None
-    classes = {name.lower(): name for name in get_args(KerasOptimizerName)}
-    class_name = classes.get(str(received).replace("_", "").lower())
+    class_name = find_keras_optimizer(str(received))
     if class_name is None or received in OPTIMIZER_TYPES:
         return value
     raise ConfigError(

@@ -44,6 +44,6 @@ class HydraSession:
         try:
             cfg = self._config_loader.load_sweep_config(self._master_config, list(overrides))
         except (*COMPOSITION_ERRORS, ValueError) as error:
-            raise ConfigError(format_hydra_error(error)) from error
+            raise ConfigError(format_hydra_error(error, overrides)) from error
         config, source = resolve_composed(cfg)
         return Job(tuple(overrides), config, source, load_data(config.data).digest)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mnistexp.config.compose import located_errors
 from mnistexp.config.config import Config
 from mnistexp.data import load_data
 from mnistexp.device import check_device
@@ -75,9 +76,10 @@ def _build_models(
         if job.seedless_hash in num_parameters:
             continue
         try:
-            check_tracking(job.config.tracking)
-            check_device(job.config.device)
-            num_parameters[job.seedless_hash] = _count_parameters(job.config, in_process)
+            with located_errors(job.source):
+                check_tracking(job.config.tracking)
+                check_device(job.config.device)
+                num_parameters[job.seedless_hash] = _count_parameters(job.config, in_process)
         except InputError as error:
             invalid.append(InvalidJob(job.overrides, str(error)))
     return num_parameters, invalid

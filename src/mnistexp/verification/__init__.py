@@ -2,6 +2,7 @@
 
 from mnistexp.verification.verify import (
     ExperimentResult,
+    NoExpectation,
     PlannedRun,
     collect_results,
     find_experiments,
@@ -11,6 +12,7 @@ from mnistexp.verification.verify import (
 
 __all__ = [
     "ExperimentResult",
+    "NoExpectation",
     "PlannedRun",
     "collect_results",
     "find_experiments",

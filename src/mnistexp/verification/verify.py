@@ -92,14 +92,26 @@ def find_experiments(names: Sequence[str]) -> list[str]:
     return found
 
 
-def plan_runs(experiments: Sequence[str], num_seeds: int) -> list[PlannedRun]:
+class NoExpectation(ConfigError):
+    """The file of an experiment does not say what is expected."""
+
+
+def plan_runs(
+    experiments: Sequence[str], num_seeds: int
+) -> tuple[list[PlannedRun], list[ConfigError]]:
     """Return the runs of experiments with the seeds 0, 1, …; all runs of seed 0 come first.
 
-    Raises:
-        ConfigError: an experiment has no expectation.
+    Returns:
+        The runs, and the errors of the experiments that are left out, because their files are not
+        valid or have no expectation.
     """
-    first = [_plan_run(experiment) for experiment in experiments]
-    return [_with_seed(planned, seed) for seed in range(num_seeds) for planned in first]
+    first, errors = [], []
+    for experiment in experiments:
+        try:
+            first.append(_plan_run(experiment))
+        except ConfigError as error:
+            errors.append(error)
+    return [_with_seed(planned, seed) for seed in range(num_seeds) for planned in first], errors
 
 
 def run_missing(planned: Sequence[PlannedRun], on_start: Callable[[PlannedRun], None]) -> None:
@@ -134,7 +146,7 @@ def collect_results(planned: Sequence[PlannedRun]) -> list[ExperimentResult]:
 def _plan_run(experiment: str) -> PlannedRun:
     config, _ = compose_config([experiment])
     if config.expect is None:
-        raise ConfigError(f"{experiment}: expected a file with `expect:`. Received: one without")
+        raise NoExpectation(f"{experiment}: expected a file with `expect:`. Received: one without")
     overrides = [experiment, *config.expect.shortened]
     if config.expect.shortened:
         config, _ = compose_config(overrides)
