@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format integration soak test-gpu benchmark benchmark-recording docs clean
+.PHONY: help run test check format integration soak test-gpu benchmark benchmark-recording benchmark-rejection docs clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 21
@@ -42,6 +42,9 @@ benchmark: $(READY)  ## Compare the speed with plain Keras fit: docs/speed.md
 
 benchmark-recording: $(READY)  ## Measure the cost of recording: docs/recording.md
 	$(BIN)/python benchmarks/recording.py
+
+benchmark-rejection: $(READY)  ## Measure what predict refuses and splits: docs/rejection.md
+	$(BIN)/python benchmarks/rejection.py
 
 docs: $(READY)  ## Build the documentation: docs/_build/html/index.html
 	$(BIN)/python -m sphinx -W -q -b html docs docs/_build/html

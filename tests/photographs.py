@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from mnistexp.data import Split
+from mnistexp.inference.preprocessing import find_digits
 
 SCALES = (1.0, 40.0)
 """Range of the enlargement from 28×28 pixels; its logarithm is uniform."""
@@ -109,6 +110,13 @@ def draw_seven(
     points = [(0.2, 0.2), (0.6, 0.2), (0.35, 0.8)]
     pen.line([(x * width, y * height) for x, y in points], fill=ink, width=width // 20)
     return image
+
+
+def find_digit(image: Image.Image) -> np.ndarray | None:
+    """Return the only digit of an image, or None; fail if there are several."""
+    digits = find_digits(image)
+    assert len(digits) <= 1, f"{len(digits)} digits found"
+    return digits[0] if digits else None
 
 
 def similarity(one: np.ndarray | None, other: np.ndarray | None) -> float:

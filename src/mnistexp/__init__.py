@@ -1,7 +1,7 @@
 """A config-driven experiment runner for MNIST-size image classification.
 
 For Python and notebooks: `run` trains one config, `load_runs` and `load_history` read runs from
-the tracking store, and `watch` shows the recording of a run.
+the tracking store, `predict` reads pictures, and `watch` shows the recording of a run.
 """
 
 from importlib import import_module
@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from mnistexp.version import __version__
 
 if TYPE_CHECKING:
-    from mnistexp.api import Result, run, watch
+    from mnistexp.api import Result, predict, run, watch
     from mnistexp.runs.run_tables import load_history, load_runs
 
-__all__ = ["Result", "__version__", "load_history", "load_runs", "run", "watch"]
+__all__ = ["Result", "__version__", "load_history", "load_runs", "predict", "run", "watch"]
 
 MODULE_OF_NAME = {
     "Result": "mnistexp.api",
+    "predict": "mnistexp.api",
     "run": "mnistexp.api",
     "watch": "mnistexp.api",
     "load_history": "mnistexp.runs.run_tables",

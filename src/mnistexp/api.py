@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config import Config
 from mnistexp.dashboard.recorded_run import RecordedRun
-from mnistexp.errors import RecordingError
+from mnistexp.errors import ModelError, RecordingError
 from mnistexp.experiment import run_experiment
 from mnistexp.runs.find_recording import find_recorded_run
 from mnistexp.runs.run_tables import open_run_store
-from mnistexp.tracking import DEFAULT_EXPERIMENT
+from mnistexp.tracking import DEFAULT_EXPERIMENT, MlflowTracking
 
 if TYPE_CHECKING:
     import pandas
 
     from mnistexp.dashboard.figure import DashboardFigure
+    from mnistexp.inference.classification import Reading
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,43 @@ def run(*overrides: str) -> Result:
         run_id=result.run_id,
         recording=result.recording,
     )
+
+
+def predict(
+    model: Result | str,
+    *images: "str | os.PathLike[str]",
+    experiment: str = DEFAULT_EXPERIMENT,
+    uri: str | None = None,
+) -> "list[Reading]":
+    """Read the digits in image files, as `mnistexp predict` does.
+
+    Args:
+        model: the result of a tracked run, or the name of a run or a registered model.
+        images: PNG, JPEG, WebP or TIFF files.
+        experiment: of MLflow.
+        uri: of the store. Default: that of the result, MLFLOW_TRACKING_URI, or mlflow.db here.
+
+    Returns:
+        A `Reading` for each image: its `status` and its `predictions`, from left to right.
+
+    Raises:
+        InputError: there is no such model, or a file cannot be read.
+    """
+    from mnistexp.inference import load_model
+    from mnistexp.inference.classification import read_pictures
+    from mnistexp.inference.image_io import read_image
+    from mnistexp.inference.preprocessing import find_digits
+    from mnistexp.runs.run_selection import select_model
+
+    pictures = [find_digits(read_image(os.fspath(image))) for image in images]
+    if isinstance(model, Result):
+        tracking = model.config.tracking
+        uri = uri or (tracking.uri if isinstance(tracking, MlflowTracking) else None)
+        if model.run_id is None:
+            raise ModelError("this run has no stored model: it was run with tracking=none")
+    name = model if isinstance(model, str) else model.run_id
+    store = open_run_store(experiment, uri)
+    return read_pictures(load_model(select_model(store, name or ""), store), pictures)
 
 
 def watch(

@@ -6,13 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from not_digits import draw_character, row_of_digits, scribbles
+from photographs import find_digit
 from PIL import Image, ImageOps
 from support import Command, TrackedRun
 
+import mnistexp as mnistexp_package
 from mnistexp.config.compose import compose_config
 from mnistexp.data import load_data
-from mnistexp.inference.classification import classify_images
-from mnistexp.inference.preprocessing import preprocess
+from mnistexp.inference import TrainedModel, load_model
+from mnistexp.inference.classification import Prediction, read_pictures
+from mnistexp.inference.preprocessing import find_digits
+from mnistexp.runs.run_selection import select_model
+from mnistexp.tracking import MlflowTracking, RunStore
+
+
+def load_best(run: TrackedRun) -> TrainedModel:
+    store = RunStore(MlflowTracking(type="mlflow", uri=f"sqlite:///{run.folder}/mlflow.db"))
+    return load_model(select_model(store, "best"), store)
 
 
 @pytest.fixture
@@ -47,8 +58,8 @@ def test_digit_probability_and_two_alternatives_are_printed(
     assert outcome.exit_code == 0, outcome.err
     first, second, third = outcome.out.splitlines()
     assert first.startswith("two_layers-adam_decay-s3, run ")
-    assert re.match(rf"{seven}: 7 \((9\d|100)\.\d %\), then \d \(", second)
-    assert second.count("%") == 3
+    assert re.match(rf"{seven}: 7 \((9\d|100)\.\d %\)", second)
+    assert "(0.0 %)" not in second
     assert third == f"{blank}: no digit found"
 
 
@@ -59,34 +70,78 @@ def test_predictions_are_printed_as_json_and_preprocessed_images_are_saved(
         "predict", "best", str(seven), str(blank), "--json", "--save-preprocessed", "out", *uri
     )
     digit, nothing = json.loads(outcome.out)["predictions"]
-    assert (digit["image"], digit["status"], digit["digit"]) == (str(seven), "digit", 7)
-    assert digit["confidence"] == max(digit["probabilities"]) == digit["probabilities"][7]
-    assert sum(digit["probabilities"]) == pytest.approx(1, abs=1e-5)
-    assert (nothing["status"], nothing["digit"]) == ("no digit found", None)
+    assert (digit["image"], digit["status"]) == (str(seven), "digit")
+    (seen,) = digit["digits"]
+    assert seen["digit"] == 7
+    assert seen["confidence"] == max(seen["probabilities"]) == seen["probabilities"][7]
+    assert sum(seen["probabilities"]) == pytest.approx(1, abs=1e-5)
+    assert seen["ood_score"] <= 1
+    assert (nothing["status"], nothing["digits"]) == ("no digit found", [])
     (saved,) = (tmp_path / "out").iterdir()
     assert saved.name == "seven.jpg.28x28.png"
     np.testing.assert_array_equal(
-        np.asarray(Image.open(saved)), preprocess(Image.open(seven).convert("RGB"))
+        np.asarray(Image.open(saved)), find_digit(Image.open(seven).convert("RGB"))
     )
 
 
 class UniformModel:
-    """Predicts the same probability for each digit."""
+    """Predicts the same probability for each digit. It has no rejection rule."""
 
-    def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
-        return np.full((len(images), 10), 0.1)
+    def predict_and_score(self, images: np.ndarray) -> tuple[np.ndarray, None]:
+        return np.full((len(images), 10), 0.1), None
 
 
-def test_a_low_probability_is_reported_as_no_digit() -> None:
-    from mnistexp.commands.predict import format_prediction
+def test_without_a_rejection_rule_a_low_probability_is_reported_as_no_digit() -> None:
+    image = np.zeros((28, 28), "u1")
+    one, none, two = read_pictures(UniformModel(), [[image], [], [image, image]])
+    assert one.status == two.status == "does not look like a digit"
+    assert none.status == "no digit found"
+    assert str(one) == "does not look like a digit; closest: 0, 1, 2"
+    assert str(two).startswith("2 symbols, from left to right: ? (does not look like a digit), ?")
 
-    predictions = classify_images(UniformModel(), [np.zeros((28, 28), "u1"), None])
-    assert [prediction.status for prediction in predictions] == [
-        "does not look like a digit",
-        "no digit found",
-    ]
-    text = format_prediction(predictions[0])
-    assert text == "this does not look like a digit; at most 0 (10.0 %)"
+
+@pytest.mark.parametrize(
+    ("probabilities", "ood_score", "text"),
+    [
+        ((0.0004, 0.9991, 0.0005), 0.2, "1 (99.9 %)"),
+        ((0.0, 0.7, 0.28, 0.019, 0.001), 1.0, "1 (70.0 %), then 2 (28.0 %) or 3 (1.9 %)"),
+        ((0.0, 1.0), 1.1, "does not look like a digit; closest: 1"),
+    ],
+)
+def test_probabilities_below_a_thousandth_are_not_listed(
+    probabilities: tuple[float, ...], ood_score: float, text: str
+) -> None:
+    assert str(Prediction(np.zeros((28, 28), "u1"), probabilities, ood_score)) == text
+
+
+def test_several_digits_are_read_from_left_to_right(
+    mnistexp: Command, uri: list[str], tmp_path: Path
+) -> None:
+    test = load_data(compose_config([])[0].data).test
+    row = row_of_digits(list(test.images[:3, ..., 0]), 0.5, np.random.default_rng(0))
+    row.save(tmp_path / "row.png")
+    outcome = mnistexp("predict", "best", "row.png", *uri)
+    line = outcome.out.splitlines()[-1]
+    number = r"\(\d+\.\d %\)"
+    assert re.fullmatch(
+        rf"row.png: 3 digits, from left to right: 7 {number}, 2 {number}, 1 {number}", line
+    )
+    (reading,) = mnistexp_package.predict("best", tmp_path / "row.png", uri=uri[1])
+    assert reading.status == "several digits"
+    assert str(reading) in line
+
+
+def test_what_is_no_digit_is_refused_and_validation_digits_are_not(
+    two_layers_run: TrackedRun,
+) -> None:
+    model = load_best(two_layers_run)
+    validation = load_data(compose_config([])[0].data).validation
+    _, scores = model.predict_and_score(validation.images)
+    assert scores is not None
+    assert 0.005 < (scores > 1).mean() <= 0.01
+    drawn = [*scribbles(20, seed=3), *(draw_character(letter) for letter in "kmwxMWXK")]
+    readings = read_pictures(model, [find_digits(image) for image in drawn])
+    assert np.mean([reading.status == "does not look like a digit" for reading in readings]) > 0.5
 
 
 def test_each_image_that_cannot_be_read_has_an_error_line(

@@ -102,6 +102,59 @@ def test_a_signature_of_another_shape_is_rejected(
     assert_rejected(store_with_models, r"Received: \[-1, 14, 14, 1\] to \[-1, 10\]")
 
 
+def test_a_network_without_softmax_is_rejected(
+    store_with_models: RunStore, model_folder: Path
+) -> None:
+    import keras
+
+    file = model_folder / "data" / "model.keras"
+    classifier = keras.saving.load_model(file, compile=False)
+    keras.Model(classifier.input, classifier.layers[-1].input).save(file)
+    assert_rejected(store_with_models, "returns 10 probabilities of sum 1 .*Received: a row of sum")
+
+
+def test_weights_that_are_not_finite_are_rejected(
+    store_with_models: RunStore, model_folder: Path
+) -> None:
+    import keras
+
+    file = model_folder / "data" / "model.keras"
+    classifier = keras.saving.load_model(file, compile=False)
+    classifier.set_weights([np.full(w.shape, np.nan) for w in classifier.get_weights()])
+    classifier.save(file)
+    assert_rejected(store_with_models, "Received: NaN or infinity")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("MLmodel", "expected the description of a model"),
+        ("data/model.keras", "expected a model that Keras loads in its safe mode"),
+        ("rejection.npz", "expected the rejection rule of a model"),
+    ],
+)
+def test_a_damaged_file_is_rejected_in_one_line(
+    name: str, message: str, store_with_models: RunStore, model_folder: Path
+) -> None:
+    content = (model_folder / name).read_bytes()
+    (model_folder / name).write_bytes(content[: len(content) // 2] + b"\x00{[")
+    assert_rejected(store_with_models, message)
+
+
+def test_a_model_without_a_rejection_rule_predicts_without_scores(
+    store_with_models: RunStore, model_folder: Path
+) -> None:
+    images = np.zeros((2, 28, 28, 1), "u1")
+    probabilities, scores = load(store_with_models, "good").predict_and_score(images)
+    assert scores is not None
+    assert scores.shape == (2,)
+    (model_folder / "rejection.npz").unlink()
+    same, none = load(store_with_models, "good").predict_and_score(images)
+    np.testing.assert_allclose(same, probabilities, rtol=1e-5)
+    assert none is None
+    assert load(store_with_models, "forest").predict_and_score(images)[1] is None
+
+
 def network_of_14_pixels() -> "keras.Model":
     """A network of images of 14×14 pixels."""
     import keras

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from photographs import draw_seven, similarity
+from not_digits import row_of_digits
+from photographs import draw_seven, find_digit, similarity
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from mnistexp.config.compose import compose_config
 from mnistexp.data import Split, load_data
-from mnistexp.inference.preprocessing import preprocess
+from mnistexp.inference.preprocessing import find_digits
 
 
 def load_test_split() -> Split:
@@ -24,7 +25,7 @@ def test_the_test_digits_of_mnist_have_their_center_of_mass_at_pixel_14() -> Non
 
 
 def test_the_digit_fills_20_pixels_with_its_center_of_mass_at_pixel_14() -> None:
-    result = preprocess(draw_seven())
+    result = find_digit(draw_seven())
     assert result is not None
     assert result.dtype == np.uint8
     assert result.shape == (28, 28)
@@ -35,12 +36,12 @@ def test_the_digit_fills_20_pixels_with_its_center_of_mass_at_pixel_14() -> None
     assert ndimage.center_of_mass(result) == pytest.approx((14, 14), abs=0.6)
 
 
-def test_enlarged_images_of_mnist_are_restored() -> None:
+def test_enlarged_images_of_mnist_are_restored_and_not_split() -> None:
     digits = load_test_split().images[:100, ..., 0]
     enlarged = [
         Image.fromarray(255 - d).resize((336, 336), Image.Resampling.BICUBIC) for d in digits
     ]
-    results = [preprocess(image.convert("RGB")) for image in enlarged]
+    results = [find_digit(image.convert("RGB")) for image in enlarged]
     assert np.median([similarity(r, d) for r, d in zip(results, digits, strict=True)]) > 0.95
 
 
@@ -57,13 +58,13 @@ def test_enlarged_images_of_mnist_are_restored() -> None:
 )
 def test_ink_and_background_may_have_any_colors(ink: str, background: str) -> None:
     colored = draw_seven(ink=ink, background=background)
-    assert similarity(preprocess(colored), preprocess(draw_seven())) > 0.95
+    assert similarity(find_digit(colored), find_digit(draw_seven())) > 0.95
 
 
 def test_a_small_digit_in_a_large_image_keeps_its_detail() -> None:
     sheet = Image.new("RGB", (3000, 2200), "white")
     sheet.paste(draw_seven(75, 100), (2500, 300))
-    assert similarity(preprocess(sheet), preprocess(draw_seven())) > 0.9
+    assert similarity(find_digit(sheet), find_digit(draw_seven())) > 0.9
 
 
 def test_a_digit_of_two_strokes_is_kept_whole_and_specks_are_removed() -> None:
@@ -71,10 +72,10 @@ def test_a_digit_of_two_strokes_is_kept_whole_and_specks_are_removed() -> None:
     pen = ImageDraw.Draw(image)
     pen.line([(150, 100), (140, 200), (220, 220), (150, 300)], fill="black", width=14)
     pen.line([(165, 100), (240, 96)], fill="black", width=14)
-    clean = preprocess(image)
+    clean = find_digit(image)
     for x, y in [(20, 30), (380, 50), (30, 370)]:
         pen.ellipse([x, y, x + 5, y + 5], fill="black")
-    assert similarity(preprocess(image), clean) > 0.99
+    assert similarity(find_digit(image), clean) > 0.99
     assert clean is not None
     # The upper stroke is kept.
     assert clean[4:8, 18:22].max() > 128
@@ -83,19 +84,19 @@ def test_a_digit_of_two_strokes_is_kept_whole_and_specks_are_removed() -> None:
 def test_a_dark_table_around_the_sheet_is_not_ink() -> None:
     table = Image.new("RGB", (500, 500), "#403020")
     table.paste(draw_seven(), (100, -20))
-    assert similarity(preprocess(table), preprocess(draw_seven())) > 0.9
+    assert similarity(find_digit(table), find_digit(draw_seven())) > 0.9
 
 
 @pytest.mark.parametrize("brightness", [0, 128, 255])
 def test_an_empty_image_has_no_digit(brightness: int) -> None:
-    assert preprocess(Image.new("RGB", (400, 300), (brightness,) * 3)) is None
+    assert find_digit(Image.new("RGB", (400, 300), (brightness,) * 3)) is None
     noise = np.random.default_rng(0).normal(brightness, 6, (300, 400, 3)).clip(0, 255)
-    assert preprocess(Image.fromarray(noise.astype("u1"))) is None
+    assert find_digit(Image.fromarray(noise.astype("u1"))) is None
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 300), (300, 2)])
 def test_an_image_of_a_few_pixels_has_no_digit(size: tuple[int, int]) -> None:
-    assert preprocess(Image.new("RGB", size, "white")) is None
+    assert find_digit(Image.new("RGB", size, "white")) is None
 
 
 def test_random_images_give_28_by_28_pixels_or_none() -> None:
@@ -104,5 +105,38 @@ def test_random_images_give_28_by_28_pixels_or_none() -> None:
         height, width = random.integers(1, 90, 2)
         pixels = random.normal(128, number, (height, width, 3))
         pixels[height // 3 : height // 2, width // 4 : width // 2] = random.integers(0, 256, 3)
-        result = preprocess(Image.fromarray(pixels.clip(0, 255).astype("u1")))
-        assert result is None or result.shape == (28, 28)
+        for digit in find_digits(Image.fromarray(pixels.clip(0, 255).astype("u1"))):
+            assert digit.shape == (28, 28)
+
+
+@pytest.mark.parametrize("gap", [0.15, 0.5, 2.0])
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_digits_side_by_side_are_found_from_left_to_right(gap: float, noise: float) -> None:
+    digits = load_test_split().images[:, ..., 0]
+    random = np.random.default_rng(5)
+    for indices in random.choice(1_000, (5, 3)):
+        originals = [digits[index] for index in indices]
+        found = find_digits(row_of_digits(originals, gap, random, noise))
+        assert len(found) == 3
+        for result, original in zip(found, originals, strict=True):
+            assert similarity(result, original) > 0.7
+
+
+def test_small_digits_in_a_large_image_are_found_in_detail() -> None:
+    sheet = Image.new("RGB", (3000, 2200), "white")
+    for left in (2400, 2500, 2600):
+        sheet.paste(draw_seven(75, 100), (left, 300))
+    found = find_digits(sheet)
+    assert len(found) == 3
+    assert min(similarity(digit, find_digit(draw_seven())) for digit in found) > 0.9
+
+
+def test_a_blot_of_ink_is_not_a_digit() -> None:
+    image = draw_seven()
+    ImageDraw.Draw(image).ellipse([220, 180, 290, 250], fill="black")
+    assert find_digit(image) is not None
+
+
+def test_a_digit_that_touches_the_border_is_one_digit() -> None:
+    cropped = draw_seven().crop((60, 80, 180, 330))
+    assert similarity(find_digit(cropped), find_digit(draw_seven())) > 0.7

@@ -85,15 +85,41 @@ def test_the_prediction_is_updated_during_the_stroke(page: Page) -> None:
     page.mouse.move(box["x"] + 0.49 * box["width"], box["y"] + 0.8 * box["height"], steps=10)
     # The pen is still down.
     expect(page.locator("#digit")).to_have_text("1")
-    expect(page.locator("#preprocessed")).to_be_visible()
+    expect(page.locator("#inputs img")).to_be_visible()
     page.mouse.up()
 
 
 def test_the_preprocessed_image_is_shown(page: Page) -> None:
     draw(page, SEVEN)
-    expect(page.locator("#preprocessed")).to_be_visible()
-    size = page.evaluate("[preprocessed.naturalWidth, preprocessed.naturalHeight]")
-    assert size == [28, 28]
+    picture = page.locator("#inputs img")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("img => [img.naturalWidth, img.naturalHeight]") == [28, 28]
+
+
+def test_two_digits_are_read_from_left_to_right(page: Page, tmp_path: Path) -> None:
+    draw(
+        page,
+        [shrink(stroke, left) for left, digit in ((0.0, SEVEN), (0.5, ONE)) for stroke in digit],
+    )
+    expect(page.locator("#digit")).to_have_text("71")
+    expect(page.locator("#message")).to_contain_text("2 digits, from left to right: 7 (")
+    expect(page.locator("#inputs img")).to_have_count(2)
+    expect(page.locator("li.highest")).to_have_count(0)
+    page.screenshot(path=tmp_path / "two.png")
+
+
+def shrink(stroke: Stroke, left: float) -> Stroke:
+    """Move a stroke to the left or the right half of the canvas."""
+    return [(left + 0.5 * x, 0.25 + 0.5 * y) for x, y in stroke]
+
+
+def test_a_scribble_is_refused_without_a_percentage(page: Page, tmp_path: Path) -> None:
+    zigzag = [(0.2 + 0.1 * i, 0.3 if i % 2 else 0.7) for i in range(7)]
+    draw(page, [zigzag])
+    expect(page.locator("#digit")).to_have_text("?")
+    expect(page.locator("#message")).to_contain_text("This does not look like a digit; closest:")
+    assert "%" not in page.locator("body").inner_text()
+    page.screenshot(path=tmp_path / "scribble.png")
 
 
 def test_undo_removes_the_last_stroke_and_clear_removes_all(page: Page) -> None:
@@ -105,7 +131,7 @@ def test_undo_removes_the_last_stroke_and_clear_removes_all(page: Page) -> None:
     page.locator("#clear").click()
     expect(page.locator("#digit")).to_have_text("–")
     expect(page.locator("#clear")).to_be_disabled()
-    expect(page.locator("#preprocessed")).to_be_hidden()
+    expect(page.locator("#inputs img")).to_have_count(0)
     draw(page, SEVEN)
     expect(page.locator("#digit")).to_have_text("7")
 

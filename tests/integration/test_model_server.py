@@ -82,11 +82,15 @@ BLACK_IMAGE = np.zeros((1, 28, 28, 1), int)
         ('{"inputs": []}', "does not match expected shape|no inputs|schema"),
         ('{"inputs": "seven"}', "Failed to convert"),
         (json.dumps({"inputs": BLACK_IMAGE[:, :14].tolist()}), "does not match expected shape"),
+        ("[" * 100_000, "expected JSON|valid JSON"),
+        ('{"inputs": [' + "9" * 5_000 + "]}", "expected JSON|valid JSON"),
+        (json.dumps({"inputs": np.zeros((1001, 28, 28, 1), int).tolist()}), "at most 1,000 images"),
         (json.dumps({"inputs": (BLACK_IMAGE + 300).tolist()}), "300 out of bounds for uint8"),
         (json.dumps({"inputs": (BLACK_IMAGE - 1).tolist()}), "-1 out of bounds for uint8"),
     ],
     ids=[
         *("incomplete JSON", "empty", "list", "no field", "no images", "text", "another shape"),
+        *("nested", "long number", "1,001 images"),
         *("pixel over 255", "pixel below 0"),
     ],
 )

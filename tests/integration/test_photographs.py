@@ -1,5 +1,7 @@
 """Photographs of test digits are classified by a trained network."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from photographs import generate_photographs
@@ -7,8 +9,12 @@ from support import TrackedRun
 
 from mnistexp.config.compose import compose_config
 from mnistexp.data import load_data
+from mnistexp.inference import load_model
+from mnistexp.inference.classification import read_pictures
 from mnistexp.inference.image_io import decode_image
-from mnistexp.inference.preprocessing import preprocess
+from mnistexp.inference.preprocessing import find_digits
+from mnistexp.runs.run_selection import select_model
+from mnistexp.tracking import MlflowTracking, RunStore
 
 pytestmark = pytest.mark.integration
 
@@ -18,15 +24,19 @@ def test_photographs_of_test_digits_are_classified(conv_big_run: TrackedRun) -> 
     """Scaled 1 to 40 times, inverted, noisy, unevenly lit, rotated, off center, JPEG quality 40."""
     test_digits = load_data(compose_config([])[0].data).test
     photographs = list(generate_photographs(test_digits, 1_000, seed=2026))
-    results = [
-        preprocess(decode_image(photograph.jpeg, "photograph")) for photograph in photographs
-    ]
-    found = np.array([image is not None for image in results])
-    images = np.stack([np.zeros((28, 28), "u1") if r is None else r for r in results])
-    probabilities = conv_big_run.result.learner.predict_probabilities(images[..., np.newaxis])
-    labels = [photograph.label for photograph in photographs]
-    correct = found & (probabilities.argmax(axis=1) == labels)
-    print(f"\n{correct.mean():.4f} of 1,000 photographs, {(~found).sum()} without a digit")
+    pictures = [find_digits(decode_image(photo.jpeg, "photograph")) for photo in photographs]
+    store = RunStore(
+        MlflowTracking(type="mlflow", uri=f"sqlite:///{conv_big_run.folder}/mlflow.db")
+    )
+    readings = read_pictures(load_model(select_model(store, "best"), store), pictures)
+    correct = np.array(
+        [
+            reading.status == "digit" and reading.predictions[0].ranking[0][0] == photo.label
+            for reading, photo in zip(readings, photographs, strict=True)
+        ]
+    )
+    print(f"\n{correct.mean():.4f} of 1,000 photographs")
+    print(Counter(reading.status for reading in readings))
     for inverted in (False, True):
         group = np.array([photograph.inverted == inverted for photograph in photographs])
         print(f"{'light on dark' if inverted else 'dark on light'}: {correct[group].mean():.4f}")

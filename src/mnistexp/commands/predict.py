@@ -13,10 +13,7 @@ from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 if TYPE_CHECKING:
     import numpy as np
 
-    from mnistexp.inference.classification import Prediction
-
-NUM_ALTERNATIVES = 2
-"""Digits that are printed after the most probable one."""
+    from mnistexp.inference.classification import Prediction, Reading
 
 
 def predict(
@@ -33,53 +30,43 @@ def predict(
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
-    """Predict the digit in images of any size, color and lighting."""
+    """Predict the digits in images of any size, color and lighting, from left to right."""
     targets = _output_files(images, save_preprocessed) if save_preprocessed else []
     preprocessed = _preprocess_files(images)
 
     from mnistexp.inference import load_model
-    from mnistexp.inference.classification import classify_images
+    from mnistexp.inference.classification import read_pictures
     from mnistexp.runs.run_selection import select_model
     from mnistexp.runs.run_tables import open_run_store
 
     store = open_run_store(experiment, uri)
     trained = load_model(select_model(store, model, where), store)
-    predictions = classify_images(trained, preprocessed)
-    for target, image in zip(targets, preprocessed, strict=False):
-        _save(image, target)
+    readings = read_pictures(trained, preprocessed)
+    for target, digits in zip(targets, preprocessed, strict=False):
+        _save(digits, target)
     if as_json:
-        entries = [_to_dict(name, p) for name, p in zip(images, predictions, strict=True)]
+        entries = [_to_dict(name, r) for name, r in zip(images, readings, strict=True)]
         document = {"model": trained.run_name, "run_id": trained.run_id, "predictions": entries}
         print(json.dumps(document))
         return
     print(trained)
-    for name, prediction in zip(images, predictions, strict=True):
-        print(f"{name}: {format_prediction(prediction)}")
+    for name, reading in zip(images, readings, strict=True):
+        print(f"{name}: {reading}")
 
 
-def format_prediction(prediction: "Prediction") -> str:
-    """Return `7 (99.8 %), then 1 (0.1 %) or 9 (0.1 %)`, or why there is no digit."""
-    if prediction.image is None:
-        return prediction.status
-    first, *others = [f"{digit} ({p:.1%})".replace("%", " %") for digit, p in prediction.ranking]
-    if prediction.status != "digit":
-        return f"this {prediction.status}; at most {first}"
-    return f"{first}, then {' or '.join(others[:NUM_ALTERNATIVES])}"
-
-
-def _preprocess_files(paths: list[str]) -> "list[np.ndarray | None]":
+def _preprocess_files(paths: list[str]) -> "list[list[np.ndarray]]":
     """Read and preprocess image files.
 
     Raises:
         ImageError: with one line for each file that cannot be read.
     """
     from mnistexp.inference.image_io import read_image
-    from mnistexp.inference.preprocessing import preprocess
+    from mnistexp.inference.preprocessing import find_digits
 
     preprocessed, errors = [], []
     for path in paths:
         try:
-            preprocessed.append(preprocess(read_image(path)))
+            preprocessed.append(find_digits(read_image(path)))
         except ImageError as error:
             errors.append(str(error))
     if errors:
@@ -101,20 +88,26 @@ def _output_files(paths: list[str], folder: Path) -> list[Path]:
     return files
 
 
-def _save(image: "np.ndarray | None", file: Path) -> None:
+def _save(digits: "list[np.ndarray]", file: Path) -> None:
+    """Save the digits of an image side by side."""
+    import numpy as np
     from PIL import Image
 
-    if image is not None:
+    if digits:
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(file)
+        Image.fromarray(np.concatenate(digits, axis=1)).save(file)
 
 
-def _to_dict(name: str, prediction: "Prediction") -> dict[str, Any]:
-    digit, confidence = prediction.ranking[0] if prediction.ranking else (None, None)
+def _to_dict(name: str, reading: "Reading") -> dict[str, Any]:
+    digits = [_prediction_to_dict(prediction) for prediction in reading.predictions]
+    return {"image": name, "status": reading.status, "digits": digits}
+
+
+def _prediction_to_dict(prediction: "Prediction") -> dict[str, Any]:
+    digit, confidence = max(enumerate(prediction.probabilities), key=lambda pair: pair[1])
     return {
-        "image": name,
-        "status": prediction.status,
-        "digit": digit if prediction.status == "digit" else None,
+        "digit": digit if prediction.is_digit else None,
         "confidence": confidence,
         "probabilities": list(prediction.probabilities),
+        "ood_score": prediction.ood_score,
     }

@@ -3,7 +3,9 @@
 import json
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +27,9 @@ from mnistexp.learner import Learner, build_learner
 from mnistexp.learner.metrics import evaluate, score
 from mnistexp.tracking import Tracker, check_tracking, run_context
 from mnistexp.train import History, LogMetrics, TrainingLength, TrainingResult, check_finite
+
+if TYPE_CHECKING:
+    from mlflow.models import Model
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
         tracker.set_tags({"weights_sha256": learner.digest()})
         if expectation_result:
             tracker.set_tags({"expectation": expectation_result})
-        tracker.log_model(learner.save)
+        tracker.log_model(partial(_save_model, learner, data))
         title = run_title(name, tracker.run_id)
         tracker.log_figures(
             lambda: draw_run(
@@ -182,6 +187,12 @@ def _final_metrics(
         "num_parameters": float(learner.num_parameters),
         **peak_memory_mb(learner.device),
     }
+
+
+def _save_model(learner: Learner, data: Data, folder: str, mlflow_model: "Model") -> None:
+    """Write the MLflow model, and the rule by which it refuses images that show no digit."""
+    learner.save(folder, mlflow_model)
+    learner.save_rejection_rule(data, Path(folder))
 
 
 def _compare_with_expectation(config: Config, source: ConfigSource, test_accuracy: float) -> str:

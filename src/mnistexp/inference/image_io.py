@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
 MAX_PIXELS = 120_000_000
-"""Larger images are refused before they are decoded: a small file can hold gigabytes of pixels."""
+MAX_MEMORY_BYTES = 8 * MAX_PIXELS
+"""Images that need more are refused before they are decoded: a small file can hold gigabytes."""
 
 
 def read_image(path: str) -> "Image.Image":
@@ -74,11 +75,21 @@ def _decode(stream: BinaryIO, name: str) -> "Image.Image":
 
 
 def _check_size(image: "Image.Image", name: str) -> None:
-    if image.width * image.height > MAX_PIXELS:
+    limit = MAX_MEMORY_BYTES // _bytes_per_pixel(image)
+    if image.width * image.height > limit:
         raise ImageError(
-            f"{name}: expected at most {MAX_PIXELS:,} pixels. "
+            f"{name}: expected at most {limit:,} pixels of mode {image.mode}. "
             f"Received: {image.width:,} × {image.height:,}"
         )
+
+
+def _bytes_per_pixel(image: "Image.Image") -> int:
+    """Return the memory that decoding and the conversion to RGB take for each pixel."""
+    if image.mode.startswith(("I", "F")):
+        return 32  # Values and scaled values as float64, and intermediate results.
+    if "A" in image.getbands() or "transparency" in image.info:
+        return 24  # Four images of 4 bytes, and the opacity as float32.
+    return 8  # Pillow stores RGB in 4 bytes; the decoded image and its conversion.
 
 
 def _convert_to_rgb(image: "Image.Image") -> "Image.Image":

@@ -27,6 +27,14 @@ def build_scoring_app(description: "Model", predict: Callable[[np.ndarray], np.n
     return scoring_server.init(PyFuncModel(description, _PredictMethod(predict)))
 
 
+def invalid_request(message: str) -> Exception:
+    """Return the exception by which `predict` makes MLflow's server answer with status 400."""
+    from mlflow.exceptions import MlflowException
+
+    error: Exception = MlflowException.invalid_parameter_value(message)
+    return error
+
+
 class _PredictMethod:
     """MLflow calls the method `predict` of a model."""
 

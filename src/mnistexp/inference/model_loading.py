@@ -14,7 +14,12 @@ import numpy as np
 
 from mnistexp.device import DeviceConfig
 from mnistexp.errors import ModelError
-from mnistexp.learner.network import compile_prediction
+from mnistexp.learner.network import (
+    compile_prediction,
+    compile_prediction_with_logits,
+    ends_with_softmax,
+)
+from mnistexp.learner.rejection import load_rejection_rule
 from mnistexp.model.sklearn_private import TRUSTED_TYPES
 from mnistexp.schema import IMAGE_SHAPE, NUM_CLASSES, NUM_PIXELS
 from mnistexp.tracking import RunStore, StoredModel
@@ -26,8 +31,9 @@ if TYPE_CHECKING:
 KERAS_FILE = Path("data/model.keras")
 SKOPS_FILE = Path("model.skops")
 INPUT_SHAPES = ((-1, *IMAGE_SHAPE), (-1, NUM_PIXELS))
-Predict = Callable[[np.ndarray], np.ndarray]
-"""uint8 [num_images, 28, 28, 1] to probabilities [num_images, 10]."""
+Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
+"""uint8 [num_images, 28, 28, 1] to probabilities [num_images, 10] and the scores of the rejection
+rule [num_images], None without a rule."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,13 @@ class TrainedModel:
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
         """uint8 [num_images, 28, 28, 1] to [num_images, 10], each row of sum 1."""
+        return self._predict(images)[0]
+
+    def predict_and_score(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return probabilities, and the scores of the rejection rule if the model has one.
+
+        See `mnistexp.inference.classification.ScoringPredictor`.
+        """
         return self._predict(images)
 
     def __str__(self) -> str:
@@ -66,10 +79,16 @@ def load_model(
     from mlflow.models import Model
 
     folder = fetch_model(store, stored)
-    description = Model.load(str(folder))
+    try:
+        description = Model.load(str(folder))
+    except Exception as error:  # A damaged description can fail anywhere in MLflow.
+        raise ModelError(
+            f"{stored.run_name}: expected the description of a model in {folder / 'MLmodel'}. "
+            f"Received: a damaged file ({first_line(error)})"
+        ) from error
     _check_signature(stored, description)
     if (folder / KERAS_FILE).is_file():
-        predict = _load_keras(stored, folder / KERAS_FILE, device or DeviceConfig(type="auto"))
+        predict = _load_keras(stored, folder, device or DeviceConfig(type="auto"))
     elif (folder / SKOPS_FILE).is_file():
         predict = _load_skops(stored, folder / SKOPS_FILE)
     else:
@@ -78,6 +97,7 @@ def load_model(
             f"{stored.run_name}: expected a model in the format of Keras or skops. Received: "
             f"{flavors}; other formats may be pickles, which are not loaded"
         )
+    _check_probabilities(stored, predict)
     return TrainedModel(stored.run_name, stored.run_id, description, predict)
 
 
@@ -96,46 +116,82 @@ def _check_signature(stored: StoredModel, description: "Model") -> None:
         )
 
 
+def _check_probabilities(stored: StoredModel, predict: Predict) -> None:
+    """Refuse a model that does not return ten probabilities of sum 1 per image."""
+    images = np.random.default_rng(0).integers(0, 256, (3, *IMAGE_SHAPE), "u1")
+    images[0] = 0
+    probabilities, scores = predict(images)
+    sums = probabilities.sum(axis=1)
+    if (
+        probabilities.shape != (len(images), NUM_CLASSES)
+        or not (probabilities >= 0).all()
+        or not np.allclose(sums, 1, atol=1e-3)
+    ):
+        received = "NaN or infinity" if not np.isfinite(sums).all() else f"a row of sum {sums[0]:g}"
+        raise ModelError(
+            f"{stored.run_name}: expected a model that returns {NUM_CLASSES} probabilities of sum "
+            f"1 for each image. Received: {received}. Its files were damaged or replaced: train it "
+            "again"
+        )
+    if scores is not None and not np.isfinite(scores).all():
+        raise ModelError(
+            f"{stored.run_name}: expected finite scores of the rejection rule. Received: "
+            "NaN or infinity. Its files were damaged or replaced: train it again"
+        )
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or its type if it has none."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def _format_shapes(shapes: list[Any]) -> str:
     return ", ".join(str(list(shape)) if shape else "a table" for shape in shapes) or "no signature"
 
 
-def _load_keras(stored: StoredModel, file: Path, device: DeviceConfig) -> Predict:
+def _load_keras(stored: StoredModel, folder: Path, device: DeviceConfig) -> Predict:
     from mnistexp.device import set_up_device
 
     set_up_device(device, seed=0)
     import keras
 
     try:
-        classifier = keras.saving.load_model(file, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError) as error:
+        classifier = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
+    except Exception as error:  # A damaged file can fail anywhere in its decoders.
         raise ModelError(
             f"{stored.run_name}: expected a model that Keras loads in its safe mode. Received: "
-            f"{str(error).splitlines()[0]}"
+            f"{first_line(error)}"
         ) from error
     if tuple(classifier.input_shape) != (None, *IMAGE_SHAPE):
         raise ModelError(
             f"{stored.run_name}: expected a network of {list(INPUT_SHAPES[0])}. "
             f"Received: {list(classifier.input_shape)}"
         )
-    return compile_prediction(classifier)
+    rule = load_rejection_rule(folder)
+    if rule is None or not ends_with_softmax(classifier):
+        predict = compile_prediction(classifier)
+        return lambda images: (predict(images), None)
+    predict_both = compile_prediction_with_logits(classifier)
+
+    def predict_and_score(images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        probabilities, logits = predict_both(images)
+        return probabilities, rule.ood_scores(images, logits)
+
+    return predict_and_score
 
 
 def _load_skops(stored: StoredModel, file: Path) -> Predict:
-    import zipfile
-
     import skops.io
 
     try:
         estimator = skops.io.load(file, trusted=list(TRUSTED_TYPES))
-    except (TypeError, KeyError, zipfile.BadZipFile) as error:  # Untrusted types: TypeError.
+    except Exception as error:  # Untrusted types, or a damaged file.
         raise ModelError(
             f"{stored.run_name}: expected a scikit-learn model of trusted types. Received: "
-            f"{str(error).splitlines()[0]}"
+            f"{first_line(error)}"
         ) from error
 
-    def predict(images: np.ndarray) -> np.ndarray:
-        probabilities: np.ndarray = estimator.predict_proba(images.reshape(len(images), -1))
-        return probabilities
+    def predict(images: np.ndarray) -> tuple[np.ndarray, None]:
+        return estimator.predict_proba(images.reshape(len(images), -1)), None
 
     return predict

@@ -2,14 +2,18 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mnistexp.inference.mlflow_private import build_scoring_app
+import numpy as np
+
+from mnistexp.inference.mlflow_private import build_scoring_app, invalid_request
 from mnistexp.schema import IMAGE_SHAPE
 
 if TYPE_CHECKING:
     from mnistexp.inference import TrainedModel
 
-MAX_REQUEST_BYTES = 64 * 2**20
-"""About 20,000 images as JSON."""
+MAX_IMAGES = 1_000
+"""Most images of a request. More would take gigabytes, and delay other requests for seconds."""
+MAX_REQUEST_BYTES = 8 * 2**20
+"""As JSON, 1,000 images have 6 MB at most."""
 
 
 def build_app(model: "TrainedModel") -> Any:
@@ -17,16 +21,25 @@ def build_app(model: "TrainedModel") -> Any:
 
     MLflow documents these and checks requests against the stored signature.
     """
-    app = build_scoring_app(
-        model.description,
-        lambda pixels: model.predict_probabilities(pixels.reshape(-1, *IMAGE_SHAPE)),
-    )
-    app.middleware("http")(_reject_invalid_headers)
+
+    def predict(pixels: np.ndarray) -> np.ndarray:
+        if len(pixels) > MAX_IMAGES:
+            raise invalid_request(
+                f"expected at most {MAX_IMAGES:,} images. Received: {len(pixels):,}"
+            )
+        return model.predict_probabilities(pixels.reshape(-1, *IMAGE_SHAPE))
+
+    app = build_scoring_app(model.description, predict)
+    app.middleware("http")(_reject_invalid_requests)
     return app
 
 
-async def _reject_invalid_headers(request: Any, call_next: Any) -> Any:
-    """Reject a POST without content type, or too large: MLflow would answer 500 or read it all."""
+async def _reject_invalid_requests(request: Any, call_next: Any) -> Any:
+    """Reject requests that MLflow would read completely, or answer with status 500.
+
+    These are a POST without content type or too large, JSON that is nested too deep, and numbers of
+    thousands of digits.
+    """
     from starlette.responses import JSONResponse
 
     if request.method == "POST":
@@ -37,4 +50,8 @@ async def _reject_invalid_headers(request: Any, call_next: Any) -> Any:
         if not length.isdigit() or int(length) > MAX_REQUEST_BYTES:
             message = f"expected a Content-Length of at most {MAX_REQUEST_BYTES} bytes"
             return JSONResponse({"message": message}, status_code=413 if length else 411)
-    return await call_next(request)
+    try:
+        return await call_next(request)
+    except (RecursionError, ValueError) as error:
+        message = f"expected JSON with images of raw pixels. Received: {error}"
+        return JSONResponse({"message": message}, status_code=400)

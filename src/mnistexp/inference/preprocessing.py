@@ -1,4 +1,4 @@
-"""Turn an image of a handwritten digit into 28×28 pixels like those of MNIST.
+"""Turn an image of handwritten digits into images of 28×28 pixels like those of MNIST.
 
 The steps follow the making of MNIST (http://yann.lecun.com/exdb/mnist, LeCun et al.,
 "Gradient-based learning applied to document recognition", 1998): the digit, light on dark, is
@@ -38,32 +38,36 @@ MIN_STROKE_AREA = 0.03
 MAX_BORDER = 0.05
 """An object that covers a larger part of the image's border is surroundings, such as a table."""
 MAX_GAP = 0.3
-"""Strokes farther from the largest one, in units of its length, do not belong to the digit."""
+"""Strokes farther from a digit, in units of the length of the largest one, do not belong to it."""
+MIN_DIGIT_HEIGHT = 0.5
+"""A stroke of this height, in units of the length of the largest one, can be a digit of its own."""
+MIN_OVERLAP = 0.5
+"""Strokes above each other, which share this part of the narrower one's width, are one digit."""
+MIN_BLOT_EXTENT = 0.75
+"""A blot of ink fills more of its bounding box than a digit does."""
+MAX_DIGITS = 20
 
 
-def preprocess(image: "Image.Image") -> np.ndarray | None:
-    """Return the digit of an image in the format of MNIST.
+def find_digits(image: "Image.Image") -> list[np.ndarray]:
+    """Return the digits of an image from left to right, each in the format of MNIST.
+
+    Digits that touch each other are returned as one.
 
     Args:
         image: RGB of any size; see `mnistexp.inference.image_io`.
 
     Returns:
-        uint8 [28, 28], light on dark; None if no digit is found.
+        uint8 [28, 28], light on dark, for each digit; at most 20, the largest ones.
     """
     whole = (0.0, 0.0, float(image.width), float(image.height))
     pixels = _crop(image, whole)
-    ink = _segment(pixels, MAX_BORDER)
-    if ink is None:
-        # In a tightly cropped image, the digit itself may touch the border.
-        ink = _segment(pixels, max_border=1)
-    if ink is None:
-        return None
-    close_up = _close_up_box(whole, ink)
+    # In a tightly cropped image, the digit itself may touch the border.
+    digits = _segment(pixels, MAX_BORDER) or _segment(pixels, max_border=1)
+    close_up = _close_up_box(whole, digits)
     if close_up is not None:
-        # In the close-up, whatever touches the border is not the digit.
-        segmented = _segment(_crop(image, close_up), max_border=0)
-        ink = ink if segmented is None else segmented
-    return _center(_scale(ink))
+        # In the close-up, whatever touches the border is not a digit.
+        digits = _segment(_crop(image, close_up), max_border=0) or digits
+    return [_center(_scale(ink)) for ink in digits]
 
 
 def _crop(image: "Image.Image", box: CropBox) -> np.ndarray:
@@ -77,18 +81,20 @@ def _crop(image: "Image.Image", box: CropBox) -> np.ndarray:
     return np.asarray(reduced, "f4") / 255
 
 
-def _close_up_box(box: CropBox, ink: np.ndarray) -> CropBox | None:
-    """Return the box of the digit and its surroundings, if cropping shows more detail; else None.
+def _close_up_box(box: CropBox, digits: list[np.ndarray]) -> CropBox | None:
+    """Return the box of the digits and their surroundings, if cropping shows more detail.
 
     Args:
-        box: the part of the original image that `ink` shows.
-        ink: float32 [height, width], 0 to 1.
+        box: the part of the original image that `digits` show.
+        digits: float32 [height, width] each, 0 to 1.
     """
-    rows, columns = _bounding_box(ink)
-    reduction = (box[2] - box[0]) / ink.shape[1]
-    length = max(rows.stop - rows.start, columns.stop - columns.start)
+    if not digits:
+        return None
+    reduction = (box[2] - box[0]) / digits[0].shape[1]
+    length = max(side for ink in digits for side in ink[_bounding_box(ink)].shape)
     if reduction <= 1 or length >= MIN_DIGIT_SIDE:
         return None
+    rows, columns = _bounding_box(np.max(digits, axis=0))
     left, upper = columns.start - length, rows.start - length
     right, lower = columns.stop + length, rows.stop + length
     return (
@@ -99,39 +105,35 @@ def _close_up_box(box: CropBox, ink: np.ndarray) -> CropBox | None:
     )
 
 
-def _segment(pixels: np.ndarray, max_border: float) -> np.ndarray | None:
-    """Return the amount of ink of the digit in each pixel: float32 [height, width], 0 to 1.
+def _segment(pixels: np.ndarray, max_border: float) -> list[np.ndarray]:
+    """Return the amount of ink in each pixel for each digit: float32 [height, width], 0 to 1.
 
     Args:
         pixels: float32 [height, width, 3], 0 to 1.
         max_border: an object that covers a larger part of the border does not count as ink.
-
-    Returns:
-        None if there is no digit.
     """
     from scipy import ndimage
     from skimage.filters import apply_hysteresis_threshold, threshold_otsu
 
     if min(pixels.shape[:2]) < 3:
-        return None
+        return []
     contrast = _contrast(pixels)
     smooth = ndimage.gaussian_filter(contrast, 0.7)
     noise = 1.4826 * float(np.median(np.abs(smooth - np.median(smooth))))
     # Rounded, since a histogram cannot separate values that differ in their last bit only.
     candidates = smooth[smooth > max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise)].round(3)
     if not candidates.size:
-        return None
+        return []
     # Otsu's method needs two classes of similar size; in the whole image, ink is too rare.
     ink_level = float(np.median(candidates[candidates >= threshold_otsu(candidates)]))
     is_ink = apply_hysteresis_threshold(
         smooth, LOW_THRESHOLD * ink_level, HIGH_THRESHOLD * ink_level
     )
     if is_ink.mean() > MAX_INK_AREA:
-        return None
-    is_digit = _digit_mask(is_ink, smooth, max_border)
-    if not is_digit.any():
-        return None
-    return np.where(ndimage.binary_dilation(is_digit), (contrast / ink_level).clip(0, 1), 0)
+        return []
+    ink = (contrast / ink_level).clip(0, 1)
+    masks = _digit_masks(is_ink, smooth, max_border)
+    return [np.where(ndimage.binary_dilation(mask), ink, 0) for mask in masks]
 
 
 def _contrast(pixels: np.ndarray) -> np.ndarray:
@@ -187,26 +189,67 @@ def _fit_surface(values: np.ndarray) -> np.ndarray:
     return surface
 
 
-def _digit_mask(is_ink: np.ndarray, weight: np.ndarray, max_border: float) -> np.ndarray:
-    """Return the mask of one digit, bool [height, width]: the largest stroke and those near it."""
+def _digit_masks(is_ink: np.ndarray, weight: np.ndarray, max_border: float) -> list[np.ndarray]:
+    """Return the mask of each digit, bool [height, width], from left to right.
+
+    The strokes that can be digits of their own are those that are about as high as the largest
+    one. The others, such as the upper stroke of a 5, belong to the nearest digit.
+    """
     from scipy import ndimage
     from skimage.measure import label, regionprops
 
     strokes = _remove_surroundings(label(is_ink), max_border)
-    if not strokes.any():
-        return strokes
-    largest = max(
-        regionprops(strokes, weight), key=lambda stroke: stroke.area * stroke.intensity_mean
-    )
-    length = max(largest.bbox[2] - largest.bbox[0], largest.bbox[3] - largest.bbox[1])
-    distance = ndimage.distance_transform_edt(strokes != largest.label)
-    kept = [
-        stroke.label
-        for stroke in regionprops(strokes, distance)
-        if stroke.area >= MIN_STROKE_AREA * largest.area
-        and stroke.intensity_min <= MAX_GAP * length
-    ]
-    return np.isin(strokes, kept)
+    regions = regionprops(strokes, weight)
+    if not regions:
+        return []
+    regions.sort(key=lambda stroke: stroke.area * stroke.intensity_mean, reverse=True)
+    length = max(_height(regions[0]), _width(regions[0]))
+    bodies = [stroke for stroke in regions[1:] if _can_be_digit(stroke, length)]
+    digits = _join_strokes_above_each_other([regions[0], *bodies[: MAX_DIGITS - 1]], length)
+    labels = np.zeros(strokes.max() + 1, int)
+    for number, digit in enumerate(digits, start=1):
+        labels[[stroke.label for stroke in digit]] = number
+    distance, nearest = ndimage.distance_transform_edt(labels[strokes] == 0, return_indices=True)
+    nearest_digit = labels[strokes][tuple(nearest)]
+    for stroke in regions:
+        rows, columns = stroke.coords.T
+        gap = distance[rows, columns]
+        if stroke.area >= MIN_STROKE_AREA * regions[0].area and gap.min() <= MAX_GAP * length:
+            closest = gap.argmin()
+            labels[stroke.label] = nearest_digit[rows[closest], columns[closest]]
+    return [labels[strokes] == number for number in range(1, len(digits) + 1)]
+
+
+def _can_be_digit(stroke: Any, length: float) -> bool:
+    """Whether a stroke is as high as a digit, and not a blot. length: of the largest stroke."""
+    is_blot = stroke.extent > MIN_BLOT_EXTENT and _height(stroke) < 2 * _width(stroke)
+    return bool(MIN_DIGIT_HEIGHT * length <= _height(stroke) and not is_blot)
+
+
+def _join_strokes_above_each_other(strokes: list[Any], length: float) -> list[list[Any]]:
+    """Return the strokes of each digit, from left to right. length: of the largest stroke."""
+    digits: list[list[Any]] = []
+    for stroke in sorted(strokes, key=lambda stroke: stroke.bbox[1] + stroke.bbox[3]):
+        if digits and any(_are_above_each_other(stroke, other, length) for other in digits[-1]):
+            digits[-1].append(stroke)
+        else:
+            digits.append([stroke])
+    return digits
+
+
+def _are_above_each_other(one: Any, other: Any, length: float) -> bool:
+    overlap = min(one.bbox[3], other.bbox[3]) - max(one.bbox[1], other.bbox[1])
+    gap = max(one.bbox[0], other.bbox[0]) - min(one.bbox[2], other.bbox[2])
+    is_narrow = overlap < MIN_OVERLAP * min(_width(one), _width(other))
+    return not is_narrow and gap <= MAX_GAP * length
+
+
+def _height(stroke: Any) -> int:
+    return int(stroke.bbox[2] - stroke.bbox[0])
+
+
+def _width(stroke: Any) -> int:
+    return int(stroke.bbox[3] - stroke.bbox[1])
 
 
 def _remove_surroundings(strokes: np.ndarray, max_border: float) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,6 +66,13 @@ class Learner(Predictor, ABC):
         Args:
             folder: does not exist yet.
             mlflow_model: the description to complete; a new one by default.
+        """
+
+    def save_rejection_rule(self, data: Data, folder: Path) -> None:
+        """Write the rule that refuses images unlike the training images, if there is one.
+
+        Args:
+            folder: of the saved model.
         """
 
     @abstractmethod

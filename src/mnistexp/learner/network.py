@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from mnistexp.config.config import Config
 from mnistexp.data import Data
 from mnistexp.device import Device, set_up_device
 from mnistexp.learner.learner import Learner, pin_versions
+from mnistexp.learner.rejection import fit_rejection_rule
 from mnistexp.model import NetworkConfig, build_classifier, build_model
 from mnistexp.optim import build_optimizer, build_schedule
 from mnistexp.schema import IMAGE_SHAPE, NUM_CLASSES, NUM_PIXELS
@@ -77,6 +79,14 @@ class NetworkLearner(Learner):
         """Return float32 [num_images, 10] for uint8 images [num_images, 28, 28, 1]."""
         return compile_prediction(self._classifier)(images)
 
+    def save_rejection_rule(self, data: Data, folder: Path) -> None:
+        """Fit the rejection rule, and write it to the folder of the model."""
+        if len(data.validation):
+            _, logits = compile_prediction_with_logits(self._classifier)(data.validation.images)
+            rule = fit_rejection_rule(data.train, data.validation, logits)
+            if rule is not None:
+                rule.save(folder)
+
     def first_layer(self) -> np.ndarray | None:
         """Return the kernel of the first layer that has one, if its input is the image itself."""
         arrays = (array for layer in self._network.layers for array in layer.get_weights())
@@ -137,6 +147,35 @@ def compile_prediction(classifier: "keras.Model") -> Callable[[np.ndarray], np.n
         return np.concatenate([batch.numpy() for batch in batches])
 
     return predict
+
+
+def compile_prediction_with_logits(
+    classifier: "keras.Model",
+) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Return a function from uint8 images to probabilities and logits, float32 [n, 10] each.
+
+    Args:
+        classifier: from `build_classifier`; its last layer is the softmax.
+    """
+    import keras
+
+    logits = keras.ops.cast(classifier.layers[-1].input, "float32")
+    outputs = keras.ops.concatenate([classifier.output, logits], axis=1)
+    predict = compile_prediction(keras.Model(classifier.input, outputs))
+
+    def predict_both(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values = predict(images)
+        return values[:, :NUM_CLASSES], values[:, NUM_CLASSES:]
+
+    return predict_both
+
+
+def ends_with_softmax(classifier: "keras.Model") -> bool:
+    """Whether a stored model ends like those of `build_classifier`: ten logits and a softmax."""
+    import keras
+
+    last = classifier.layers[-1]
+    return isinstance(last, keras.layers.Softmax) and last.input.shape == (None, NUM_CLASSES)
 
 
 def use_xla(model: NetworkConfig, setting: str, device: Device) -> bool:

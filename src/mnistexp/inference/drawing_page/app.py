@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mnistexp.errors import ImageError
-from mnistexp.learner.metrics import Predictor
+from mnistexp.inference.classification import Prediction, ScoringPredictor
 from mnistexp.schema import IMAGE_SHAPE
 
 PAGE = Path(__file__).parent / "page"
@@ -20,13 +20,13 @@ HEADERS = {
 }
 
 
-def build_app(model: Predictor, title: str) -> Any:
+def build_app(model: ScoringPredictor, title: str) -> Any:
     """Build the ASGI application.
 
     `GET /` returns the page. `POST /predict` takes the content of an image file and returns JSON:
-    `status`, `probabilities` (ten, or none if no digit was found) and `image`, the preprocessed
-    image as a data URL. The status code is 400 if the content is not an image, 413 if it is too
-    large.
+    `status`, `text`, and `digits` from left to right: `image`, the preprocessed image as a data
+    URL, `probabilities` (ten) and `is_digit`. The status code is 400 if the content is not an
+    image, 413 if it is too large.
 
     Args:
         title: the name of the model on the page.
@@ -37,7 +37,7 @@ def build_app(model: Predictor, title: str) -> Any:
     from starlette.staticfiles import StaticFiles
 
     # The first call compiles the model, which would delay the first answer.
-    model.predict_probabilities(np.zeros((1, *IMAGE_SHAPE), "u1"))
+    model.predict_and_score(np.zeros((1, *IMAGE_SHAPE), "u1"))
     page = _page(title)
 
     async def index(_: Any) -> Any:
@@ -72,16 +72,21 @@ def _page(title: str) -> str:
     return (PAGE / "index.html").read_text().replace("{{title}}", escape(title))
 
 
-def _predict_drawing(model: Predictor, content: bytes) -> dict[str, Any]:
-    from mnistexp.inference.classification import classify_images
+def _predict_drawing(model: ScoringPredictor, content: bytes) -> dict[str, Any]:
+    from mnistexp.inference.classification import read_pictures
     from mnistexp.inference.image_io import decode_image
-    from mnistexp.inference.preprocessing import preprocess
+    from mnistexp.inference.preprocessing import find_digits
 
-    (prediction,) = classify_images(model, [preprocess(decode_image(content, "drawing"))])
+    (reading,) = read_pictures(model, [find_digits(decode_image(content, "drawing"))])
+    digits = [_to_dict(prediction) for prediction in reading.predictions]
+    return {"status": reading.status, "text": str(reading), "digits": digits}
+
+
+def _to_dict(prediction: Prediction) -> dict[str, Any]:
     return {
-        "status": prediction.status,
+        "image": _data_url(prediction.image),
         "probabilities": list(prediction.probabilities),
-        "image": None if prediction.image is None else _data_url(prediction.image),
+        "is_digit": prediction.is_digit,
     }
 
 

@@ -88,21 +88,45 @@ async function predict() {
 
 function show(result) {
   buttons.undo.disabled = buttons.clear.disabled = isBlank();
-  const preprocessed = document.getElementById("preprocessed");
-  preprocessed.hidden = !result || !result.image;
-  if (!preprocessed.hidden) preprocessed.src = result.image;
-  const probabilities = result && result.probabilities.length ? result.probabilities : null;
-  const highest = probabilities ? Math.max(...probabilities) : null;
+  const digits = result ? result.digits : [];
+  showInputs(digits);
+  // The ten bars are those of a single digit that the model recognizes.
+  const only = digits.length === 1 && digits[0].is_digit ? digits[0].probabilities : null;
+  const highest = only ? Math.max(...only) : null;
   rows.forEach(({ row, bar, percentage }, digit) => {
-    const p = probabilities ? probabilities[digit] : 0;
+    const p = only ? only[digit] : 0;
     bar.style.transform = `scaleX(${p})`;
-    percentage.textContent = probabilities ? `${(100 * p).toFixed(1)} %` : "";
+    percentage.textContent = only ? percent(p) : "";
     row.classList.toggle("highest", p === highest);
   });
   if (!result) showPrediction("–", "Draw with mouse, pen or finger.");
-  else if (!probabilities) showPrediction("–", "No digit found.");
-  else if (result.status === "digit") showPrediction(probabilities.indexOf(highest), `${(100 * highest).toFixed(1)} % sure`);
-  else showPrediction("?", "This does not look like a digit.");
+  else if (only) showPrediction(best(only), `${percent(highest)} sure`);
+  else if (result.status === "several digits") showPrediction(digits.map(symbol).join(""), `${result.text}.`);
+  else if (digits.length === 1) showPrediction("?", `This ${result.text}.`);
+  else showPrediction(digits.length ? "?" : "–", `${result.text[0].toUpperCase()}${result.text.slice(1)}.`);
+}
+
+function showInputs(digits) {
+  const inputs = document.getElementById("inputs");
+  inputs.replaceChildren(...digits.map(({ image }) => {
+    const picture = document.createElement("img");
+    picture.src = image;
+    picture.alt = "The input of the model, 28×28 pixels";
+    return picture;
+  }));
+  document.getElementById("input").hidden = !digits.length;
+}
+
+function percent(p) {
+  return p > 0 && p < 0.001 ? "< 0.1 %" : `${(100 * p).toFixed(1)} %`;
+}
+
+function best(probabilities) {
+  return probabilities.indexOf(Math.max(...probabilities));
+}
+
+function symbol({ probabilities, is_digit: isDigit }) {
+  return isDigit ? best(probabilities) : "?";
 }
 
 function showPrediction(digit, message) {

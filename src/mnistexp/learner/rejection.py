@@ -1,0 +1,181 @@
+"""The rejection rule: whether an image looks like the images that a network was trained on.
+
+It adds two scores that see different things. The energy -log(sum(exp(logits))) is high where the
+network recognizes nothing (W. Liu et al., Energy-based Out-of-distribution Detection, 2020). The
+residual is the part of the pixels that the principal components of the predicted class do not
+explain. docs/rejection.md compares the rule with others.
+"""
+
+import io
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from mnistexp.data import Split
+from mnistexp.errors import ModelError
+from mnistexp.schema import NUM_CLASSES, NUM_PIXELS
+
+FILE_NAME = "rejection.npz"
+"""The name of the rule's file in the folder of a logged model."""
+MAX_REFUSED = 0.01
+"""At most this part of the validation images is refused."""
+NUM_COMPONENTS = 50
+MAX_TRAINING_IMAGES = 10_000
+MIN_VALIDATION_IMAGES = 200
+
+
+@dataclass(frozen=True)
+class RejectionRule:
+    """A fitted rule.
+
+    means: of the pixels of each class, 0 to 1, [10, 784].
+    components: the principal components of each class, [10, num_components, 784].
+    energy_scale, residual_scale: [2], the median and the 99 % quantile for validation images.
+    threshold: [], of the sum of both scores, each scaled to 0 at the median and 1 at the quantile.
+    """
+
+    means: np.ndarray
+    components: np.ndarray
+    energy_scale: np.ndarray
+    residual_scale: np.ndarray
+    threshold: np.ndarray
+
+    def ood_scores(self, images: np.ndarray, logits: np.ndarray) -> np.ndarray:
+        """Return how unlike the training images each image is; above 1, it is refused.
+
+        Args:
+            images: uint8 [num_images, 28, 28, 1].
+            logits: of the network for them, [num_images, 10].
+        """
+        energies = _scale(_energies(logits), self.energy_scale)
+        residuals = _scale(self.residuals(images, logits), self.residual_scale)
+        scores: np.ndarray = (energies + residuals) / self.threshold
+        return scores
+
+    def residuals(self, images: np.ndarray, logits: np.ndarray) -> np.ndarray:
+        """Return the squared distance of the pixels to the subspace of the predicted class."""
+        return _residuals(images, logits.argmax(axis=1), self.means, self.components)
+
+    def save(self, folder: Path) -> None:
+        """Write the rule to the folder of a model, about 0.7 MB."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        np.savez_compressed(folder / FILE_NAME, **arrays)
+
+
+def fit_rejection_rule(
+    train: Split, validation: Split, validation_logits: np.ndarray
+) -> RejectionRule | None:
+    """Fit the class statistics to training images and the threshold to validation images.
+
+    Args:
+        train: the first 10,000 images are used.
+        validation_logits: of the network for the validation images, [num_images, 10].
+
+    Returns:
+        None with fewer than 200 validation images, or a class with fewer than two training images.
+    """
+    train = train[:MAX_TRAINING_IMAGES]
+    counts = np.bincount(train.labels, minlength=NUM_CLASSES)
+    if len(validation) < MIN_VALIDATION_IMAGES or counts.min() < 2:
+        return None
+    means, components = _fit_classes(train)
+    residuals = _residuals(validation.images, validation_logits.argmax(axis=1), means, components)
+    energy_scale = _find_scale(_energies(validation_logits))
+    residual_scale = _find_scale(residuals)
+    rule = RejectionRule(means, components, energy_scale, residual_scale, np.array(1.0))
+    scores = rule.ood_scores(validation.images, validation_logits)
+    # The next higher value of the images, so that not more than MAX_REFUSED are above it.
+    threshold = np.quantile(scores, 1 - MAX_REFUSED, method="higher")
+    if not np.isfinite(threshold) or threshold <= 0:
+        return None
+    return RejectionRule(means, components, energy_scale, residual_scale, threshold)
+
+
+def load_rejection_rule(folder: Path) -> RejectionRule | None:
+    """Read the rule of a logged model; None if it has none, such as classical methods.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    file = folder / FILE_NAME
+    if not file.is_file():
+        return None
+    try:
+        # From memory, because NumPy leaves a damaged file open.
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
+            rule = RejectionRule(*(arrays[field.name] for field in fields(RejectionRule)))
+        _check(rule)
+    except Exception as error:  # A damaged file can fail anywhere in its decoders.
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ModelError(
+            f"{file}: expected the rejection rule of a model. Received: a damaged file ({reason})"
+        ) from error
+    return rule
+
+
+def _check(rule: RejectionRule) -> None:
+    """Raise ValueError if an array has another shape, or a value is not finite."""
+    num_components = rule.components.shape[1] if rule.components.ndim == 3 else 0
+    shapes = {
+        "means": (NUM_CLASSES, NUM_PIXELS),
+        "components": (NUM_CLASSES, num_components, NUM_PIXELS),
+        "energy_scale": (2,),
+        "residual_scale": (2,),
+        "threshold": (),
+    }
+    for name, shape in shapes.items():
+        array = getattr(rule, name)
+        if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise ValueError(f"{name}: expected finite numbers of shape {list(shape)}")
+
+
+def _fit_classes(train: Split) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and principal components of each class, as float16 to save space."""
+    from sklearn.utils.extmath import randomized_svd
+
+    means = np.zeros((NUM_CLASSES, NUM_PIXELS), "f2")
+    components = np.zeros((NUM_CLASSES, NUM_COMPONENTS, NUM_PIXELS), "f2")
+    for label in range(NUM_CLASSES):
+        pixels = _pixels(train.images[train.labels == label])
+        means[label] = pixels.mean(axis=0)
+        number = min(NUM_COMPONENTS, len(pixels) - 1)
+        _, _, axes = randomized_svd(pixels - means[label], number, random_state=0)
+        components[label, :number] = axes
+    return means, components
+
+
+def _residuals(
+    images: np.ndarray, classes: np.ndarray, means: np.ndarray, components: np.ndarray
+) -> np.ndarray:
+    """Return the squared distance to the subspace of the class of each image."""
+    residuals = np.zeros(len(images), "f4")
+    for label in np.unique(classes):
+        chosen = classes == label
+        difference = _pixels(images[chosen]) - means[label].astype("f4")
+        explained = difference @ components[label].astype("f4").T
+        residuals[chosen] = (difference**2).sum(axis=1) - (explained**2).sum(axis=1)
+    return residuals
+
+
+def _pixels(images: np.ndarray) -> np.ndarray:
+    """Return float32 [num_images, 784], 0 to 1."""
+    return images.reshape(len(images), NUM_PIXELS).astype("f4") / np.float32(255)
+
+
+def _energies(logits: np.ndarray) -> np.ndarray:
+    from scipy.special import logsumexp
+
+    energies: np.ndarray = -logsumexp(logits.astype("f8"), axis=1)
+    return energies
+
+
+def _find_scale(values: np.ndarray) -> np.ndarray:
+    scale: np.ndarray = np.quantile(values.astype("f8"), [0.5, 1 - MAX_REFUSED])
+    return scale
+
+
+def _scale(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    median, high = scale
+    scaled: np.ndarray = (values - median) / max(high - median, 1e-9)
+    return scaled
