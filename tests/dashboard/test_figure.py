@@ -79,14 +79,19 @@ def test_wrong_test_digits_show_the_true_and_the_predicted_label(opened_run: Rec
 
 
 def test_correct_digits_are_on_white_and_wrong_ones_on_pink(opened_run: RecordedRun) -> None:
-    pixels = picture(draw(opened_run), "batch")
-    snapshot = opened_run.recording.frames[-1].snapshot
-    is_correct = snapshot.on_batch.predictions == opened_run.train.labels[snapshot.batch]
+    figure = DashboardFigure(opened_run)
+    figure.draw_frame(1)
+    pixels = picture(figure, "batch")
+    snapshot = opened_run.recording.frames[1].snapshot
+    labels = opened_run.train.labels[snapshot.batch]
+    order = order_errors_first(snapshot.on_batch.predictions, labels, 100)
+    is_correct = (snapshot.on_batch.predictions == labels)[order]
+    assert 0 < is_correct.sum() < 100
     # There is no ink in the corner of a cell.
     corners = pixels[::CELL, ::CELL].reshape(-1, 3)[:100]
     assert (corners[is_correct] == 255).all()
     assert ((corners[~is_correct, 0] == 255) & (corners[~is_correct, 1] < 230)).all()
-    ink = opened_run.train.images[snapshot.batch[0], :27, :27, 0]
+    ink = opened_run.train.images[snapshot.batch[order[0]], :27, :27, 0]
     np.testing.assert_allclose(pixels[:27, :27, 0], 255 - ink.astype(int), atol=1)
 
 
@@ -183,6 +188,22 @@ def test_each_band_is_between_its_quantiles_and_inner_bands_are_darker(
         assert (at_end.min(), at_end.max()) == pytest.approx((last[low], last[high]))
     brightness = [float(np.asarray(band.get_facecolor())[0, :3].mean()) for band in bands]
     assert brightness == sorted(brightness)
+
+
+def test_bands_are_red_for_parameters_and_green_for_values_of_a_batch(
+    opened_run: RecordedRun,
+) -> None:
+    def strongest_channels() -> set[int]:
+        bands = draw(opened_run).panel_axes["first_quantiles"].collections
+        return {int(np.argmax(np.asarray(band.get_facecolor())[0, :3])) for band in bands}
+
+    assert strongest_channels() == {0}
+    for frame in opened_run.recording.frames:
+        edges = list(frame.snapshot.quantiles.values())
+        vars(frame.snapshot)["quantiles"] = dict(zip(("logits", "maxima"), edges, strict=True))
+    vars(opened_run)["_series"] = None
+    assert strongest_channels() == {1}
+    assert draw(opened_run).panel_axes["second_quantiles"].get_title("left") == "Activation maxima"
 
 
 @pytest.mark.parametrize("size", [(12.8, 6.8), (11.7, 7.0), (7.68, 10.2), (3.75, 0), (8.12, 0)])

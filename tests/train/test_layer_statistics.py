@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from mnistexp.train import QuantileSource, layer_statistics
 from mnistexp.train.layer_statistics import (
     LayerStatistics,
     is_same_in_training,
@@ -14,6 +15,7 @@ from mnistexp.train.layer_statistics import (
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (6, 28, 28, 1), "u1")
 LABELS = np.arange(6, dtype="u1")
+SOURCES_OF_MAXIMA: tuple[QuantileSource, ...] = ("maxima", "layer_maxima")
 
 
 def build_network(*, normalize: bool = False, dropout: bool = False) -> keras.Model:
@@ -38,9 +40,11 @@ def statistics(network: keras.Model) -> LayerStatistics:
     return LayerStatistics(network, scale=255.0)
 
 
-def evaluate(network: keras.Model) -> tuple[float, np.ndarray, dict[str, np.ndarray]]:
+def evaluate(
+    network: keras.Model, source: QuantileSource = "activations"
+) -> tuple[float, np.ndarray, dict[str, np.ndarray]]:
     weights = [weight.value for weight in network.weights]
-    return statistics(network).evaluate(weights, IMAGES, LABELS, "activations")
+    return statistics(network).evaluate(weights, IMAGES, LABELS, source)
 
 
 def cross_entropy(logits: np.ndarray) -> float:
@@ -59,9 +63,9 @@ def test_sums_and_activations_equal_those_in_numpy_with_dropout_off(dropout: boo
     loss, predictions, values = evaluate(network)
     assert loss == pytest.approx(cross_entropy(logits), rel=1e-4)
     assert predictions.tolist() == logits.argmax(axis=1).tolist()
-    expected = np.concatenate([sums.ravel(), logits.ravel()])
-    np.testing.assert_allclose(values["logits"], expected, atol=1e-4)
-    np.testing.assert_allclose(values["activations"], hidden.max(axis=0), atol=1e-4)
+    assert list(values) == ["logits", "activations"]
+    np.testing.assert_allclose(values["logits"], sums.ravel(), atol=1e-4)
+    np.testing.assert_allclose(values["activations"], hidden.ravel(), atol=1e-4)
 
 
 def test_batch_normalization_uses_the_batch_and_leaves_its_averages() -> None:
@@ -74,9 +78,35 @@ def test_batch_normalization_uses_the_batch_and_leaves_its_averages() -> None:
 
     loss, _, values = evaluate(network)
     assert loss == pytest.approx(cross_entropy(logits), rel=1e-3)
-    np.testing.assert_allclose(values["activations"], hidden.max(axis=0), atol=1e-3)
+    np.testing.assert_allclose(values["activations"], hidden.ravel(), atol=1e-3)
     for old, new in zip(before, network.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_maxima_are_those_over_the_batch_in_one_panel_or_by_the_kind_of_layer() -> None:
+    inputs = keras.Input((28, 28, 1))
+    convolution = keras.layers.Conv2D(2, 3, strides=9, activation="sigmoid")(inputs)
+    dense = keras.layers.Dense(5, activation="relu")(keras.layers.Flatten()(convolution))
+    network = keras.Model(inputs, keras.layers.Dense(10)(dense))
+    outputs = keras.Model(inputs, [convolution, dense])(IMAGES / 255.0)
+    highest = [output.numpy().max(axis=0).ravel() for output in outputs]
+
+    maxima, layer_maxima = (evaluate(network, source)[2] for source in SOURCES_OF_MAXIMA)
+    assert list(maxima) == ["logits", "maxima"]
+    np.testing.assert_allclose(maxima["maxima"], np.concatenate(highest), atol=1e-5)
+    assert list(layer_maxima) == ["convolutional_maxima", "dense_maxima"]
+    for values, expected in zip(layer_maxima.values(), highest, strict=True):
+        np.testing.assert_allclose(values, expected, atol=1e-5)
+
+
+def test_values_of_a_large_network_are_those_of_the_first_images(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = build_network()
+    everything = evaluate(network)[2]
+    monkeypatch.setattr(layer_statistics, "MAX_VALUES", 3 * 5 + 1)  # Each image has 5.
+    for name, values in evaluate(network)[2].items():
+        np.testing.assert_array_equal(values, everything[name][: 3 * 5])
 
 
 def test_parameters_are_all_kernels_and_all_offsets() -> None:

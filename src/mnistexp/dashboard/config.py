@@ -12,6 +12,8 @@ class NoDashboardConfig(Section):
     """Record nothing."""
 
     type: Literal["off"]
+    quantiles: QuantileSource = "auto"
+    """Not used. It lets experiments that choose the quantiles be run with `dashboard=off`."""
 
 
 class RecordingConfig(Section):
@@ -19,9 +21,11 @@ class RecordingConfig(Section):
 
     type: Literal["record"]
     quantiles: QuantileSource = "auto"
-    """Values of the two quantile panels: all weights and biases (`parameters`), or the logits and
-    `activations` of a batch. `auto`: logits and activations if the network has batch
-    normalization, else weights and biases."""
+    """Values of the two quantile panels. `parameters`: all weights, and all biases. `activations`:
+    the logits of the hidden layers, and the activations, for a batch. `maxima`: these logits, and
+    the maximum of each activation over the batch. `layer_maxima`: the maxima of the convolutional
+    layers, and of the dense layers. `auto`: `activations` if the network has batch normalization,
+    else `parameters`."""
 
 
 class LiveConfig(RecordingConfig):

@@ -68,8 +68,12 @@ QUANTILE_TITLES = {
     "weights": "Weights",
     "biases": "Biases",
     "logits": "Logits",
-    "activations": "Activations (batch maximum)",
+    "activations": "Activations",
+    "maxima": "Activation maxima",
+    "convolutional_maxima": "Convolutional maxima",
+    "dense_maxima": "Dense maxima",
 }
+"""By the name of the quantiles."""
 
 NUM_BATCH_SHOWN, NUM_TEST_SHOWN = 100, 1_000
 DIGIT_PANELS = ("batch", "test")
@@ -231,9 +235,10 @@ class DashboardFigure(Figure):
         snapshot, train = frame.snapshot, self._recorded_run.train
         labels = train.labels[snapshot.batch]
         predictions = snapshot.on_batch.predictions
+        order = order_errors_first(predictions, labels, NUM_BATCH_SHOWN)
         num_wrong = int((predictions != labels).sum())
-        images = train.images[snapshot.batch]
-        self._batch.draw(images, predictions, labels, num_wrong, len(labels))
+        images = train.images[snapshot.batch[order]]
+        self._batch.draw(images, predictions[order], labels[order], num_wrong, len(labels))
 
     def _draw_test(self, index: int) -> None:
         series = self._recorded_run.series

@@ -21,7 +21,9 @@ GRAY = "#777777"
 TRAINING_COLOR, TEST_COLOR = "#3a78b5", "#e0562b"
 BANDS = ((3, 4), (2, 5), (1, 6), (0, 7))
 """Indices of the lower and upper quantile of each band, the innermost and darkest first."""
-BAND_COLORS = ("#1d4e89", "#4f86c0", "#8fb8e0", "#cfe2f5")
+PARAMETER_COLORS = ("#8c1c13", "#c8574c", "#e59c94", "#f7d9d5")
+VALUE_COLORS = ("#1b5e3a", "#4c9a6f", "#92c9a9", "#d3ebdd")
+"""Colors of the bands, from the innermost: red for parameters, green for logits and activations."""
 
 CELL = 28
 """Height and width of a digit, in pixels."""
@@ -78,21 +80,20 @@ class QuantilePanel:
         self._position = position
         empty: list[float] = []
         self._bands = [
-            axes.fill_between(empty, empty, empty, facecolor=color, linewidth=0, zorder=2 - number)
-            for number, color in enumerate(BAND_COLORS)
+            axes.fill_between(empty, empty, empty, linewidth=0, zorder=2 - number)
+            for number in range(len(BANDS))
         ]
         axes.grid(alpha=0.3)
-
-    def name(self, series: TimeSeries) -> str:
-        """Return the name of the values: `weights`, for example."""
-        return list(series.quantiles)[self._position]
 
     def draw(self, series: TimeSeries, index: int) -> Box:
         """Draw all frames up to `index`. Return the default limits of the panel."""
         steps = series.steps[: index + 1]
-        quantiles = series.quantiles[self.name(series)][: index + 1]
-        for band, (low, high) in zip(self._bands, BANDS, strict=True):
+        name = list(series.quantiles)[self._position]
+        quantiles = series.quantiles[name][: index + 1]
+        colors = PARAMETER_COLORS if name in ("weights", "biases") else VALUE_COLORS
+        for band, (low, high), color in zip(self._bands, BANDS, colors, strict=True):
             band.set_data(steps, quantiles[:, low], quantiles[:, high])
+            band.set_facecolor(color)
         return (0.0, _last_step(series, index), *_limits_with_margin(quantiles))
 
 

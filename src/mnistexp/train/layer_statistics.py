@@ -14,6 +14,9 @@ import tensorflow as tf
 from mnistexp.train.losses import cross_entropy
 from mnistexp.train.snapshot import QuantileSource
 
+MAX_VALUES = 2**20
+"""Logits and activations of a large network are those of the first images of a batch, because
+sorting more values would slow down the training."""
 EXCLUDED_ACTIVATIONS = {"linear", "softmax"}
 """Activation functions whose outputs do not count as activations of neurons."""
 
@@ -43,7 +46,7 @@ class LayerStatistics:
             weights: values of all weights of the network.
             images: uint8, [n, 28, 28, 1].
             labels: uint8, [n].
-            source: `parameters` or `activations`.
+            source: not `auto`.
 
         Returns:
             Mean loss; predictions, int32 [n]; and by name the values of the source, float32 arrays
@@ -80,10 +83,10 @@ class LayerStatistics:
     ) -> tuple[Any, ...]:
         with keras.StatelessScope(zip(self._network.weights, weights, strict=True)):
             scaled = tf.cast(images, tf.float32) / self._scale
-            logits, values = _run_layers(self._network, self._activations, scaled)
+            logits, sums, outputs = _run_layers(self._network, self._activations, scaled)
         loss = tf.reduce_mean(cross_entropy(tf.cast(labels, tf.int32), logits))
         predictions = tf.argmax(logits, axis=-1, output_type=tf.int32)
-        return loss, predictions, values if source == "activations" else {}
+        return loss, predictions, _select_values(source, sums, outputs)
 
 
 class _Parameters:
@@ -146,7 +149,7 @@ def separate_activations(
 
 def _run_layers(
     network: keras.Model, activations: dict[str, Callable[[Any], Any]], images: Any
-) -> tuple[Any, dict[str, Any]]:
+) -> tuple[Any, list[Any], list[Any]]:
     """Run the layers of a network that `separate_activations` has copied.
 
     Dropout is off. Batch normalization uses the statistics of this batch, as in training, but its
@@ -158,9 +161,8 @@ def _run_layers(
         images: scaled, float32 [n, 28, 28, 1].
 
     Returns:
-        Logits, float32 [n, 10]; and by name, float32 of one dimension each: `logits`, all weighted
-        sums of all layers, and `activations`, the maximum over the batch of each neuron, or of each
-        position in a feature map.
+        Logits, float32 [n, 10]; the weighted sums of each layer; and the activations of each layer.
+        Dense layers have 2 dimensions, convolutional layers 4. The first is that of the images.
     """
     sums: list[Any] = []
     outputs: list[Any] = []
@@ -179,11 +181,35 @@ def _run_layers(
             values = layer(values, training=False)
             if isinstance(layer, keras.layers.Activation):
                 outputs.append(values)
-    maxima = [tf.reduce_max(output, axis=0) for output in outputs]
-    return tf.cast(values, tf.float32), {
-        "logits": _concatenate(sums),
-        "activations": _concatenate(maxima),
-    }
+    return tf.cast(values, tf.float32), sums, outputs
+
+
+def _select_values(source: QuantileSource, sums: list[Any], outputs: list[Any]) -> dict[str, Any]:
+    """Return the values of a source by name, float32 of one dimension each (see `Snapshot`)."""
+    if source == "parameters":
+        return {}
+    if source == "layer_maxima":
+        convolutional = [output for output in outputs if len(output.shape) > 2]
+        dense = [output for output in outputs if len(output.shape) == 2]
+        return {
+            "convolutional_maxima": _concatenate(_maxima(convolutional)),
+            "dense_maxima": _concatenate(_maxima(dense)),
+        }
+    logits = _concatenate(_first_images(sums[:-1]))  # The last one is the output layer.
+    values = _first_images(outputs) if source == "activations" else _maxima(outputs)
+    return {"logits": logits, source: _concatenate(values)}
+
+
+def _first_images(outputs: list[Any]) -> list[Any]:
+    """Return the values of as many images as `MAX_VALUES` allows, at least one."""
+    values_per_image = sum(int(np.prod(output.shape[1:])) for output in outputs)
+    count = max(1, MAX_VALUES // max(1, values_per_image))
+    return [output[:count] for output in outputs]
+
+
+def _maxima(outputs: list[Any]) -> list[Any]:
+    """Return the maxima over the batch."""
+    return [tf.reduce_max(output, axis=0) for output in outputs]
 
 
 def _normalize(layer: Any, values: Any) -> Any:

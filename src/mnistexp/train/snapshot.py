@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-QuantileSource = Literal["auto", "parameters", "activations"]
-"""The values whose quantiles are recorded. `auto`: activations where the network has batch
-normalization, else parameters."""
+QuantileSource = Literal["auto", "parameters", "activations", "maxima", "layer_maxima"]
+"""The values whose quantiles are recorded (`Snapshot.quantiles`). `auto`: activations where the
+network has batch normalization, else parameters."""
 NUM_BANDS = 7
 """Number of quantile bands. Each contains equally many values; 7 bands have 8 edges."""
 MAX_BATCH_IMAGES = 100
@@ -37,10 +37,13 @@ class Snapshot:
     batch: indices of the first images of the next batch, at most 100, int32.
     on_batch: loss and accuracy of the whole next batch before its update, with dropout off and
         batch normalization by this batch; predictions for the images of `batch` only.
-    quantiles: by name, the 8 edges of 7 bands of equally many values, float32. The names are
-        `weights` and `biases` (of all layers), or `logits` (all weighted sums of all layers for
-        this batch) and `activations` (the maximum over the batch of each neuron, or of each
-        position in a feature map). NaN where there are no values.
+    quantiles: by name, the 8 edges of 7 bands of equally many values, float32. NaN where there are
+        no values. Each source has two names.
+        parameters: `weights` and `biases` of all layers.
+        activations: `logits` (weighted sums) and `activations` of the hidden layers for this batch.
+        maxima: `logits`, and `maxima` (of the activations over the batch, for each neuron and each
+        position in a feature map).
+        layer_maxima: `convolutional_maxima` and `dense_maxima`, by the kind of layer.
     on_test: the test images; only at the start and at evaluated steps.
     """
 
