@@ -117,8 +117,9 @@ function showInputs(digits) {
   document.getElementById("input").hidden = !digits.length;
 }
 
+// Probabilities below 0.1 % are not listed.
 function percent(p) {
-  return p > 0 && p < 0.001 ? "< 0.1 %" : `${(100 * p).toFixed(1)} %`;
+  return p < 0.001 ? "" : `${(100 * p).toFixed(1)} %`;
 }
 
 function best(probabilities) {
