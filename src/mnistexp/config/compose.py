@@ -21,6 +21,7 @@ from mnistexp.config.config_groups import (
     EXPERIMENT_GROUPS,
     list_groups,
     misplaced_files,
+    option_file,
     package_folder,
 )
 from mnistexp.config.config_source import ConfigSource
@@ -157,10 +158,11 @@ def located_errors(source: ConfigSource) -> Iterator[None]:
 def _validate(cfg: DictConfig, source: ConfigSource) -> Config:
     try:
         _check_shared_model_settings(OmegaConf.to_container(cfg, resolve=False), source)
-        raw = OmegaConf.to_container(cfg, resolve=True)
+        raw: Any = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
         path = f"{error.full_key}: " if error.full_key else ""
         raise ConfigError(path + _format_interpolation_error(error)) from error
+    _drop_inherited_learning_rate(raw.get("optim"), source)
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
@@ -248,6 +250,23 @@ def _other_hint(group: str, option: str) -> str:
         return f" Move {os.path.relpath(file)} to {Path('conf', group, option)}.yaml"
     keras_class = find_keras_optimizer(option) if group == "optim" else None
     return f" Use optim=keras optim.class_name={keras_class}" if keras_class else ""
+
+
+def _drop_inherited_learning_rate(optim: Any, source: ConfigSource) -> None:
+    """Remove a learning rate that was meant for another optimizer than the one that the user chose.
+
+    With `optim.type=NAME` it is the rate of the former type; with an experiment and `optim=NAME` it
+    is the rate of the experiment.
+    """
+    overridden = set(source.overridden)
+    if not isinstance(optim, dict) or "optim.learning_rate" in overridden:
+        return
+    if overridden & {"optim.type", "optim.class_name"}:
+        optim["learning_rate"] = None
+    elif source.experiment and "optim" in overridden:
+        file = option_file("optim", source.choices["optim"])
+        option: Any = OmegaConf.load(file) if file else optim
+        optim["learning_rate"] = option.get("learning_rate")
 
 
 def _check_shared_model_settings(raw: Any, source: ConfigSource) -> None:

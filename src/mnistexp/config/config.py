@@ -12,7 +12,7 @@ from mnistexp.data import DataConfig
 from mnistexp.device import DeviceConfig
 from mnistexp.errors import ConfigError
 from mnistexp.model import ModelConfig, NetworkConfig
-from mnistexp.optim import OptimConfig
+from mnistexp.optim import OptimConfig, default_learning_rate
 from mnistexp.schema import Section
 from mnistexp.tracking import TrackingConfig
 from mnistexp.train import TrainConfig
@@ -42,6 +42,16 @@ class Config(Section):
     def unused_sections(self) -> tuple[str, ...]:
         """The sections that have no effect for this type of model."""
         return () if isinstance(self.model, NetworkConfig) else ("optim", "train")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_learning_rate(cls, settings: Any) -> Any:
+        """Set the learning rate that suits optimizer and network, unless one is set."""
+        optim = settings.get("optim") if isinstance(settings, dict) else None
+        if not isinstance(optim, dict) or optim.get("learning_rate") is not None:
+            return settings
+        rate = default_learning_rate(optim, _count_weighted_layers(settings.get("model")))
+        return {**settings, "optim": {**optim, "learning_rate": rate}}
 
     @model_validator(mode="after")
     def _check_sections_agree(self) -> "Config":
@@ -76,6 +86,14 @@ class Config(Section):
                 f"data.validation_size: expected > 0, since {setting} uses "
                 "validation images. Received: 0. Alternatively set train.evaluate_on=[] or [test]"
             )
+
+
+def _count_weighted_layers(model: Any) -> int:
+    """Return the number of layers with weights of a section `model` that is not validated yet."""
+    layers = model.get("layers") if isinstance(model, dict) else None
+    values = layers.values() if isinstance(layers, dict) else ()
+    types = [layer.get("type") for layer in values if isinstance(layer, dict)]
+    return sum(name in ("dense", "conv2d", "keras") for name in types)
 
 
 def flatten_config(config: Config) -> dict[str, Any]:

@@ -41,6 +41,13 @@ class ConfigSource:
                 return f"{group}={self.choices[group]}"
         return None
 
+    def optimizer_origin(self, config: Config) -> str:
+        """Return where an optimizer that the user did not choose comes from; else an empty text."""
+        chosen = {"optim", "optim.type", "optim.class_name"} & set(self.overridden)
+        if chosen or self.experiment or "optim" in config.unused_sections:
+            return ""
+        return f"the default of model={self.choices.get('model', 'network')}"
+
     def run_name(self, config: Config) -> str:
         """Return the default name of a run: `conv_big-adam_decay-s0`, `lab.3_0_conv-s0`."""
         used = [name for name in ("model", "optim") if name not in config.unused_sections]

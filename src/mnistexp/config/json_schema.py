@@ -14,6 +14,8 @@ from mnistexp.config.schema_tree import JsonSchema, SchemaTree, definition_name,
 DIALECT = "http://json-schema.org/draft-07/schema#"
 EXPERIMENT = "experiment"
 """The schema of the files of all experiment groups."""
+OPTIMIZER_OF_MODEL = "override /optim@_global_.optim"
+"""The entry of a model's defaults list that names the optimizer which suits the model."""
 INTERPOLATION = {
     "type": "string",
     "pattern": r"\$\{.+\}",
@@ -138,7 +140,10 @@ def _choices_of_file(name: str, groups: Mapping[str, list[str]]) -> dict[str, li
             if group not in EXPERIMENT_GROUPS
         }
     nested = {group: options for group, options in groups.items() if group.startswith(f"{name}/")}
-    return {group.removeprefix(f"{name}/"): options for group, options in nested.items()}
+    choices = {group.removeprefix(f"{name}/"): options for group, options in nested.items()}
+    if name == "model":
+        choices[OPTIMIZER_OF_MODEL] = groups["optim"]
+    return choices
 
 
 def _defaults_list(choices: Mapping[str, Sequence[str]]) -> JsonSchema:

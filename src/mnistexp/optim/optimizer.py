@@ -1,6 +1,7 @@
 """Settings of each optimizer, and the Keras optimizer that they build."""
 
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -36,7 +37,8 @@ class OptimizerBase(Section):
     keras_class: ClassVar[str]
 
     learning_rate: Positive
-    """The initial learning rate. With a warm-up or a cycle: the highest one."""
+    """The initial learning rate. With a warm-up or a cycle: the highest one. Default: one that
+    suits the optimizer; see `default_learning_rate`."""
     decay: DecayConfig = Field(default_factory=lambda: NoDecay(type="none"))
     weight_decay: NonNegative | None = None
     """Decoupled weight decay: the fraction, times the learning rate, subtracted per step."""
@@ -155,12 +157,32 @@ def _suggest_keras_class(value: Any) -> Any:
     )
 
 
+DEFAULT_LEARNING_RATES = {"Adadelta": 1.0, "Adagrad": 0.01, "Lion": 0.0003}
+"""The learning rates of optimizers of Keras for which 0.001 is too low or too high."""
 OPTIMIZER_TYPES = ("sgd", "rmsprop", "adam", "adamw", "keras")
 OptimConfig = Annotated[
     Sgd | RmsProp | Adam | AdamW | AnyKerasOptimizer,
     Field(discriminator="type"),
     BeforeValidator(_suggest_keras_class),
 ]
+
+
+def default_learning_rate(settings: Mapping[str, Any], num_weighted_layers: int) -> float:
+    """Return the learning rate of an optimizer for which none is set.
+
+    It is Keras' default, 0.001, except for stochastic gradient descent: 0.5 for a network of one
+    layer, which is convex, and 0.05 for others, times (1 - momentum).
+
+    Args:
+        settings: the section `optim`, not validated yet.
+        num_weighted_layers: number of dense, convolutional and other Keras layers of the network.
+    """
+    name = settings.get("class_name") if settings.get("type") == "keras" else settings.get("type")
+    if str(name).lower() != "sgd":
+        return DEFAULT_LEARNING_RATES.get(str(name), 0.001)
+    momentum = settings.get("momentum", 0.0)
+    remaining = 1 - momentum if isinstance(momentum, float) and 0 < momentum < 1 else 1.0
+    return round((0.5 if num_weighted_layers == 1 else 0.05) * remaining, 6)
 
 
 def build_optimizer(
