@@ -82,5 +82,5 @@ def test_wrong_arguments_give_one_line_and_exit_code_2(
 
 def test_wrong_settings_create_no_files(mnistexp: Command, tmp_path: Path) -> None:
     mnistexp("train.epochs=0")
-    mnistexp("model.layers.logits.units=11")
+    mnistexp("model=conv", "model.layers.flatten=null", "model.layers.hidden=null")
     assert list(tmp_path.iterdir()) == []

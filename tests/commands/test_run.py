@@ -11,7 +11,7 @@ def test_a_run_prints_a_table_of_results_and_how_to_open_them(mnistexp: Command)
     assert outcome.exit_code == 0
     for row in (
         *("train accuracy", "validation accuracy", "test accuracy", "test accuracy, maximum"),
-        *("seconds", "images per second", "parameters", "run id"),
+        *("optimizer", "seconds", "images per second", "parameters", "run id"),
     ):
         assert re.search(rf"^{row} +\S", outcome.out, re.MULTILINE), row
     assert "mnistexp ui" in outcome.out

@@ -26,6 +26,16 @@ from mnistexp.errors import ConfigError
         ("optim.decay=cosine", "optim.decay: .* Choose an option with optim/decay=NAME"),
         ("seed=1.5", "seed: expected a whole number. Received: 1.5"),
         ("model.layers.logits.units=true", "model.layers.logits.units: expected a whole number"),
+        ("model.layers.logits.units=11", "logits.units: expected 10 in the last layer.*ved: 11"),
+        ("model.layers.logits.activation=softmax", "logits.activation: expected linear.*'softmax'"),
+        (
+            "model.layers.s={type: keras, class_name: Softmax}",
+            "model.layers.s.class_name: expected the logits to come last.*model.layers.s=null",
+        ),
+        (
+            "model.layers.d={type: keras, class_name: Dense, config: {units: 12}}",
+            "model.layers.d.config.units: expected 10 in the last layer",
+        ),
         ("model.layers.new.type=dens", "model.layers.new.type: expected one of dense.*mean dense?"),
         ("model.layers.logits.unit=3", "model.layers.logits.unit: .*model.layers.logits.units?"),
         ("model.layers.logits.after=nowhere", "model.layers.logits.after: expected the name of"),

@@ -44,7 +44,6 @@ def test_layers_that_each_follow_the_other_are_rejected() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["model.layers.logits.units=11"], "model.layers.logits: expected 10 logits per image"),
         (
             ["model=conv", "model.layers.flatten=null", "model.layers.hidden=null"],
             r"model.layers.logits: expected 10 logits.*Received: \[n, 7, 7, 10\]",

@@ -58,7 +58,7 @@ def one_cycle(step: int) -> float:
         ),
         (["optim=adam_onecycle"], one_cycle),
         (
-            ["optim=adam", "optim/decay=piecewise", "optim.decay.boundaries=[200,400]"],
+            ["optim=adam_lab", "optim/decay=piecewise", "optim.decay.boundaries=[200,400]"],
             lambda step: 0.003 * (1 if step < 200 else 0.1 if step < 400 else 0.01),
         ),
     ],

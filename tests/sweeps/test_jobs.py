@@ -18,7 +18,7 @@ def test_the_settings_that_vary_are_listed_with_the_seed_last() -> None:
 def test_the_name_of_a_run_has_the_settings_that_vary() -> None:
     job = make_job("model=two_layers", "optim.learning_rate=0.013130280280658591", "seed=2")
     varying = ["model", "optim.learning_rate", "train.epochs", "seed"]
-    assert run_name(job, varying) == "two_layers-sgd-learning_rate=0.01313-epochs=default-s2"
+    assert run_name(job, varying) == "two_layers-adam-learning_rate=0.01313-epochs=default-s2"
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_a_sweep_is_a_run_with_a_child_run_for_each_job(finished_grid: FinishedG
     assert sweep.data.tags["mlflow.source.name"] == f"mnistexp {' '.join(finished_grid.arguments)}"
     counts = {name: sweep.data.metrics[f"num_{name}"] for name in ("jobs", "finished", "failed")}
     assert counts == {"jobs": 8, "finished": 8, "failed": 0}
-    assert "two_layers-sgd-learning_rate=0.1-s1" in {child.info.run_name for child in children}
+    assert "two_layers-adam-learning_rate=0.1-s1" in {child.info.run_name for child in children}
 
 
 def test_a_child_run_is_recorded_like_a_single_run(finished_grid: FinishedGrid) -> None:

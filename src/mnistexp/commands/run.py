@@ -106,7 +106,7 @@ def _run(config: Config, source: ConfigSource) -> None:
         if config.expect is not None and config.expect.diverges:
             print("This is the expected result: the experiment shows a training that diverges.")
         raise
-    print_summary(result)
+    print_summary(result, source)
     result.viewer.wait()
 
 

@@ -2,15 +2,20 @@
 
 from rich.console import Console
 
+from mnistexp.config.config import Config
+from mnistexp.config.config_source import ConfigSource
 from mnistexp.experiment import RunResult
+from mnistexp.model import NetworkConfig
 from mnistexp.tables import Column, Table
 from mnistexp.tracking import browse_hint
 
 
-def print_summary(result: RunResult, console: Console | None = None) -> None:
+def print_summary(result: RunResult, source: ConfigSource, console: Console | None = None) -> None:
     """Print the metrics of a run as a table, and how to open the run."""
     console = console or Console()
-    _summary_table(result).print(console)
+    _summary_table(result, source).print(console)
+    if result.note:
+        console.print(f"note: {result.note}", soft_wrap=True)
     hint = browse_hint(result.config.tracking, result.url)
     if hint:
         console.print(hint, soft_wrap=True)
@@ -19,7 +24,7 @@ def print_summary(result: RunResult, console: Console | None = None) -> None:
         console.print(f"Watch it again: mnistexp watch {run}", soft_wrap=True)
 
 
-def _summary_table(result: RunResult) -> Table:
+def _summary_table(result: RunResult, source: ConfigSource) -> Table:
     metrics = result.metrics
     accuracies = {
         "train accuracy": result.history.last("train_accuracy"),
@@ -30,6 +35,8 @@ def _summary_table(result: RunResult) -> Table:
     rows = {name: f"{value:.4f}" for name, value in accuracies.items() if value is not None}
     if result.expectation_result:
         rows["expected"] = f"{result.config.expect}: {result.expectation_result}"
+    if isinstance(result.config.model, NetworkConfig):
+        rows["optimizer"] = _format_optimizer(result.config, source)
     rows["seconds"] = f"{metrics['seconds']:.1f} ({metrics['train_seconds']:.1f} training)"
     rows["images per second"] = f"{metrics['mean_images_per_second']:,.0f}"
     rows["parameters"] = f"{result.learner.num_parameters:,}"
@@ -38,3 +45,10 @@ def _summary_table(result: RunResult) -> Table:
     rows["device"] = f"{tags['device']}, {tags['precision']}{compiled}"
     rows["run id"] = result.run_id or "not tracked"
     return Table([Column("", is_text=True)] * 2, list(rows.items()))
+
+
+def _format_optimizer(config: Config, source: ConfigSource) -> str:
+    """Return `adam (the default of model=conv), learning rate 0.001`."""
+    origin = source.optimizer_origin(config)
+    name = source.choices.get("optim", config.optim.type)
+    return f"{name}{f' ({origin})' if origin else ''}, learning rate {config.optim.learning_rate:g}"

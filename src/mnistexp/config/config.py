@@ -96,6 +96,13 @@ def _count_weighted_layers(model: Any) -> int:
     return sum(name in ("dense", "conv2d", "keras") for name in types)
 
 
+def usual_learning_rate(config: Config) -> float:
+    """Return the learning rate that this optimizer and network would have if none were set."""
+    return default_learning_rate(
+        config.optim.model_dump(), _count_weighted_layers(config.model.model_dump())
+    )
+
+
 def flatten_config(config: Config) -> dict[str, Any]:
     """Return the settings that have an effect, by path: `{"train.batch_size": 100}`."""
     flat: dict[str, Any] = {}

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from mnistexp.config.config import Config
 from mnistexp.errors import MnistexpError, Pruned, TrainingDiverged
+from mnistexp.experiment.guessing import describe_rate
 from mnistexp.tracking import ENDED_AT, PRUNED, Tracker
 from mnistexp.train import LogMetrics, TrainingLength
 
@@ -48,13 +49,17 @@ class RunProgress:
 def explain_early_end(
     progress: RunProgress, tracker: Tracker, name: str, config: Config
 ) -> Iterator[None]:
-    """Record how far a run came that an exception ends, and say so in notes of the exception."""
+    """Record how far a run came that an exception ends, and say so in notes of the exception.
+
+    The message of a divergence also names the learning rate.
+    """
     try:
         yield
     except BaseException as error:
         if isinstance(error, TrainingDiverged):
             progress.step = max(progress.step, error.step)
             tracker.tags_at_end["diverged"] = "true"
+            error.args = (f"{error}. {describe_rate(config)}",)
         if isinstance(error, Pruned):
             tracker.tags_at_end[PRUNED] = "true"
         tracker.tags_at_end[ENDED_AT] = progress.position

@@ -15,12 +15,14 @@ from mnistexp.config.compose import located_errors
 from mnistexp.config.config import Config, config_to_yaml, flatten_config
 from mnistexp.config.config_hash import config_hash, seedless_hash, workload_hash
 from mnistexp.config.config_source import ConfigSource
+from mnistexp.config.likely_mistakes import find_likely_mistakes, print_likely_mistakes
 from mnistexp.dashboard import ViewerProcess
 from mnistexp.data import Data, load_data
 from mnistexp.device import check_device, peak_memory_mb, reset_peak_memory
 from mnistexp.experiment.description import describe_run
 from mnistexp.experiment.early_end import RunProgress, explain_early_end
 from mnistexp.experiment.environment import describe_environment, git_state
+from mnistexp.experiment.guessing import explain_guessing
 from mnistexp.experiment.monitors import open_monitors
 from mnistexp.experiment.pruning import report_to_pruner
 from mnistexp.learner import Learner, build_learner
@@ -38,6 +40,7 @@ class RunResult:
 
     metrics: the final ones, such as `test_accuracy`, `val_loss` and `seconds`.
     expectation_result: `met`, `missed` or `not judged`; empty if the config has no expectation.
+    note: says so if the accuracy is that of guessing, and what to try; else empty.
     run_id: None if the run was not tracked. url: of the run's page; None if it has none.
     recording: the file for `mnistexp watch`; None if the run was not recorded.
     viewer: the process that shows the recording.
@@ -52,6 +55,7 @@ class RunResult:
     url: str | None
     recording: Path | None = None
     viewer: ViewerProcess = field(default_factory=ViewerProcess)
+    note: str = ""
 
 
 def run_experiment(config: Config, source: ConfigSource | None = None) -> RunResult:
@@ -70,6 +74,8 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
         check_tracking(config.tracking)
         check_device(config.device)
         data = load_data(config.data)
+        if config.sweep.job is None:  # A sweep prints the mistakes of all its jobs at its start.
+            print_likely_mistakes(find_likely_mistakes(config, len(data.train)))
         learner = build_learner(config, data)  # Also sets up the device.
     reset_peak_memory(learner.device)
     name = _run_name(config, source)
@@ -85,10 +91,15 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
             training = learner.fit(data, log_metrics, opened.monitors)
             probabilities = learner.predict_probabilities(data.test.images)
             metrics = _final_metrics(learner, data, training, probabilities)
+        note = explain_guessing(
+            config, training.history["train_loss"], metrics["test_accuracy"], data.test.labels
+        )
         expectation_result = _compare_with_expectation(config, source, metrics["test_accuracy"])
         tracker.set_tags({"weights_sha256": learner.digest()})
         if expectation_result:
             tracker.set_tags({"expectation": expectation_result})
+        if note:
+            tracker.set_tags({"note": note})
         tracker.log_model(partial(_save_model, learner, data))
         title = run_title(name, tracker.run_id)
         tracker.log_figures(
@@ -109,6 +120,7 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
         url=tracker.url(),
         recording=opened.recording,
         viewer=opened.viewer,
+        note=note,
     )
 
 

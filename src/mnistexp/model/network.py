@@ -8,6 +8,7 @@ from mnistexp.errors import ConfigError
 from mnistexp.model.initializer import Initializer, Regularizer
 from mnistexp.model.layers import (
     ActivationName,
+    AnyKerasLayer,
     Layer,
     build_layer,
     one_line,
@@ -22,6 +23,10 @@ LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 RESERVED_NAMES = {"image", "pixels", "rescaling", "probabilities"}
 NOT_ALLOWED_LAST = {"dropout", "spatial_dropout", "activation", "batch_normalization"}
 """Layer types that cannot be the last one, since they would change the logits."""
+
+
+ACTIVATION_CLASSES = {"Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"}
+"""Keras' layers that apply an activation."""
 
 
 class NetworkConfig(Section):
@@ -53,6 +58,7 @@ class NetworkConfig(Section):
                 f"model.layers.{name}: expected the logits to come last. Received: a {last.type} "
                 f"layer after them. Set after to one of {', '.join(n for n, _ in order[:-1])}"
             )
+        _check_logits(f"model.layers.{name}", last)
         for name in sorted(RESERVED_NAMES & set(layers)):
             raise ConfigError(
                 f"model.layers.{name}: expected another name: mnistexp uses this one itself"
@@ -114,6 +120,31 @@ def build_classifier(network: "keras.Model", scale: float) -> "keras.Model":
         outputs = layer(outputs)
     outputs = keras.layers.Softmax(name="probabilities", dtype="float32")(outputs)
     return keras.Model(inputs, outputs, name="classifier")
+
+
+def _check_logits(path: str, last: Layer) -> None:
+    """Refuse a last layer that cannot return ten logits: by its activation or its width."""
+    if isinstance(last, AnyKerasLayer) and last.class_name in ACTIVATION_CLASSES:
+        raise ConfigError(
+            f"{path}.class_name: expected the logits to come last, since the loss applies softmax "
+            f"itself. Received: {last.class_name!r}. Remove this layer: {path}=null"
+        )
+    if isinstance(last, AnyKerasLayer):
+        settings, prefix = last.config, f"{path}.config"
+    else:
+        settings, prefix = last.model_dump(), path
+    activation = settings.get("activation") or "linear"
+    if activation != "linear":
+        raise ConfigError(
+            f"{prefix}.activation: expected linear in the last layer, which returns logits: "
+            f"the loss applies softmax itself. Received: {activation!r}. Remove the activation"
+        )
+    units = settings.get("units", NUM_CLASSES)
+    if units != NUM_CLASSES:
+        raise ConfigError(
+            f"{prefix}.units: expected {NUM_CLASSES} in the last layer, one logit per class. "
+            f"Received: {units}"
+        )
 
 
 def _format_shape(tensor: "keras.KerasTensor") -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mnistexp.config.compose import located_errors
 from mnistexp.config.config import Config
+from mnistexp.config.likely_mistakes import find_likely_mistakes, print_likely_mistakes
 from mnistexp.data import load_data
 from mnistexp.device import check_device
 from mnistexp.errors import ConfigError, InputError
@@ -46,6 +47,7 @@ def validate_jobs(
     num_parameters, not_buildable = _build_models(jobs, traits.in_process)
     jobs = [job for job in jobs if job.seedless_hash in num_parameters]
     _refuse(not_buildable, jobs)
+    print_likely_mistakes(mistake for job in jobs for mistake in _find_likely_mistakes(job.config))
     for invalid in [*not_composable, *not_buildable]:
         print(f"skipped: {invalid}", flush=True)
     return jobs, num_parameters
@@ -92,6 +94,10 @@ def _count_parameters(config: Config, in_process: bool) -> int | None:
         config = config.model_copy(update={"device": device})
     learner = build_learner(config, load_data(config.data))
     return learner.num_parameters if isinstance(config.model, NetworkConfig) else None
+
+
+def _find_likely_mistakes(config: Config) -> list[str]:
+    return find_likely_mistakes(config, len(load_data(config.data).train))
 
 
 def _refuse(invalid: Sequence[InvalidJob], valid: Sequence[Job]) -> None:

@@ -1,0 +1,75 @@
+"""Settings that are valid but probably not what the user wants."""
+
+import sys
+from collections.abc import Iterable
+from typing import TypeGuard
+
+from mnistexp.config.config import Config
+from mnistexp.model import NetworkConfig
+from mnistexp.model.layers import AnyKerasLayer, ordered_layers
+from mnistexp.train import TrainConfig
+
+MAX_PIXEL = 255
+USUAL_MAX_INPUT = (0.02, 50.0)
+"""The largest input of a network is usually 1; outside of this range it trains badly."""
+MIN_STEPS_FOR_CURVES = 50
+"""Shorter trainings are trials of the settings, whose curves nobody looks at."""
+
+
+def find_likely_mistakes(config: Config, num_images: int) -> list[str]:
+    """Return one line for each probable mistake: what is wrong, and the setting to change.
+
+    Args:
+        num_images: size of the training split.
+    """
+    if not isinstance(config.model, NetworkConfig):
+        return []
+    return _check_scaling(config.model, config.data.scale) + _check_evaluations(
+        config.train, num_images
+    )
+
+
+def print_likely_mistakes(mistakes: Iterable[str]) -> None:
+    """Print each different mistake once, as a warning."""
+    for mistake in dict.fromkeys(mistakes):
+        print(f"warning: {mistake}", file=sys.stderr, flush=True)
+
+
+def _check_scaling(model: NetworkConfig, scale: float) -> list[str]:
+    """Check the largest value that the first layer receives, after a layer that rescales."""
+    name, first = ordered_layers(model.layers)[0]
+    if first.type == "batch_normalization":
+        return []
+    max_input = MAX_PIXEL / scale
+    factor = first.config.get("scale") if _is_rescaling(first) else None
+    max_output = max_input * factor if isinstance(factor, int | float) else max_input
+    low, high = USUAL_MAX_INPUT
+    if low <= max_output <= high:
+        return []
+    if factor is not None and max_output < low <= max_input:
+        return [
+            f"model.layers.{name}: the pixels are scaled twice, to at most {max_output:.2g}: "
+            f"data.scale={scale:g} divides them, and this layer multiplies them by {factor:.2g}. "
+            f"Set data.scale=1, or model.layers.{name}=null"
+        ]
+    return [
+        f"data.scale: the pixels, 0 to {MAX_PIXEL}, become 0 to {max_output:.2g}, but networks "
+        f"train best on 0 to 1. Received: {scale:g}. Set data.scale={MAX_PIXEL}"
+    ]
+
+
+def _is_rescaling(layer: object) -> TypeGuard[AnyKerasLayer]:
+    return isinstance(layer, AnyKerasLayer) and layer.class_name == "Rescaling"
+
+
+def _check_evaluations(train: TrainConfig, num_images: int) -> list[str]:
+    """Check that the curves of evaluated metrics have more than one point."""
+    num_steps = train.num_steps(num_images)
+    is_single = len(train.evaluation_steps(num_images)) == 1
+    if not is_single or not train.evaluated_splits or num_steps < MIN_STEPS_FOR_CURVES:
+        return []
+    return [
+        f"train.evaluate_every: the network is evaluated only once, at the last of {num_steps} "
+        f"steps, so the curves of these metrics are single points. Received: "
+        f"{train.evaluate_every}. Set train.evaluate_every={max(1, num_steps // 10)}"
+    ]

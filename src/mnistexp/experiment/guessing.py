@@ -1,0 +1,59 @@
+"""Say when a trained network does not do better than guessing, and what to try."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mnistexp.config.config import Config, usual_learning_rate
+from mnistexp.model import NetworkConfig
+
+MARGIN = 0.02
+"""An accuracy above that of guessing by less than this counts as guessing."""
+
+
+def explain_guessing(
+    config: Config, train_loss: Mapping[int, float], test_accuracy: float, labels: np.ndarray
+) -> str:
+    """Return what was seen and what to try if the accuracy is that of guessing; else "".
+
+    Args:
+        train_loss: the logged training loss by step.
+        test_accuracy: 0 to 1.
+        labels: of the test images.
+    """
+    guessing = float(np.bincount(labels).max() / len(labels))
+    if test_accuracy > guessing + MARGIN:
+        return ""
+    text = (
+        f"the test accuracy {test_accuracy:.4f} is no better than guessing the most frequent class "
+        f"({guessing:.4f})"
+    )
+    if not isinstance(config.model, NetworkConfig):
+        return text
+    others = ", or check model.kernel_initializer and data.scale"
+    return f"{text}; {_describe_loss(train_loss)}. {describe_rate(config)}{others}"
+
+
+def describe_rate(config: Config) -> str:
+    """Return the optimizer with its learning rate, and the learning rate to try instead."""
+    rate, default = config.optim.learning_rate, usual_learning_rate(config)
+    is_usual = default / 10 <= rate <= default
+    other = rate / 10 if is_usual else default
+    name = getattr(config.optim, "class_name", config.optim.type)
+    return f"Seen with {name} and optim.learning_rate={rate:g}. Try optim.learning_rate={other:g}"
+
+
+def _describe_loss(train_loss: Mapping[int, float]) -> str:
+    """Return how the training loss changed: `the training loss rose from 2.3 (step 100) to …`."""
+    if not train_loss:
+        return "the training loss was not logged"
+    steps = list(train_loss)
+    first, last = train_loss[steps[0]], train_loss[steps[-1]]
+    step = next((step for step in steps if train_loss[step] > 1.1 * first), None)
+    if step is not None:
+        return (
+            f"the training loss rose from {first:.3g} at step {steps[0]} "
+            f"to {train_loss[step]:.3g} at step {step}"
+        )
+    change = "stayed at" if last > 0.95 * first else "only fell to"
+    return f"the training loss {change} {last:.3g} until step {steps[-1]}"

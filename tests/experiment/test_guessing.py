@@ -1,0 +1,63 @@
+"""A training that ends no better than guessing says so; one that diverges names the rate."""
+
+import re
+
+import numpy as np
+import pytest
+from support import FEW_STEPS, QUICK, Command
+
+from mnistexp.config.compose import compose_config
+from mnistexp.experiment.guessing import describe_rate, explain_guessing
+
+LABELS = np.array([0, 0, 1, 2, 3] * 20)
+
+
+@pytest.mark.parametrize(
+    ("losses", "text"),
+    [
+        ([2.3, 2.31, 9.0, 2.4], "the training loss rose from 2.3 at step 10 to 9 at step 30. "),
+        ([2.3, 2.3, 2.31, 2.3], "the training loss stayed at 2.3 until step 40. "),
+        ([2.3, 2.2, 2.1, 2.0], "the training loss only fell to 2 until step 40. "),
+    ],
+)
+def test_the_note_says_what_was_seen(losses: list[float], text: str) -> None:
+    config = compose_config(["model=conv", "optim=sgd", "optim.learning_rate=0.5"])[0]
+    train_loss = dict(zip([10, 20, 30, 40], losses, strict=True))
+    note = explain_guessing(config, train_loss, 0.41, LABELS)
+    assert note.startswith("the test accuracy 0.4100 is no better than guessing the most frequent ")
+    assert text in note
+    assert "Seen with sgd and optim.learning_rate=0.5. Try optim.learning_rate=0.05" in note
+    assert explain_guessing(config, train_loss, 0.43, LABELS) == ""
+
+
+@pytest.mark.parametrize(
+    ("overrides", "rate"),
+    [
+        ("model=conv optim=sgd", "0.005"),
+        ("model=conv optim=sgd optim.learning_rate=1e-6", "0.05"),
+        ("optim=keras optim.learning_rate=3.0", "0.001"),
+    ],
+)
+def test_another_learning_rate_is_proposed(overrides: str, rate: str) -> None:
+    config = compose_config(overrides.split())[0]
+    assert describe_rate(config).endswith(f"Try optim.learning_rate={rate}")
+
+
+def test_a_run_that_guesses_says_so_and_is_tagged(mnistexp: Command) -> None:
+    import mlflow
+
+    result = mnistexp(*QUICK, "model=two_layers", "optim.learning_rate=1e-8")
+    assert result.exit_code == 0
+    note = re.search(r"^note: (the test accuracy .* no better than guessing.*)$", result.out, re.M)
+    assert note, result.out
+    assert "Seen with adam and optim.learning_rate=1e-08. Try optim.learning_rate=0.001" in note[1]
+    (run,) = mlflow.MlflowClient("sqlite:///mlflow.db").search_runs(["1"])
+    assert run.data.tags["note"] == note[1]
+
+
+def test_a_divergence_names_the_optimizer_and_the_rate(mnistexp: Command) -> None:
+    arguments = ["model=linear", "optim=sgd", "optim.learning_rate=5.0", "tracking=none"]
+    result = mnistexp(*FEW_STEPS, *arguments)
+    assert result.exit_code == 1
+    assert re.search(r"became (nan|inf) at step \d+\.", result.err)
+    assert "Seen with sgd and optim.learning_rate=5. Try optim.learning_rate=0.05" in result.err
