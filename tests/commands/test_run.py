@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from omegaconf import OmegaConf
 from support import QUICK, Command, write_user_experiment
 
 
@@ -19,11 +20,15 @@ def test_a_run_prints_a_table_of_results_and_how_to_open_them(mnistexp: Command)
     assert max(len(line.rstrip()) for line in outcome.out.splitlines()[2:]) <= 80
 
 
-def test_cfg_prints_the_settings_without_a_run(mnistexp: Command) -> None:
+def test_cfg_prints_the_settings_without_a_run(mnistexp: Command, tmp_path: Path) -> None:
     outcome = mnistexp("model=conv", "seed=5", "--cfg", "job")
     assert outcome.exit_code == 0
     assert "seed: 5" in outcome.out
     assert "kernel_size: 5" in outcome.out
+    settings = OmegaConf.create(outcome.out)
+    assert (settings.optim.type, settings.optim.learning_rate) == ("adam", 0.001)
+    assert settings.train.log_every == "100 steps"  # A default of the schema.
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_hint_how_to_open_the_results_names_another_store(mnistexp: Command) -> None:

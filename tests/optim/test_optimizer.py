@@ -51,7 +51,7 @@ def test_settings_have_the_names_and_defaults_of_keras(config_class: type) -> No
 
 @pytest.mark.parametrize("class_name", get_args(KerasOptimizerName))
 def test_every_class_of_keras_can_be_built_with_its_own_defaults(class_name: str) -> None:
-    optimizer = build("optim=keras", f"optim.class_name={class_name}")
+    optimizer = build("optim=keras", f"optim.class_name={class_name}", "optim.learning_rate=0.001")
     assert type(optimizer).__name__ == class_name
     expected = getattr(keras.optimizers, class_name)(learning_rate=0.001)
     assert optimizer.get_config() == {**expected.get_config(), "name": optimizer.name}

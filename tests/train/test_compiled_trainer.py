@@ -48,7 +48,8 @@ def test_the_error_for_a_loss_of_nan_says_what_to_try() -> None:
 
 
 def test_the_named_step_is_the_first_with_a_loss_that_is_not_finite(data: Data) -> None:
-    settings = ["model=five_layers", "optim.learning_rate=5.0", "train.loss=naive_cross_entropy"]
+    settings = ["model=five_layers", "optim=sgd", "optim.learning_rate=5.0"]
+    settings += ["train.loss=naive_cross_entropy"]
     with pytest.raises(TrainingDiverged) as caught:
         train_network(data, *settings, "train.steps=200", "train.log_every=200")
     step = int(str(caught.value).split("at step ")[1].split(".")[0])
@@ -57,6 +58,6 @@ def test_the_named_step_is_the_first_with_a_loss_that_is_not_finite(data: Data) 
 
 
 def test_a_test_loss_of_nan_after_the_last_step_fails_the_run() -> None:
-    settings = ["model=two_layers", "train.steps=1", "optim.learning_rate=1e38"]
+    settings = ["model=two_layers", "optim=sgd", "optim.learning_rate=1e38", "train.steps=1"]
     with pytest.raises(TrainingDiverged, match="loss became nan at step 1"):
         run(*settings, "data.train_size=2000")

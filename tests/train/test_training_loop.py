@@ -106,7 +106,7 @@ def test_a_network_learns_with_reduced_precision(precision: str) -> None:
 
 
 def test_regularization_shrinks_the_weights(data: Data) -> None:
-    settings = ["model=two_layers", "train.steps=40", "optim.learning_rate=0.1"]
+    settings = ["model=two_layers", "optim=sgd", "optim.learning_rate=0.1", "train.steps=40"]
     unregularized, _ = train_network(data, *settings)
     regularized, _ = train_network(
         data, *settings, "model.layers.hidden1.kernel_regularizer.l2=0.1"

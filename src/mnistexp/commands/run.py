@@ -2,6 +2,7 @@
 
 import os
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import hydra
@@ -18,7 +19,7 @@ from mnistexp.config.compose import (
     read_config_source,
     resolve_config,
 )
-from mnistexp.config.config import Config
+from mnistexp.config.config import Config, config_to_yaml
 from mnistexp.config.config_groups import FOLDER_OPTIONS, list_groups, package_folder
 from mnistexp.config.config_source import ConfigSource
 from mnistexp.errors import ConfigError, TrainingDiverged, did_you_mean
@@ -35,6 +36,10 @@ OPTIONS_WITH_VALUE = (
 """Hydra's options that take the next argument as their value."""
 
 
+PRINT_SETTINGS = ("--cfg", "-c", "job", "--resolve")
+"""The arguments that request the settings of a run, all of them and resolved, but no run."""
+
+
 def run(arguments: list[str], commands: list[str]) -> None:
     """Run one config, or start what Hydra's options request, such as a sweep with `-m`.
 
@@ -48,10 +53,22 @@ def run(arguments: list[str], commands: list[str]) -> None:
     if "--resolve" in arguments and not {"--cfg", "-c"} & set(arguments):
         raise ConfigError("--resolve: expected together with --cfg job. Received: --resolve alone")
     hydra_arguments = _to_hydra_arguments(arguments, commands)
-    if any(argument.startswith("-") for argument in arguments):
+    if _requests_settings(arguments):
+        # Hydra's own --cfg job would print neither the settings that have their default values, nor
+        # the learning rate that the optimizer brings.
+        overrides = [text for text in hydra_arguments if text not in PRINT_SETTINGS]
+        print(config_to_yaml(compose_config(overrides)[0]), end="")
+    elif any(argument.startswith("-") for argument in arguments):
         _start_hydra(hydra_arguments)
     else:
         _run(*compose_config(hydra_arguments))
+
+
+def _requests_settings(arguments: list[str]) -> bool:
+    """Whether `--cfg job` is the only option, with or without `--resolve`."""
+    options = {argument for argument in arguments if argument.startswith("-")}
+    requests = {("--cfg", "job"), ("-c", "job")} & set(pairwise(arguments))
+    return bool(requests) and options <= set(PRINT_SETTINGS)
 
 
 def _to_hydra_arguments(arguments: list[str], commands: list[str]) -> list[str]:
