@@ -120,7 +120,8 @@ def store_with_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         assert run_command("model=two_layers", "optim.learning_rate=1e30", *FEW_STEPS) == 1
         assert run_command("-m", "lab=1_0_softmax,1_1_two_layers_sigmoid", *quick_lab) == 0
-        assert run_command("-m", "model=softmax,two_layers", "seed=0,1,2", *FEW_STEPS) == 0
+        models = ["model=softmax,two_layers", "optim=sgd", "optim.learning_rate=0.5"]
+        assert run_command("-m", *models, "seed=0,1,2", *FEW_STEPS) == 0
     return folder
 
 

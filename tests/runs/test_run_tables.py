@@ -37,7 +37,7 @@ def test_there_is_a_row_for_each_run_with_its_settings_and_metrics() -> None:
 def test_settings_have_their_types() -> None:
     run = mnistexp.load_runs("model = two_layers and status = FINISHED").iloc[-1]
     assert run["seed"] == 2
-    assert run["optim.learning_rate"] == 0.001
+    assert run["optim.learning_rate"] == 0.5
     assert run["optim.nesterov"] == False  # noqa: E712 - pandas may have made an object of it.
     assert pd.isna(run["train.early_stopping"])
 
