@@ -21,11 +21,10 @@ from mnistexp.config.config_groups import (
     EXPERIMENT_GROUPS,
     list_groups,
     misplaced_files,
-    option_file,
     package_folder,
 )
 from mnistexp.config.config_source import ConfigSource
-from mnistexp.config.option_files import locate_setting
+from mnistexp.config.option_files import locate_setting, read_option
 from mnistexp.config.schema_tree import SchemaTree
 from mnistexp.config.search_path import register_search_path
 from mnistexp.config.validation_errors import format_validation_error
@@ -264,8 +263,7 @@ def _drop_inherited_learning_rate(optim: Any, source: ConfigSource) -> None:
     if overridden & {"optim.type", "optim.class_name"}:
         optim["learning_rate"] = None
     elif source.experiment and "optim" in overridden:
-        file = option_file("optim", source.choices["optim"])
-        option: Any = OmegaConf.load(file) if file else optim
+        option = read_option("optim", source.choices["optim"])
         optim["learning_rate"] = option.get("learning_rate")
 
 

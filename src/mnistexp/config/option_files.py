@@ -326,6 +326,9 @@ def _check_choice(
     target = str(key.value).split()[-1]
     if "@" in target or ":" in target:
         return  # Hydra's packages.
+    if file.group == "model" and target == "/optim":
+        needed = f"expected override /optim@_global_.optim: {_shown(option)}"
+        raise _error(file, key, needed, f"{key.value}: {_shown(option)}")
     group = target.lstrip("/")
     if not target.startswith("/") and file.group not in EXPERIMENT_GROUPS:
         group = f"{file.group}/{group}"
