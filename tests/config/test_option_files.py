@@ -62,6 +62,11 @@ MODEL_SLIPS = [
     ("layers:\n  - {type: flatten}\n", 1, "model.layers: expected a mapping"),
     (f"model:\n  {MODEL.replace(chr(10), chr(10) + '  ')}", 1, "expected the settings of model wi"),
     ("defaults: [two_layer]\n", 1, "model: expected one of"),
+    (
+        "defaults:\n  - override /optim: sgd\n" + MODEL,
+        2,
+        "expected override /optim@_global_.optim: sgd",
+    ),
 ]
 
 
