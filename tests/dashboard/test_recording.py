@@ -3,15 +3,16 @@
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from recordings import HEADER, random_frame, write_recording
 
+from mnistexp.dashboard.recorded_run import RecordedRun
 from mnistexp.dashboard.recording import Frame, Recording, RecordingWriter
-from mnistexp.errors import RecordingError
+from mnistexp.errors import DataError, RecordingError
 
 
 def assert_equal(frame: Frame, expected: Frame) -> None:
@@ -145,3 +146,19 @@ def test_a_frame_that_does_not_fit_on_the_disk_leaves_only_complete_frames(tmp_p
     assert file.read_bytes() == complete
     recording = Recording(file)
     assert (len(recording.frames), recording.fault) == (1, "it has no ending")
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "message"),
+    [
+        ({"name": "x", "url": "http://127.0.0.1:9/"}, DataError, "does not contain the data set"),
+        ({"name": 1}, RecordingError, "the data settings of this recording are wrong"),
+        ({"unknown": 1}, RecordingError, "the data settings of this recording are wrong"),
+    ],
+)
+def test_a_recording_of_someone_else_downloads_nothing_and_is_one_line(
+    tmp_path: Path, data: dict[str, object], error: type[Exception], message: str
+) -> None:
+    RecordingWriter(tmp_path / "r", replace(HEADER, data=data)).close("finished")
+    with pytest.raises(error, match=message):
+        RecordedRun(tmp_path / "r")

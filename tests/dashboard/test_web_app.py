@@ -36,9 +36,12 @@ def client(app: WebApp) -> Iterator[Client]:
         )
         server.start()
 
-        def send(method: str, path: str, **query: object) -> requests.Response:
+        def send(
+            method: str, path: str, origin: str | None = None, **query: object
+        ) -> requests.Response:
             url = f"{address(listener)}/{path}"
-            return requests.request(method, url, params=query, timeout=30)  # type: ignore[arg-type]
+            headers = {"Origin": origin.format(own=address(listener))} if origin else {}
+            return requests.request(method, url, params=query, headers=headers, timeout=30)  # type: ignore[arg-type]
 
         yield send
         stop.set()
@@ -91,6 +94,23 @@ def test_a_request_with_an_unknown_viewer_gets_status_404(
     query = {**WINDOW, "key": "7", "x0": 0, "y0": 0, "x1": 1, "y1": 1}
     assert client(method, path, viewer="made_up", **query).status_code == 404
     assert client(method, path, **query).status_code == 404
+
+
+def test_a_request_from_another_web_site_is_refused(client: Client) -> None:
+    viewer = open_page(client)
+    for origin, status in (("{own}", 204), ("http://example.org", 403), ("null", 403)):
+        assert client("POST", "key", viewer=viewer, key="7", origin=origin).status_code == status
+
+
+def test_the_name_of_a_recording_cannot_add_headers(
+    opened_run: RecordedRun, client: Client
+) -> None:
+    vars(opened_run.recording.header)["name"] = 'a"\r\nSet-Cookie: b=ü'
+    response = client("GET", "save", viewer=open_page(client))
+    assert response.headers["Content-Disposition"] == (
+        'attachment; filename="a_Set-Cookie_b_-step-0.png"'
+    )
+    assert "Set-Cookie" not in response.headers
 
 
 def test_the_viewer_with_the_oldest_request_is_dropped_when_there_are_too_many(

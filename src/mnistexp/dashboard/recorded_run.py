@@ -45,11 +45,18 @@ class RecordedRun:
 
         Raises:
             RecordingError: the file cannot be read, or the data files have changed since.
-            DataError: the data cannot be read.
+            DataError: the data cannot be read. Missing files are not downloaded.
         """
         self.recording = Recording(file)
         header = self.recording.header
-        data = load_data(DataConfig(**header.data))
+        try:
+            # Without the address: a recording of someone else must not choose what is downloaded.
+            config = DataConfig(**{**header.data, "url": None})
+        except (TypeError, ValueError) as error:
+            raise RecordingError(
+                f"{file}: the data settings of this recording are wrong"
+            ) from error
+        data = load_data(config)
         if data.digest != header.data_digest:
             raise RecordingError(
                 f"{file}: expected the {data.name} files that were recorded. "

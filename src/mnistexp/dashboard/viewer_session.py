@@ -3,6 +3,7 @@
 Imports matplotlib, so it is imported where it is used.
 """
 
+import re
 import time
 from bisect import bisect_right
 from collections.abc import Callable
@@ -123,7 +124,8 @@ class ViewerSession:
     @property
     def file_name(self) -> str:
         """File name for a picture of what is shown: `lab.3_0_conv-s0-step-200.png`."""
-        return f"{self.name}-step-{self.step or 0}.png"
+        # The name may be that of someone else's recording, and it becomes part of an HTTP header.
+        return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', self.name)}-step-{self.step or 0}.png"
 
     @property
     def status(self) -> str:

@@ -131,7 +131,13 @@ class WebApp:
         return Response(picture, 200, headers, "image/png")
 
     def _find_viewer(self, request: Request) -> Viewer:
-        """Return the viewer that a request names. Only names that `_page` has issued are valid."""
+        """Return the viewer that a request names. Only names that `_page` has issued are valid.
+
+        Requests from the pages of other web sites are refused.
+        """
+        own_origin = f"{request.url.scheme}://{request.headers.get('host')}"
+        if request.headers.get("origin", own_origin) != own_origin:
+            raise HTTPException(403, "requests from other web sites are refused")
         viewer = self._viewers.get(request.query_params.get("viewer", ""))
         if viewer is None:
             raise HTTPException(404, "unknown viewer: load the page again")
