@@ -30,3 +30,7 @@ def __getattr__(name: str) -> Any:
     if name not in MODULE_OF_NAME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(MODULE_OF_NAME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

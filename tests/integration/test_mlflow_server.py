@@ -14,6 +14,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 from support import FEW_STEPS, running_server
 
+from mnistexp.tracking.mlflow_private import TRAINING_PAGES
+from mnistexp.tracking.store import runs_url
+
 pytestmark = pytest.mark.integration
 
 
@@ -68,11 +71,17 @@ def test_the_ui_shows_runs_metrics_artifacts_and_a_comparison(
     sweep = client.get_run(runs[0].data.tags["mlflow.parentRunId"])
     page = browser.new_page()  # MLflow's pages log errors in the console.
     with running_server(store_with_sweep, "mnistexp", "ui") as address:
-        page.goto(f"{address}/#/experiments/1/runs?workflowType=machine_learning")
-        expect(page.get_by_text(str(sweep.info.run_name)).first).to_be_visible(timeout=30_000)
+        page.goto(runs_url(address, "1"))
+        for name in ("val_accuracy", "test_accuracy", "val_loss", "model", "optim", "seed"):
+            heading = page.get_by_role("columnheader", name=name, exact=True)
+            expect(heading.first).to_be_attached(timeout=30_000)
+        expect(page.get_by_text("Sort: val_accuracy")).to_be_visible()
+        expect(page.get_by_text("share key")).to_have_count(0)  # "Error loading shared view state"
+        page.goto(f"{address}/#/experiments/1/runs/{sweep.info.run_id}?{TRAINING_PAGES}")
+        expect(page.get_by_role("heading", name=str(sweep.info.run_name))).to_be_visible()
 
         start = f"{address}/#/experiments/1/runs/{runs[0].info.run_id}"
-        page.goto(f"{start}?workflowType=machine_learning")
+        page.goto(f"{start}?{TRAINING_PAGES}")
         expect(page.get_by_role("heading", name=str(runs[0].info.run_name))).to_be_visible()
         expect(page.get_by_text(str(sweep.info.run_name)).first).to_be_visible()  # Its parent.
         expect(page.get_by_text("mnistexp model=two_layers seed=").first).to_be_visible()

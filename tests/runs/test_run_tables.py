@@ -8,7 +8,7 @@ import pytest
 from support import QUICK, Command
 
 import mnistexp
-from mnistexp.errors import ConfigError, TrackingError
+from mnistexp.errors import ConfigError, InputError, TrackingError
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def client() -> mlflow.MlflowClient:
 
 
 def test_there_is_a_row_for_each_run_with_its_settings_and_metrics() -> None:
-    runs = mnistexp.load_runs()
+    runs = mnistexp.load_runs(columns="all")
     logged = {run.info.run_id: run for run in client().search_runs(["1"])}
     assert set(runs["run_id"]) == set(logged)
     assert runs["started"].is_monotonic_increasing
@@ -34,8 +34,24 @@ def test_there_is_a_row_for_each_run_with_its_settings_and_metrics() -> None:
     assert (runs["parent"] == sweep["run_id"]).sum() == 6
 
 
+def test_by_default_the_columns_are_few_and_those_that_one_looks_for() -> None:
+    assert list(mnistexp.load_runs("status = FINISHED")) == [
+        *("run_id", "name", "status", "started", "parent", "model", "optim", "data", "train"),
+        *("seed", "lab", "train.steps", "train.evaluate_every", "data.train_size"),
+        *("val_accuracy", "test_accuracy", "test_accuracy_max"),
+        *("train_loss", "val_loss", "test_loss", "seconds", "num_parameters"),
+    ]
+    assert list(mnistexp.load_runs(columns=["name", "seed"])) == ["name", "seed"]
+    with pytest.raises(InputError, match="Received: 'sed'. Did you mean seed"):
+        mnistexp.load_runs(columns=["sed"])
+
+
+def test_the_module_lists_its_public_functions_without_loading_them() -> None:
+    assert dir(mnistexp) == sorted(mnistexp.__all__)
+
+
 def test_settings_have_their_types() -> None:
-    run = mnistexp.load_runs("model = two_layers and status = FINISHED").iloc[-1]
+    run = mnistexp.load_runs("model = two_layers and status = FINISHED", columns="all").iloc[-1]
     assert run["seed"] == 2
     assert run["optim.learning_rate"] == 0.5
     assert run["optim.nesterov"] == False  # noqa: E712 - pandas may have made an object of it.
@@ -73,13 +89,15 @@ def test_invalid_conditions_are_refused(where: str, message: str) -> None:
         mnistexp.load_runs(where)
 
 
-def test_a_history_has_every_value_that_was_logged() -> None:
+def test_a_history_has_the_latest_value_of_each_run_metric_and_step() -> None:
     runs = mnistexp.load_runs("model = softmax and seed = 0 and status = FINISHED")
     history = mnistexp.load_history(runs)
+    assert not history.duplicated(["run_id", "metric", "step"]).any()
     for (run_id, metric), values in history.groupby(["run_id", "metric"]):
         logged = client().get_metric_history(run_id, metric)
-        assert values["step"].tolist() == sorted(value.step for value in logged)
-        assert set(values["value"]) == {value.value for value in logged}
+        latest = {v.step: v.value for v in sorted(logged, key=lambda value: value.timestamp)}
+        assert dict(zip(values["step"], values["value"], strict=True)) == latest
+        assert values["value"].iloc[-1] == client().get_run(run_id).data.metrics[metric]
     only = mnistexp.load_history(runs["run_id"].iloc[0], ["train_loss"])
     assert set(only["metric"]) == {"train_loss"}
 

@@ -19,7 +19,9 @@ def test_a_database_store_reads_the_histories_of_many_runs(tmp_path: Path) -> No
     assert hasattr(client._tracking_client.store, "get_metric_history_bulk"), ADVICE
     run = client.create_run("0").info.run_id
     client.log_metric(run, "loss", 2.0, step=3)
-    assert metric_histories(client, [run], "loss") == {run: [(3, 2.0)]}, ADVICE
+    client.log_metric(run, "loss", 9.0, step=5, timestamp=2)
+    client.log_metric(run, "loss", 1.0, step=5, timestamp=3)  # Logged again: the final metric.
+    assert metric_histories(client, [run], "loss") == {run: [(3, 2.0), (5, 1.0)]}, ADVICE
 
 
 def test_a_server_has_the_path_for_the_histories_of_many_runs() -> None:

@@ -44,6 +44,7 @@ def test_a_failed_run_has_the_reason_as_a_tag_and_keeps_its_metrics(folder: Path
     run = run_that_raises(folder, RuntimeError("the disk is full"))
     assert run.info.status == "FAILED"
     assert run.data.tags["reason"] == "the disk is full"
+    assert run.data.tags["mlflow.note.content"].startswith("**Failed:** the disk is full\n")
     assert run.data.metrics["train_loss"] == math.pi
 
 

@@ -66,7 +66,7 @@ def test_a_password_is_not_printed() -> None:
     with_password = MlflowTracking(type="mlflow", uri="http://user:secret@host:5000")
     url = run_url("http://user:secret@host:5000", "1", "abc")
     assert browse_hint(with_password, url) == (
-        "Open the run: http://host:5000/#/experiments/1/runs/abc"
+        "Open the run: http://host:5000/#/experiments/1/runs/abc?workflowType=machine_learning"
     )
 
 

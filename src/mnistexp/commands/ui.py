@@ -36,10 +36,10 @@ def ui(
 def _runs_url(server: str, uri: str | None, experiment: str) -> str:
     """Return the address of the page of an experiment's runs; without runs, of the server."""
     from mnistexp.runs.run_tables import open_run_store
+    from mnistexp.tracking.store import runs_url
 
     try:
         experiment_id = open_run_store(experiment, uri).experiment_id
     except TrackingError:
         return server
-    # Without the parameter, MLflow opens its pages for language models.
-    return f"{server}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
+    return runs_url(server, experiment_id)

@@ -1,8 +1,10 @@
 """Runs and their histories as pandas data frames."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from mnistexp.config.config_groups import EXPERIMENT_GROUPS
+from mnistexp.errors import InputError, did_you_mean
 from mnistexp.runs.run_filter import filter_runs
 from mnistexp.tracking import DEFAULT_EXPERIMENT, MlflowTracking, RunRecord, RunStore
 
@@ -11,31 +13,65 @@ if TYPE_CHECKING:
 
 REQUIRED_COLUMNS = ("tags.kind", "tags.config_hash", "tags.seedless_hash")
 """Tags that are columns of every table, even where no run has them."""
+ATTRIBUTES = ("run_id", "name", "status", "started", "parent")
+CHOICES = ("model", "optim", "data", "train", "seed", *EXPERIMENT_GROUPS)
+"""Choices and settings that a table shows by default, where a run has them."""
+RESULTS = (
+    *("val_accuracy", "test_accuracy", "test_accuracy_max", "train_loss", "val_loss", "test_loss"),
+    *("seconds", "num_parameters"),
+)
+"""Metrics that a table shows by default, where a run has them."""
 
 
 def load_runs(
-    where: str = "", *, experiment: str = DEFAULT_EXPERIMENT, uri: str | None = None
+    where: str = "",
+    *,
+    columns: Sequence[str] | Literal["all"] | None = None,
+    experiment: str = DEFAULT_EXPERIMENT,
+    uri: str | None = None,
 ) -> "pandas.DataFrame":
     """Return the runs of an experiment, one row each, in the order of their start.
 
     Args:
         where: a filter, `"model = conv_big and test_accuracy > 0.99"`; see `filter_runs`.
+        columns: names of columns, `["name", "optim.learning_rate"]`, or `"all"`: the attributes,
+            then every tag (`tags.device`), every setting under its path (`optim.learning_rate`) or,
+            for a choice, its group (`model`), and the final value of every metric. Default: see
+            Returns.
         experiment: the MLflow experiment.
         uri: the address of the store. Default: MLFLOW_TRACKING_URI, else `mlflow.db` here.
 
     Returns:
-        Columns `run_id`, `name`, `status`, `started`, `parent` (the id of the sweep's run), then
-        every tag (`tags.device`), every setting under its path (`optim.learning_rate`) or, for a
-        choice, its group (`model`), and the final value of every metric. Where a run has no value,
-        it is None or NaN.
+        By default the columns `run_id`, `name`, `status`, `started`, `parent` (the id of the
+        sweep's run), the choices and the seed, the settings that were set on the command line, and
+        accuracy, loss, seconds and number of parameters. Where a run has no value, it is None or
+        NaN.
 
     Raises:
+        InputError: no run has one of the columns.
         TrackingError: there is no such store or experiment.
         ConfigError: `where` cannot be parsed.
     """
     runs = open_run_store(experiment, uri).runs()
-    table, found = tabulate_runs(runs), [run.run_id for run in filter_runs(runs, where)]
-    return table[table["run_id"].isin(found)].reset_index(drop=True)
+    table, found = tabulate_runs(runs), filter_runs(runs, where)
+    names = list(table.columns) if columns == "all" else columns or _default_columns(table, found)
+    for name in names:
+        if name not in table:
+            known = [str(column) for column in table]
+            raise InputError(
+                f"columns: expected columns of the table, see columns='all'. Received: {name!r}."
+                f"{did_you_mean(name, known)}"
+            )
+    is_found = table["run_id"].isin([run.run_id for run in found])
+    return table.loc[is_found, list(names)].reset_index(drop=True)
+
+
+def _default_columns(table: "pandas.DataFrame", runs: Sequence[RunRecord]) -> list[str]:
+    """Return the columns of `load_runs` that describe the runs without all of their settings."""
+    chosen = [name for run in runs for name in run.overridden]
+    optional = dict.fromkeys([*CHOICES, *chosen, *RESULTS])
+    known = {name for run in runs for name in run.values}
+    return [*ATTRIBUTES, *(name for name in optional if name in table and name in known)]
 
 
 def load_history(
@@ -45,7 +81,10 @@ def load_history(
     experiment: str = DEFAULT_EXPERIMENT,
     uri: str | None = None,
 ) -> "pandas.DataFrame":
-    """Return every value that runs logged during training, one row each.
+    """Return the values that runs logged, one row for each run, metric and step.
+
+    Of a step that was logged twice, it is the latest value: the final metrics are computed with the
+    logged model after the last step.
 
     Args:
         runs: their ids, or a table of `load_runs`.
@@ -91,9 +130,8 @@ def tabulate_runs(runs: Sequence[RunRecord]) -> "pandas.DataFrame":
     """Return a row for each run, with the columns of `load_runs`."""
     import pandas
 
-    attributes = ("run_id", "name", "status", "started", "parent")
     tags = [f"tags.{n}" for run in runs for n in run.tags if not n.startswith("mlflow.")]
     settings = [name for run in runs for name in run.params]
     metrics = [name for run in runs for name in run.metrics]
-    columns = dict.fromkeys([*attributes, *REQUIRED_COLUMNS, *tags, *settings, *metrics])
+    columns = dict.fromkeys([*ATTRIBUTES, *REQUIRED_COLUMNS, *tags, *settings, *metrics])
     return pandas.DataFrame([run.values for run in runs], columns=list(columns))

@@ -7,9 +7,13 @@
   possible, it uses the public call.
 - Importing MLflow takes 2 to 3 seconds, which is too long for completion with the Tab key. So names
   of runs are read directly from the SQLite tables of a local store.
+- Without `TRAINING_PAGES`, MLflow opens its pages for language models. The runs table has columns
+  for metrics and settings only in a shared view: an experiment tag with the state of the page as
+  JSON (`tests/integration/test_mlflow_server.py` opens it in a browser).
 - Only the migration scripts inside MLflow define the database schema that its version expects.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -21,6 +25,20 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+TRAINING_PAGES = "workflowType=machine_learning"
+RUNS_VIEW_TAG = "mlflow.sharedViewState.mnistexp"
+RUNS_VIEW_QUERY = "viewStateShareKey=mnistexp"
+RUNS_VIEW = json.dumps(
+    {
+        "orderByKey": "metrics.`val_accuracy`",
+        "orderByAsc": False,
+        "selectedColumns": [
+            *(f"metrics.`{name}`" for name in ("val_accuracy", "test_accuracy", "val_loss")),
+            *(f"params.`{name}`" for name in ("model", "optim", "data", "seed")),
+        ],
+    }
+)
+"""The runs table with accuracy, loss, model, optimizer, data set and seed, best first."""
 MAX_RUNS_PER_STATEMENT = 500
 """Databases limit the number of values in a statement."""
 MAX_RUNS_PER_REQUEST = 100
@@ -34,29 +52,37 @@ MAX_COMPLETIONS = 500
 def metric_histories(
     client: "MlflowClient", run_ids: Sequence[str], metric: str
 ) -> dict[str, Sequence[tuple[int, float]]]:
-    """Return (step, value) of all values of a metric, by step, for each run that has it."""
+    """Return the (step, value) of a metric, by step, for each run that has it.
+
+    Of several values of a step, it is the latest.
+    """
     store = client._tracking_client.store
     is_database = hasattr(store, "get_metric_history_bulk")
     size = MAX_RUNS_PER_STATEMENT if is_database else MAX_RUNS_PER_REQUEST
-    found: dict[str, list[tuple[int, float]]] = {}
+    found: dict[str, dict[int, tuple[int, float]]] = {}
     for start in range(0, len(run_ids), size):
         batch = run_ids[start : start + size]
         read = _from_database if is_database else _from_server
-        for run_id, step, value in read(client, batch, metric):
-            found.setdefault(run_id, []).append((step, value))
-    return {run_id: sorted(curve) for run_id, curve in found.items()}
+        for run_id, step, timestamp, value in read(client, batch, metric):
+            curve = found.setdefault(run_id, {})
+            if step not in curve or timestamp >= curve[step][0]:
+                curve[step] = (timestamp, value)
+    return {
+        run_id: [(step, curve[step][1]) for step in sorted(curve)]
+        for run_id, curve in found.items()
+    }
 
 
 def _from_database(
     client: "MlflowClient", run_ids: Sequence[str], metric: str
-) -> Iterator[tuple[str, int, float]]:
+) -> Iterator[tuple[str, int, int, float]]:
     values = client._tracking_client.store.get_metric_history_bulk(run_ids, metric, None)
-    return ((value.run_id, value.step, value.value) for value in values)
+    return ((value.run_id, value.step, value.timestamp, value.value) for value in values)
 
 
 def _from_server(
     client: "MlflowClient", run_ids: Sequence[str], metric: str
-) -> Iterator[tuple[str, int, float]]:
+) -> Iterator[tuple[str, int, int, float]]:
     from mlflow.utils.rest_utils import http_request
 
     response = http_request(
@@ -68,15 +94,15 @@ def _from_server(
     values = response.json()["metrics"] if response.status_code == 200 else None
     if values is None or len(values) >= MAX_VALUES_PER_REQUEST:  # Unknown path, or cut off.
         return _by_public_calls(client, run_ids, metric)
-    return ((value["run_id"], value["step"], value["value"]) for value in values)
+    return ((v["run_id"], v["step"], v["timestamp"], v["value"]) for v in values)
 
 
 def _by_public_calls(
     client: "MlflowClient", run_ids: Sequence[str], metric: str
-) -> Iterator[tuple[str, int, float]]:
+) -> Iterator[tuple[str, int, int, float]]:
     for run_id in run_ids:
         for value in client.get_metric_history(run_id, metric):
-            yield run_id, value.step, value.value
+            yield run_id, value.step, value.timestamp, value.value
 
 
 def list_run_names(database: Path, experiment: str) -> list[tuple[str, str]]:

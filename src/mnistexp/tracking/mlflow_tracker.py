@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 METRICS_PER_BATCH = 1_000
 PARAMS_PER_BATCH = 100
 MAX_PARAM_LENGTH = 6_000
+MAX_TAG_LENGTH = 8_000
 FLUSH_SECONDS = 5.0
 """Metrics are sent at least this often, so that the pages of a running run are up to date."""
 
@@ -79,6 +80,12 @@ class MlflowTracker(Tracker):
         """Describe the run on its page, unless the settings have a description."""
         self.set_tags({DESCRIPTION_TAG: self._config.description or markdown})
 
+    def describe_end(self, status: str, reason: str) -> None:
+        """Put the status and the reason of an early end before the description of the run."""
+        description = self._client.get_run(self._id).data.tags.get(DESCRIPTION_TAG, "")
+        text = f"**{status.capitalize()}:** {reason}\n\n{description}"
+        self.set_tags({DESCRIPTION_TAG: text[:MAX_TAG_LENGTH]})
+
     def log_text(self, text: str, path: str) -> None:
         """Store a text as the artifact `path`."""
         self._client.log_text(self._id, text, path)
@@ -106,7 +113,7 @@ class MlflowTracker(Tracker):
 
         dataset = Dataset(
             name=name,
-            digest=digest[:36],  # MLflow stores 36 characters.
+            digest=digest[:8],  # MLflow's tables show it beside the name, which must be readable.
             source_type="local",
             source=json.dumps({"sha256": digest}),
             profile=json.dumps(dict(profile)),

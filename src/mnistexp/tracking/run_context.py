@@ -109,10 +109,13 @@ def _close_after(error: BaseException, tracker: MlflowTracker) -> None:
     The traceback of an unexpected exception becomes the artifact `traceback.txt`.
     """
     try:
-        tracker.set_tags({"reason": _reason(error)[:5_000], **tracker.tags_at_end})
+        status = "KILLED" if isinstance(error, KeyboardInterrupt | Pruned) else "FAILED"
+        reason = _reason(error)[:5_000]
+        tracker.set_tags({"reason": reason, **tracker.tags_at_end})
+        tracker.describe_end("Pruned" if isinstance(error, Pruned) else status, reason)
         if not isinstance(error, MnistexpError | KeyboardInterrupt):
             tracker.log_text("".join(traceback.format_exception(error)), "traceback.txt")
-        tracker.end("KILLED" if isinstance(error, KeyboardInterrupt | Pruned) else "FAILED")
+        tracker.end(status)
     # MLflow raises many kinds: its own, those of the database and those of the network.
     except Exception as second:
         if isinstance(error, StoreError):

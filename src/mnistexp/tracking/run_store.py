@@ -32,6 +32,7 @@ ENDED_AT = "ended_at"
 """Tag of a run that ended early: `at step 200 of 400`."""
 PRUNED = "pruned"
 """Tag of a trial that the search stopped early. MLflow has no such status."""
+COMMAND_TAG = "mlflow.source.name"
 PYTHON_LITERALS = {"None": None, "True": True, "False": False}
 
 
@@ -68,6 +69,12 @@ class RunRecord:
     def is_sweep(self) -> bool:
         """Whether this is the run of a sweep, whose children are its jobs."""
         return self.tags.get("kind") == "sweep"
+
+    @property
+    def overridden(self) -> list[str]:
+        """The choices and settings that the command of the run set."""
+        words = self.tags.get(COMMAND_TAG, "").split()
+        return [word.partition("=")[0].lstrip("+~'") for word in words if "=" in word]
 
     @property
     def values(self) -> dict[str, Any]:

@@ -14,6 +14,12 @@ from urllib.parse import quote
 
 from mnistexp.errors import TrackingError
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
+from mnistexp.tracking.mlflow_private import (
+    RUNS_VIEW,
+    RUNS_VIEW_QUERY,
+    RUNS_VIEW_TAG,
+    TRAINING_PAGES,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -193,6 +199,8 @@ def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
                 client.set_experiment_tag(
                     experiment.experiment_id, DESCRIPTION_TAG, EXPERIMENT_DESCRIPTION
                 )
+            if experiment.tags.get(RUNS_VIEW_TAG) != RUNS_VIEW:
+                client.set_experiment_tag(experiment.experiment_id, RUNS_VIEW_TAG, RUNS_VIEW)
     except (MlflowException, SQLAlchemyError) as error:
         reason = str(error).splitlines()[0]
         raise TrackingError(
@@ -249,7 +257,12 @@ def run_url(uri: str, experiment_id: str, run_id: str) -> str:
         uri: the address of the store, as `tracking_uri` returns it.
     """
     server = redact_password(uri).rstrip("/") if uri.startswith("http") else LOCAL_SERVER
-    return f"{server}/#/experiments/{experiment_id}/runs/{run_id}"
+    return f"{server}/#/experiments/{experiment_id}/runs/{run_id}?{TRAINING_PAGES}"
+
+
+def runs_url(server: str, experiment_id: str) -> str:
+    """Return the address of the table of an experiment's runs, best first; see `RUNS_VIEW`."""
+    return f"{server}/#/experiments/{experiment_id}/runs?{TRAINING_PAGES}&{RUNS_VIEW_QUERY}"
 
 
 def browse_hint(config: TrackingConfig, url: str | None) -> str:
