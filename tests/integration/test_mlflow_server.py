@@ -69,7 +69,8 @@ def test_the_ui_shows_runs_metrics_artifacts_and_a_comparison(
     client = mlflow.MlflowClient(f"sqlite:///{store_with_sweep}/mlflow.db")
     runs = client.search_runs(["1"], "params.model = 'two_layers' and status = 'FINISHED'")
     sweep = client.get_run(runs[0].data.tags["mlflow.parentRunId"])
-    page = browser.new_page()  # MLflow's pages log errors in the console.
+    # MLflow's pages log errors in the console, and render only the columns that have room.
+    page = browser.new_page(viewport={"width": 2400, "height": 1200})
     with running_server(store_with_sweep, "mnistexp", "ui") as address:
         page.goto(runs_url(address, "1"))
         for name in ("val_accuracy", "test_accuracy", "val_loss", "model", "optim", "seed"):
@@ -77,6 +78,9 @@ def test_the_ui_shows_runs_metrics_artifacts_and_a_comparison(
             expect(heading.first).to_be_attached(timeout=30_000)
         expect(page.get_by_text("Sort: val_accuracy")).to_be_visible()
         expect(page.get_by_text("share key")).to_have_count(0)  # "Error loading shared view state"
+        page.goto("about:blank")  # Else only the part after # changes, and the page stays open.
+        page.goto(f"{runs_url(address, '1')}&compareRunsMode=CHART")
+        expect(page.get_by_text("Accuracy and loss").first).to_be_visible(timeout=30_000)
         page.goto(f"{address}/#/experiments/1/runs/{sweep.info.run_id}?{TRAINING_PAGES}")
         expect(page.get_by_role("heading", name=str(sweep.info.run_name))).to_be_visible()
 

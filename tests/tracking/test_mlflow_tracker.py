@@ -65,6 +65,17 @@ def test_final_results_are_metrics(two_layers_run: TrackedRun) -> None:
     assert metrics["mean_images_per_second"] > 0
 
 
+def test_values_without_a_curve_have_step_0_so_that_mlflow_draws_no_curve_of_one_point(
+    two_layers_run: TrackedRun,
+) -> None:
+    run_id = two_layers_run.run.info.run_id
+    for name in two_layers_run.run.data.metrics:
+        values = two_layers_run.client.get_metric_history(run_id, name)
+        has_curve = name in two_layers_run.result.history.to_frame()
+        assert (len(values) > 1) == has_curve
+        assert has_curve or [value.step for value in values] == [0]
+
+
 def test_config_and_environment_are_artifacts(two_layers_run: TrackedRun) -> None:
     assert "learning_rate: 0.0031" in artifact(two_layers_run, "config.yaml")
     assert artifact(two_layers_run, "overrides.txt").splitlines()[0] == "model=two_layers"

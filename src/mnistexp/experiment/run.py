@@ -91,6 +91,7 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
             training = learner.fit(data, log_metrics, opened.monitors)
             probabilities = learner.predict_probabilities(data.test.images)
             metrics = _final_metrics(learner, data, training, probabilities)
+            scalars = _scalars(learner, training)
         note = explain_guessing(
             config, training.history["train_loss"], metrics["test_accuracy"], data.test.labels
         )
@@ -107,8 +108,11 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
                 title, training.history, data.test, probabilities, learner.first_layer()
             )
         )
-        metrics["seconds"] = time.perf_counter() - begin
         tracker.log_metrics(metrics, training.num_steps)
+        scalars["seconds"] = time.perf_counter() - begin
+        # At step 0, because MLflow draws values of later steps as curves, here of a single point.
+        tracker.log_metrics(scalars, 0)
+        metrics |= scalars
         tracker.describe(describe_run(config, source, metrics, expectation_result))
     return RunResult(
         config=config,
@@ -176,7 +180,7 @@ def _log_or_prune(config: Config, length: TrainingLength, tracker: Tracker) -> L
 def _final_metrics(
     learner: Learner, data: Data, training: TrainingResult, probabilities: np.ndarray
 ) -> dict[str, float]:
-    """Compute the metrics of the trained model on validation and test images, and the costs.
+    """Compute the metrics of the trained model on validation and test images.
 
     Args:
         probabilities: predicted for the test images, [num_images, 10].
@@ -189,11 +193,15 @@ def _final_metrics(
     check_finite(test["loss"], training.num_steps, "test_loss")
     metrics = {f"val_{name}": value for name, value in validation.items()}
     metrics |= {f"test_{name}": value for name, value in test.items()}
+    return metrics
+
+
+def _scalars(learner: Learner, training: TrainingResult) -> dict[str, float]:
+    """Return the results without a curve: highest test accuracy, time, parameters, memory."""
     test_accuracies = training.history["test_accuracy"].values()
-    if test_accuracies:
-        metrics["test_accuracy_max"] = max(test_accuracies)
+    highest = {"test_accuracy_max": max(test_accuracies)} if test_accuracies else {}
     return {
-        **metrics,
+        **highest,
         "train_seconds": training.seconds,
         "mean_images_per_second": training.images_per_second,
         "num_parameters": float(learner.num_parameters),

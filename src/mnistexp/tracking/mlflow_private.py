@@ -28,8 +28,37 @@ if TYPE_CHECKING:
 TRAINING_PAGES = "workflowType=machine_learning"
 RUNS_VIEW_TAG = "mlflow.sharedViewState.mnistexp"
 RUNS_VIEW_QUERY = "viewStateShareKey=mnistexp"
+CURVES = (
+    *("val_accuracy", "test_accuracy", "train_accuracy"),
+    *("val_loss", "test_loss", "train_loss"),
+)
+
+
+def _section(name: str) -> dict[str, object]:
+    return {"uuid": name, "name": name, "display": True, "isGenerated": True}
+
+
+def _line_chart(metric: str, section: str) -> dict[str, object]:
+    return {
+        "type": "LINE",
+        "uuid": metric,
+        "metricSectionId": section,
+        "metricKey": metric,
+        "selectedMetricKeys": [metric],
+        "displayName": metric,
+        "xAxisKey": "step",
+        "useGlobalXaxisKey": True,
+        "runsCountToCompare": 10,
+        "scaleType": "linear",
+        "xAxisScaleType": "linear",
+    }
+
+
+CURVES_SECTION = "Accuracy and loss"
 RUNS_VIEW = json.dumps(
     {
+        "compareRunSections": [*map(_section, (CURVES_SECTION, "Model metrics", "System metrics"))],
+        "compareRunCharts": [_line_chart(metric, CURVES_SECTION) for metric in CURVES],
         "orderByKey": "metrics.`val_accuracy`",
         "orderByAsc": False,
         "selectedColumns": [
@@ -38,7 +67,8 @@ RUNS_VIEW = json.dumps(
         ],
     }
 )
-"""The runs table with accuracy, loss, model, optimizer, data set and seed, best first."""
+"""The runs table with accuracy, loss, model, optimizer, data set and seed, best first. Its charts
+begin with accuracy and loss."""
 MAX_RUNS_PER_STATEMENT = 500
 """Databases limit the number of values in a statement."""
 MAX_RUNS_PER_REQUEST = 100
