@@ -42,6 +42,7 @@ EXPERIMENT_SLIPS = [
     ("defaults:\n  - override /model=conv\n", 3, "expected override /model: conv. Received"),
     ("defaults:\n  - override /dashboard: off\n", 3, 'dashboard: expected quotes, "off"'),
     ("defaults: {override /model: conv}\n", 2, "expected a list with lines like - override"),
+    ("defaults:\n  - override /model: conv\n  - slip\n", 4, "expected the lines with override l"),
     ("defaults: [slip]\nseed: 1\n", 2, "expected an option that does not include slip"),
     ("model: conv\n", 2, "in a file by - override /model: NAME"),
     ("seed: ${sed}\n", 2, "seed: Interpolation key 'sed' not found. Did you mean seed?"),
@@ -62,11 +63,8 @@ MODEL_SLIPS = [
     ("layers:\n  - {type: flatten}\n", 1, "model.layers: expected a mapping"),
     (f"model:\n  {MODEL.replace(chr(10), chr(10) + '  ')}", 1, "expected the settings of model wi"),
     ("defaults: [two_layer]\n", 1, "model: expected one of"),
-    (
-        "defaults:\n  - override /optim: sgd\n" + MODEL,
-        2,
-        "expected override /optim@_global_.optim: sgd",
-    ),
+    ("defaults:\n  - override /optim: adam\n", 2, "expected override /optim@_global_.optim: adam"),
+    ("defaults:\n  - override /optim@_global_.optim: adm\n", 2, "Did you mean adam or adamw?"),
 ]
 
 
@@ -209,6 +207,7 @@ def test_the_conf_folder_of_the_working_folder_is_found_and_recorded(
     assert "slow" in list_groups()["optim/decay"]
     assert "database" not in list_groups()
     assert "Did you mean mine" in mnistexp("model=mines").err
+    assert "Did you mean model=mine?" in mnistexp("conf/model/mine.yaml").err
     assert mnistexp("model=wider", "data=few", "train.steps=5", "tracking=none").exit_code == 0
     config = next(tmp_path.glob("runs/*/config.yaml")).read_text()
     assert "units: 30" in config

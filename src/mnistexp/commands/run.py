@@ -145,8 +145,9 @@ def _check_assignment(argument: str, commands: list[str]) -> None:
             f"{argument}: expected as the first word. Received: after other arguments. "
             f"Write mnistexp {argument} …"
         )
-    group = next((name for name, options in list_groups().items() if argument in options), None)
-    hint = f" Did you mean {group}={argument}?" if group else did_you_mean(argument, commands)
+    option = Path(argument).stem if argument.endswith(".yaml") else argument
+    group = next((name for name, options in list_groups().items() if option in options), None)
+    hint = f" Did you mean {group}={option}?" if group else did_you_mean(argument, commands)
     raise ConfigError(
         f"{argument}: expected a command or a setting NAME=VALUE. "
         f"Received: {argument!r}.{hint} See mnistexp --help"

@@ -65,6 +65,11 @@ def added_config_folders(folders: Sequence[Path]) -> Iterator[None]:
         _added_folders.reset(token)
 
 
+def added_folders() -> tuple[Path, ...]:
+    """Return the folders of `added_config_folders`."""
+    return _added_folders.get()
+
+
 def package_folders() -> list[Path]:
     """Return the folders of the package that contain groups."""
     return [package_folder(name) for name in ROOT_FOLDERS]
@@ -78,7 +83,7 @@ def user_folders() -> list[Path]:
     """
     in_working_folder = [Path.cwd() / name for name in ROOT_FOLDERS]
     known = {folder.resolve() for folder in package_folders()}
-    folders = dict.fromkeys([*in_working_folder, *_added_folders.get()])
+    folders = dict.fromkeys([*in_working_folder, *added_folders()])
     return [path for path in folders if path.is_dir() and path.resolve() not in known]
 
 

@@ -305,7 +305,14 @@ def _check_defaults(file: OptionFile) -> None:
             file, node, "expected a list with lines like - override /model: conv", _kind(node)
         )
     groups = list_groups()
+    overrides = False
     for entry in file.defaults:
+        is_override = _is_override(entry)
+        if overrides and not is_override and entry.value != "_self_":
+            raise _error(
+                file, entry, "expected the lines with override last", "this one after them"
+            )
+        overrides = overrides or is_override
         if isinstance(entry, yaml.ScalarNode):
             if "=" in entry.value:
                 expected = f"expected {entry.value.replace('=', ': ')}"
@@ -319,24 +326,29 @@ def _check_defaults(file: OptionFile) -> None:
             raise _error(file, entry, "expected one GROUP: OPTION after each -", _kind(entry))
 
 
+def _is_override(entry: yaml.Node) -> bool:
+    return isinstance(entry, yaml.MappingNode) and any(
+        str(key.value).startswith("override ") for key, _ in entry.value
+    )
+
+
 def _check_choice(
     file: OptionFile, key: yaml.Node, option: yaml.Node, groups: Mapping[str, Sequence[str]]
 ) -> None:
     """Check an entry `override /model: conv` of an experiment, or `decay: cosine` of an option."""
-    target = str(key.value).split()[-1]
-    if "@" in target or ":" in target:
-        return  # Hydra's packages.
-    if file.group == "model" and target == "/optim":
-        needed = f"expected override /optim@_global_.optim: {_shown(option)}"
-        raise _error(file, key, needed, f"{key.value}: {_shown(option)}")
+    target, at, _ = str(key.value).split()[-1].partition("@")
     group = target.lstrip("/")
     if not target.startswith("/") and file.group not in EXPERIMENT_GROUPS:
         group = f"{file.group}/{group}"
     if group not in groups:
         raise _error(file, key, "expected a config group", target, did_you_mean(group, groups))
-    if file.group in EXPERIMENT_GROUPS and key.value != f"override /{group}":
+    prefix = f"override /{group}"
+    if file.group not in EXPERIMENT_GROUPS:
+        prefix += f"@_global_.{group.replace('/', '.')}"  # Hydra adds the section of the file.
+    must_override = file.group in EXPERIMENT_GROUPS or str(key.value).startswith("override /")
+    if must_override and not at and key.value != prefix:
         written = f"{key.value}: {_shown(option)}"
-        raise _error(file, key, f"expected override /{group}: {_shown(option)}", written)
+        raise _error(file, key, f"expected {prefix}: {_shown(option)}", written)
     _check_option(file, option, group, groups)
 
 

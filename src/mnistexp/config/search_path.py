@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mnistexp.config.config_groups import (
+    added_folders,
     option_files,
     package_folder,
     package_folders,
@@ -93,7 +94,9 @@ class OptionSearchPath(SearchPathPlugin):
         else:
             return
         for folder in (*package_folders()[1:], *user_folders()):
-            search_path.append("mnistexp", f"{SCHEME}://{folder}")
+            # Hydra's name for a folder of --config-dir, by which the command of a run is recorded.
+            provider = "command-line" if folder in added_folders() else "mnistexp"
+            search_path.append(provider, f"{SCHEME}://{folder}")
 
 
 def _check_name_is_free(group: str, option: str) -> None:
