@@ -17,6 +17,7 @@ import mlflow
 import pytest
 from support import CHROMIUM, FEW_STEPS, Command, CommandResult, TrackedRun, run_command
 
+from mnistexp import activity
 from mnistexp.config.compose import compose_config
 from mnistexp.dashboard.recorded_run import RecordedRun
 from mnistexp.experiment import run_experiment
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 def unset_tracking_uri() -> None:
     """Unset MLFLOW_TRACKING_URI: `mlflow.set_tracking_uri` of an earlier test sets it."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
+@pytest.fixture(autouse=True)
+def no_lines_of_slow_activities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the output not depend on the speed of the machine."""
+    monkeypatch.setattr(activity, "DELAY_SECONDS", 600)
 
 
 @pytest.fixture

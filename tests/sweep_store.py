@@ -57,6 +57,12 @@ class FinishedGrid:
     output: str
 
 
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Read all files below a folder: databases, artifacts and studies."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
 def make_job(*overrides: str) -> Job:
     """Compose a job from overrides of the command line."""
     config, source = compose_config(list(overrides))

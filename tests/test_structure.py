@@ -32,7 +32,7 @@ LAYERS = [
     ["config"],
     ["dashboard"],
     ["model", "optim", "data", "device", "train", "tracking"],
-    ["local_server", "tables"],
+    ["activity", "local_server", "tables"],
     ["schema"],
     ["errors", "signals", "version"],
 ]

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from support import Command
 
+from mnistexp.runs.run_tables import load_runs
+
 
 @pytest.fixture
 def here(mnistexp: Command, store_with_sweep: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
@@ -42,10 +44,19 @@ def test_several_runs_are_compared_with_the_first(here: Command, tmp_path: Path)
         assert f"<!-- {title}" in drawn
 
 
+@pytest.mark.parametrize("other", ["lab=1_0_softmax", None], ids=["finished", "failed"])
+def test_a_failed_run_can_be_compared(here: Command, other: str | None) -> None:
+    """The run failed before its first metric."""
+    (failed,) = load_runs("status = failed")["run_id"]
+    outcome = here("diff", failed, other or failed)
+    assert outcome.exit_code == 0, outcome.err
+    assert re.search(rf"^A  two_layers-sgd-s0, run {failed}, failed at step \d+ of 20", outcome.out)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["lab", "lab=1_0_softmax"], "lab: expected the name of one finished run. Received: 2"),
+        (["lab", "lab=1_0_softmax"], "lab: expected the name of one run. Received: 2"),
         (["lab=1_0_softmax", "nothing"], "nothing: expected the id or the name"),
         (["lab=1_0_softmax", "softmax-sgd-s0", "-o", "a.txt"], "expected a .png"),
         (["lab=1_0_softmax"], "expected 2 to 8 runs. Received: 1"),

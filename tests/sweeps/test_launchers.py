@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +35,16 @@ def test_different_stores_in_one_sweep_are_refused() -> None:
         check_launcher(LauncherTraits(True, False, 1), jobs, ["seed"])
 
 
+def test_a_sweep_on_slurm_needs_its_command(mnistexp: Command, tmp_path: Path) -> None:
+    result = mnistexp("-m", "hydra/launcher=slurm", "seed=0,1", *QUICK)
+    assert result.exit_code == 2
+    (line,) = result.err.splitlines()
+    assert line.startswith(
+        "error: hydra/launcher: expected the command sbatch of this launcher. Received: it was not"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def launcher(class_name: str, **attributes: Any) -> Any:
     return type(class_name, (), attributes)()
 
@@ -50,7 +61,10 @@ def launcher(class_name: str, **attributes: Any) -> Any:
             LauncherTraits(False, True, None),
         ),
         (launcher("RayLauncher", ray_cfg={}), LauncherTraits(False, False, None)),
-        (launcher("SlurmLauncher"), LauncherTraits(False, True, None, killed_with_parent=False)),
+        (
+            launcher("SlurmLauncher"),
+            LauncherTraits(False, True, None, killed_with_parent=False, program="sbatch"),
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 from support import Command
-from sweep_store import DIVERGING, Store, states_of, study_in
+from sweep_store import DIVERGING, Store, read_files, states_of, study_in
 
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config_hash import config_hash
@@ -67,7 +67,7 @@ def test_pruned_trials_end_early(mnistexp: Command, tmp_path: Path, store: Store
     rates = "optim.learning_rate=0.5,0.4,0.3,0.2,0.6,1e-4,2e-4,3e-4,4e-4"
     result = mnistexp(*SEARCH, rates, *pruner, "train.evaluate_every=2 steps")
     assert result.exit_code == 0, result.err
-    assert re.search(r"learning_rate=\S+  pruned at step \d+ of 20: val_accuracy", result.out)
+    assert re.search(r"learning_rate=\S+\s+pruned at step \d+ of 20: val_accuracy", result.out)
     pruned = [t for t in study_in(tmp_path).trials if t.state == TrialState.PRUNED]
     assert pruned
     for trial in pruned:
@@ -83,6 +83,14 @@ def test_pruned_trials_end_early(mnistexp: Command, tmp_path: Path, store: Store
     table = load_runs("status = pruned")
     assert len(table) == len(pruned)
     assert f"{len(pruned)} pruned" in mnistexp("compare").out
+    description = store.sweep().data.tags["mlflow.note.content"]
+    assert description.count(": pruned at step") == len(pruned)
+
+    before = read_files(tmp_path)
+    repeated = mnistexp(*SEARCH, rates, *pruner, "train.evaluate_every=2 steps")
+    assert repeated.exit_code == 0, repeated.err
+    assert repeated.out.splitlines()[-4:] == result.out.splitlines()[-4:]
+    assert read_files(tmp_path) == before
 
 
 def test_a_trial_that_reached_its_last_step_is_finished(

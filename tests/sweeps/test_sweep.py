@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support import FEW_STEPS, QUICK, Command, write_user_experiment
-from sweep_store import DIVERGING, FinishedGrid, Store
+from sweep_store import DIVERGING, FinishedGrid, Store, read_files
 
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config_hash import config_hash
@@ -102,7 +102,9 @@ def test_a_repeated_command_runs_only_jobs_without_a_finished_run(
     finished_grid: FinishedGrid, mnistexp: Command, tmp_path: Path, store: Store
 ) -> None:
     shutil.copytree(finished_grid.store.folder, tmp_path, dirs_exist_ok=True)
+    before = read_files(tmp_path)
     repeated = mnistexp(*finished_grid.arguments)
+    assert read_files(tmp_path) == before
     assert "8 jobs, 8 finished earlier, 0 to run" in repeated.out
     assert "±" in repeated.out
     assert len(store.children(store.sweep())) == 8
@@ -114,11 +116,19 @@ def test_a_repeated_command_runs_only_jobs_without_a_finished_run(
     assert counts == [12, 4, 8]
 
 
-def test_a_job_with_a_finished_single_run_is_skipped(mnistexp: Command, store: Store) -> None:
+def test_a_job_with_a_finished_single_run_is_skipped(
+    mnistexp: Command, tmp_path: Path, store: Store
+) -> None:
     mnistexp(*TINY, "seed=1")
     assert "2 jobs, 1 finished earlier, 1 to run" in mnistexp("-m", "seed=0,1", *TINY).out
     metrics = store.sweep().data.metrics
     assert [metrics["num_finished"], metrics["num_skipped"]] == [1, 1]
+
+    # A later single run of a job does not change which jobs the sweep has run.
+    mnistexp(*TINY, "seed=0")
+    before = read_files(tmp_path)
+    assert "2 jobs, 2 finished earlier" in mnistexp("-m", "seed=0,1", *TINY).out
+    assert read_files(tmp_path) == before
 
 
 def test_a_failed_job_is_reported_and_the_other_jobs_run(mnistexp: Command, store: Store) -> None:

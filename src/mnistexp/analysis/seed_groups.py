@@ -23,7 +23,7 @@ CURVE_METRICS = ("val_accuracy", "test_accuracy", "train_loss", "val_loss", "tes
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """Finished runs with equal settings except for the seed.
+    """Runs with equal settings except for the seed, mostly finished ones.
 
     settings: settings by path (`optim.learning_rate`), and choices by group (`model`).
     runs: a row for each seed, with the columns of `load_runs`. Of a seed that was run again, the
@@ -73,12 +73,16 @@ class SeedGroup:
 
 def group_by_seed(runs: "pandas.DataFrame") -> list[SeedGroup]:
     """Group the finished runs of a table of `load_runs`, in the order of their first rows."""
-    finished = runs[(runs["status"] == "FINISHED") & runs["tags.seedless_hash"].notna()]
+    return _group(runs[runs["status"] == "FINISHED"])
+
+
+def _group(runs: "pandas.DataFrame") -> list[SeedGroup]:
+    started = runs[runs["tags.seedless_hash"].notna()]
     # Running the same seed again gives the same result, not another sample.
-    latest = finished.drop_duplicates("tags.config_hash", keep="last")
+    latest = started.drop_duplicates("tags.config_hash", keep="last")
     return [
         _build_group(str(key), latest[latest["tags.seedless_hash"] == key])
-        for key in dict.fromkeys(finished["tags.seedless_hash"])
+        for key in dict.fromkeys(started["tags.seedless_hash"])
     ]
 
 
@@ -96,15 +100,18 @@ def _build_group(seedless_hash: str, runs: "pandas.DataFrame") -> SeedGroup:
 def select_seed_group(store: RunStore, name: str) -> SeedGroup:
     """Return the finished runs of a name, which differ in the seed at most.
 
+    If none has finished: the runs that failed, were killed or pruned, or are running.
+
     Raises:
-        InputError: no run of the name has finished, or they differ in other settings.
+        InputError: no run of the name has started to train, or they differ in other settings.
         TrackingError: there is no such store or experiment.
     """
-    groups = group_by_seed(tabulate_runs(select_runs(store, [name])))
+    runs = tabulate_runs(select_runs(store, [name]))
+    groups = group_by_seed(runs) or _group(runs)
     if len(groups) != 1:
         ids = ", ".join(str(group.runs["run_id"].iloc[-1])[:8] for group in groups[:5])
         received = f"{len(groups)} that differ: {ids}" if groups else "none"
-        raise InputError(f"{name}: expected the name of one finished run. Received: {received}")
+        raise InputError(f"{name}: expected the name of one run. Received: {received}")
     return groups[0]
 
 
@@ -130,6 +137,8 @@ def sample_curves(history: "pandas.DataFrame", num_steps: int) -> "pandas.DataFr
     """
     import numpy as np
 
+    if history.empty:
+        return history
     table = history.pivot_table(index="step", columns=["metric", "run_id"], values="value")
     rows = np.unique(np.linspace(0, len(table) - 1, num_steps).round().astype(int))
     return table.ffill().iloc[rows]

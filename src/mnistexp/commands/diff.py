@@ -68,7 +68,12 @@ def diff(
 def _title(group: "SeedGroup") -> str:
     if len(group.runs) > 1:
         return f"{group.name}, {len(group.runs)} seeds"
-    return f"{group.runs['name'].iloc[0]}, run {group.runs['run_id'].iloc[0]}"
+    run = group.runs.iloc[0]
+    title = f"{run['name']}, run {run['run_id']}"
+    if run["status"] == "FINISHED":
+        return title
+    ended_at = run.get("tags.ended_at")
+    return f"{title}, {run['status'].lower()} {ended_at if isinstance(ended_at, str) else ''}"
 
 
 def _print_changes(console: "Console", letter: str, first: "SeedGroup", other: "SeedGroup") -> None:

@@ -115,8 +115,6 @@ def _run(config: Config, source: ConfigSource) -> None:
     from mnistexp.commands.summary import print_summary
     from mnistexp.experiment import run_experiment
 
-    # TensorFlow and MLflow need some seconds to load.
-    print(f"{source.run_name(config)}: starting …", flush=True)
     try:
         result = run_experiment(config, source)
     except TrainingDiverged:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mnistexp.activity import show_activity
 from mnistexp.device.config import DeviceConfig, OnOff
 from mnistexp.device.tensorflow_private import disable_op_determinism
 from mnistexp.errors import DeviceError
@@ -72,7 +73,7 @@ def import_tensorflow(onednn: OnOff = "auto") -> Any:
     _set_onednn(onednn, started)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # The compiled training loop needs it.
-    with nullcontext() if started else _discard_stderr():
+    with show_activity("loading TensorFlow"), nullcontext() if started else _discard_stderr():
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # The search for GPUs prints messages, too.

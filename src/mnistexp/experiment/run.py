@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnistexp.activity import show_activity
 from mnistexp.analysis.chart_layout import run_title
 from mnistexp.analysis.figures import draw_run
 from mnistexp.config.compose import located_errors
@@ -73,12 +74,15 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
     with located_errors(source):
         check_tracking(config.tracking)
         check_device(config.device)
-        data = load_data(config.data)
+        with show_activity("reading data"):
+            data = load_data(config.data)
         if config.sweep.job is None:  # A sweep prints the mistakes of all its jobs at its start.
             print_likely_mistakes(find_likely_mistakes(config, len(data.train)))
         learner = build_learner(config, data)  # Also sets up the device.
     reset_peak_memory(learner.device)
     name = _run_name(config, source)
+    if config.sweep.job is None:
+        print(f"{name}: starting …", flush=True)
     length = config.train.length(len(data.train))
     progress = RunProgress(None if "train" in config.unused_sections else length)
     with (
@@ -89,8 +93,9 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
         _log_setup(tracker, config, source, data, learner)
         with open_monitors(config, source, name, data, tracker) as opened:
             training = learner.fit(data, log_metrics, opened.monitors)
-            probabilities = learner.predict_probabilities(data.test.images)
-            metrics = _final_metrics(learner, data, training, probabilities)
+            with show_activity("evaluating"):
+                probabilities = learner.predict_probabilities(data.test.images)
+                metrics = _final_metrics(learner, data, training, probabilities)
             scalars = _scalars(learner, training)
         note = explain_guessing(
             config, training.history["train_loss"], metrics["test_accuracy"], data.test.labels
@@ -101,13 +106,15 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
             tracker.set_tags({"expectation": expectation_result})
         if note:
             tracker.set_tags({"note": note})
-        tracker.log_model(partial(_save_model, learner, data))
+        with show_activity("saving the model"):
+            tracker.log_model(partial(_save_model, learner, data))
         title = run_title(name, tracker.run_id)
-        tracker.log_figures(
-            lambda: draw_run(
-                title, training.history, data.test, probabilities, learner.first_layer()
+        with show_activity("drawing the figures"):
+            tracker.log_figures(
+                lambda: draw_run(
+                    title, training.history, data.test, probabilities, learner.first_layer()
+                )
             )
-        )
         tracker.log_metrics(metrics, training.num_steps)
         scalars["seconds"] = time.perf_counter() - begin
         # At step 0, because MLflow draws values of later steps as curves, here of a single point.

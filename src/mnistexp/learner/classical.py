@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnistexp.activity import show_activity
 from mnistexp.config.config import Config
 from mnistexp.data import Data, Split
 from mnistexp.device import cpu_device
@@ -59,9 +60,9 @@ class ClassicalLearner(Learner):
         self, data: Data, log_metrics: LogMetrics, monitors: Monitors = NO_MONITORS
     ) -> TrainingResult:
         """Fit on `data.train` in one step. `monitors` are for networks only."""
-        print(f"fitting {self._model.type} on {len(data.train):,} images …", flush=True)
         begin = time.perf_counter()
-        self._fit(data.train)
+        with show_activity(f"fitting {self._model.type} on {len(data.train):,} images"):
+            self._fit(data.train)
         seconds = time.perf_counter() - begin
         history = History(log_metrics)
         sample = data.train[:TRAIN_ACCURACY_SIZE]

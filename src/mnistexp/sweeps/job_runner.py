@@ -93,6 +93,10 @@ class JobRunner:
     def _launch(self, jobs: Sequence[Job]) -> str:
         """Launch jobs. Return the reason if the launcher itself failed, else an empty string."""
         overrides = [[*job.overrides, self._job_override(job)] for job in jobs]
+        if not self._traits.in_process:
+            launcher = type(self._launcher).__name__
+            # The workers load TensorFlow first, and a cluster may let them wait.
+            print(f"launching {len(jobs)} jobs with {launcher} …", flush=True)
         try:
             returns = self._launcher.launch(overrides, initial_job_idx=self._num_launched)
         # Launchers raise the exceptions of their libraries when a worker is killed.

@@ -90,6 +90,13 @@ class JobResult:
     parent_run_id: str | None = None
 
     @property
+    def ending(self) -> str:
+        """The status, and the reason up to its first full stop: `pruned at step 2 of 20: …`."""
+        reason = self.message.partition(". ")[0]
+        # The message of the pruner begins with the status.
+        return reason if reason.startswith(self.status) else f"{self.status}: {reason}"
+
+    @property
     def has_failed(self) -> bool:
         """Whether the job ended by an error or an interruption."""
         return self.status in ("failed", "killed")

@@ -4,7 +4,8 @@ import multiprocessing
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from shutil import which
 from typing import Any
 
 from hydra.plugins.launcher import Launcher
@@ -25,12 +26,14 @@ class LauncherTraits:
         process_per_job: whether each job has a new process.
         n_jobs: the number of parallel jobs on this machine; None if a cluster schedules them.
         killed_with_parent: whether jobs end with the process of the sweep.
+        program: the program that submits the jobs, which must be installed; empty for none.
     """
 
     in_process: bool
     process_per_job: bool
     n_jobs: int | None
     killed_with_parent: bool = True
+    program: str = ""
 
 
 def _joblib_traits(launcher: Any, num_jobs: int) -> LauncherTraits:
@@ -45,15 +48,16 @@ def _ray_traits(launcher: Any, num_jobs: int) -> LauncherTraits:  # noqa: ARG001
     return LauncherTraits(False, process_per_job=remote.get("max_calls") == 1, n_jobs=None)
 
 
+CLUSTER = LauncherTraits(False, process_per_job=True, n_jobs=None, killed_with_parent=False)
+"""The traits of launchers that are not in `TRAITS`."""
 # Launchers are recognized by the names of their classes: importing them would need their packages.
 TRAITS: Mapping[str, Callable[[Any, int], LauncherTraits]] = {
     "BasicLauncher": lambda *_: LauncherTraits(True, process_per_job=False, n_jobs=1),
     "JoblibLauncher": _joblib_traits,
     "LocalLauncher": lambda _, num_jobs: LauncherTraits(False, True, n_jobs=num_jobs),
     "RayLauncher": _ray_traits,
+    "SlurmLauncher": lambda *_: replace(CLUSTER, program="sbatch"),
 }
-CLUSTER = LauncherTraits(False, process_per_job=True, n_jobs=None, killed_with_parent=False)
-"""The traits of Slurm's launcher, and of launchers that are not in `TRAITS`."""
 
 
 def launcher_traits(launcher: Launcher, num_jobs: int) -> LauncherTraits:
@@ -63,15 +67,21 @@ def launcher_traits(launcher: Launcher, num_jobs: int) -> LauncherTraits:
 
 
 def check_launcher(traits: LauncherTraits, jobs: Sequence[Job], varying: Sequence[str]) -> None:
-    """Refuse a sweep over settings that cannot change between its jobs.
+    """Refuse a launcher that cannot run the jobs here.
 
     Args:
         varying: the settings that differ between the jobs.
 
     Raises:
-        ConfigError: a setting of the process differs and jobs share a process, or the stores
-            differ.
+        ConfigError: its program is not installed, a setting of the process differs and jobs share
+            a process, or the stores differ.
     """
+    if traits.program and which(traits.program) is None and not jobs[0].config.sweep.dry_run:
+        raise ConfigError(
+            f"hydra/launcher: expected the command {traits.program} of this launcher. "
+            f"Received: it was not found. Start the sweep where {traits.program} is installed, "
+            "such as the login node of the cluster, or choose hydra/launcher=processes"
+        )
     fixed = [key for key in varying if key in FIXED_IN_PROCESS]
     if fixed and not traits.process_per_job:
         raise ConfigError(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from statistics import mean
 
-from mnistexp.sweeps.jobs import Job, JobResult, read_job_result
+from mnistexp.sweeps.jobs import STATUSES, Job, JobResult, read_job_result
 from mnistexp.tracking import MlflowTracking, RunRecord, RunStore, TrackingConfig
 
 
@@ -29,6 +29,14 @@ class PreviousRuns:
                 results[job.config_hash] = result
         return results
 
+    def hashes_of_jobs(self, sweep_run_id: str) -> frozenset[str]:
+        """Return the `config_hash` of each job that ran in this sweep and has ended."""
+        return frozenset(
+            run.tags["config_hash"]
+            for run in self._runs
+            if run.parent == sweep_run_id and run.status in STATUSES and "config_hash" in run.tags
+        )
+
     def mean_seconds(self, job: Job) -> float | None:
         """Return the mean duration of runs of the same workload; None if there are none."""
         times = [
@@ -38,7 +46,7 @@ class PreviousRuns:
         ]
         return mean(times) if times else None
 
-    def sweep_run_id(self, sweep_hash: str) -> str | None:
-        """Return the id of the latest run of the same sweep; None if there is none."""
-        ids = [run.run_id for run in self._runs if run.tags.get("sweep_hash") == sweep_hash]
-        return ids[-1] if ids else None
+    def sweep(self, sweep_hash: str) -> RunRecord | None:
+        """Return the latest run of the same sweep; None if there is none."""
+        sweeps = [run for run in self._runs if run.tags.get("sweep_hash") == sweep_hash]
+        return sweeps[-1] if sweeps else None

@@ -78,6 +78,11 @@ class SweepProgress:
         if not self._console.is_terminal and self._num_left != 0:
             print(fold_parts(parts, width), flush=True)
 
+    def describe_ended(self) -> str:
+        """Return how many jobs have ended: `3 of 8 jobs have ended`."""
+        total = "" if self._num_jobs is None else f" of {self._num_jobs}"
+        return f"{len(self._results)}{total} jobs have ended"
+
     @property
     def _num_left(self) -> int | None:
         return None if self._num_jobs is None else self._num_jobs - len(self._results)
@@ -115,10 +120,7 @@ def _format_result(result: JobResult) -> list[str]:
         parts.append(f"expectation {result.expectation_result}")
     if result.status != "finished":
         # The sentences after the first one are in failures.csv of the sweep's run.
-        reason = result.message.partition(". ")[0]
-        # The message of the pruner begins with the status.
-        is_said = reason.startswith(result.status)
-        parts.append(reason if is_said else f"{result.status}: {reason}")
+        parts.append(result.ending)
     return parts
 
 

@@ -180,13 +180,19 @@ class OptunaStrategy(Strategy):
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         in_memory = self.config.sweep.dry_run and not Path(self._storage_file).exists()
-        study = optuna.create_study(
-            study_name=self._study_name,
-            storage=None if in_memory else open_storage(self._storage_file),
-            pruner=build_pruner(self._search.pruner),
-            directions=self._search.directions,
-            load_if_exists=True,
-        )
+        storage = None if in_memory else open_storage(self._storage_file)
+        known = [] if storage is None else optuna.get_all_study_names(storage)
+        name, pruner = self._study_name, build_pruner(self._search.pruner)
+        if self._study_name in known:  # Creating it again would write to the file.
+            study = optuna.load_study(study_name=name, storage=storage, pruner=pruner)
+        else:
+            study = optuna.create_study(
+                study_name=name,
+                storage=storage,
+                pruner=pruner,
+                directions=self._search.directions,
+                load_if_exists=True,  # Another process may just have created it.
+            )
         study.sampler = build_sampler(self._search, len(study.trials))
         if not study.trials:
             for values in self._grid:

@@ -27,6 +27,8 @@ from mnistexp.tracking import (
 MAX_DESCRIPTION = 5_000
 """Maximum number of characters of a description in MLflow."""
 UNRANKED = "that of the sweep: without validation images the jobs are not ranked"
+MAX_ENDINGS = 20
+"""Maximum number of jobs that are listed with the reason why they did not finish."""
 CURVES = ("val_accuracy", "test_accuracy", "train_loss")
 EXPORT_HEADER = """\
 # @package _global_
@@ -66,14 +68,15 @@ class SweepSummary:
             "num_left": len(self.jobs) - len(self._ended),
         }
 
-    def print_leaderboard(self) -> None:
-        """Print the finished jobs, if there are any."""
+    def print(self) -> None:
+        """Print the finished jobs, if there are any, and how the others ended."""
         comparison = self._leaderboard
         if comparison is not None:
             is_ranked = comparison.metric == "val_accuracy"
             order = "best val_accuracy first" if is_ranked else UNRANKED
             formatter = ComparisonFormatter(comparison, title="the finished jobs", order=order)
             formatter.write(hint="mnistexp compare --wide shows all")
+        print(*self._other_endings(), sep="\n", end="\n" if self._other_endings() else "")
 
     def log(self, tracker: Tracker, tracking: TrackingConfig, title: str) -> None:
         """Log counts, the best job, the leaderboard, failures and figures to the sweep's run.
@@ -94,7 +97,9 @@ class SweepSummary:
             self._log_figures(tracker, tracking, comparison, title)
             listed = [f"{n} {name.removeprefix('num_')}" for name, n in counts.items() if n]
             table = ComparisonFormatter(comparison).to_table().to_markdown()
-            tracker.describe(f"{', '.join(listed)}\n\n{table}"[:MAX_DESCRIPTION])
+            endings = "\n".join(f"- {text}" for text in self._other_endings())
+            description = f"{', '.join(listed)}\n\n{table}\n\n{endings}".rstrip()
+            tracker.describe(description[:MAX_DESCRIPTION])
 
     @cached_property
     def _varying(self) -> list[str]:
@@ -111,6 +116,16 @@ class SweepSummary:
             for job in self.jobs
             if job.config_hash in self.results
         ]
+
+    def _other_endings(self) -> list[str]:
+        """Return a line for each of the first jobs that ended without finishing."""
+        lines = [
+            f"{run_name(job, self._varying)}: {result.ending}"
+            for job, result in self._ended
+            if result.status != "finished"
+        ]
+        more = [f"… and {len(lines) - MAX_ENDINGS} more"] if len(lines) > MAX_ENDINGS else []
+        return [*lines[:MAX_ENDINGS], *more]
 
     def _log_best(self, tracker: Tracker, job: Job, result: JobResult) -> None:
         metrics = {
@@ -132,9 +147,12 @@ class SweepSummary:
         rows = []
         for job in self.jobs:
             result = ended.get(job.config_hash)
-            status, run_id = (result.status, result.run_id) if result else ("left", None)
-            rows.append([run_name(job, self._varying), status, run_id])
-        return _to_csv(["job", "status", "run_id"], rows)
+            name = run_name(job, self._varying)
+            if result is None:
+                rows.append([name, "left", None, ""])
+            else:
+                rows.append([name, result.status, result.run_id, result.message])
+        return _to_csv(["job", "status", "run_id", "reason"], rows)
 
     def _failures_csv(self) -> str:
         rows = [

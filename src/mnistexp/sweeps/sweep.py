@@ -17,7 +17,10 @@ from mnistexp.sweeps.launchers import LauncherTraits
 from mnistexp.sweeps.previous_runs import PreviousRuns
 from mnistexp.sweeps.progress import SweepProgress
 from mnistexp.sweeps.summary import SweepSummary
-from mnistexp.tracking import Tracker, browse_hint, run_context
+from mnistexp.tracking import MlflowTracking, RunStore, Tracker, browse_hint, run_context
+
+ENDED = ("FINISHED", "FAILED")
+"""The status of a sweep that has ended by itself, so its summary is complete."""
 
 
 class Strategy(ABC):
@@ -100,9 +103,11 @@ def run_sweep(strategy: Strategy) -> None:
     config, session = strategy.config, strategy.session
     if config.sweep.dry_run:
         return
-    resumed_run_id = None
-    if config.sweep.rerun != "all":
-        resumed_run_id = strategy.previous_runs.sweep_run_id(strategy.sweep_hash)
+    previous = strategy.previous_runs.sweep(strategy.sweep_hash)
+    if previous is not None and previous.status in ENDED and strategy.num_left == 0:
+        _print_known_results(strategy, previous.run_id)
+        return
+    resumed_run_id = previous.run_id if previous and config.sweep.rerun != "all" else None
     tags = {
         "mlflow.source.name": session.command,
         "sweep_overrides": " ".join(session.overrides),
@@ -126,15 +131,20 @@ def run_sweep(strategy: Strategy) -> None:
                     runner.run(jobs)
                     for job in jobs:
                         strategy.tell(job, runner.results[job.config_hash])
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             runner.close_running("interrupted with its sweep")
+            identity = f", id {tracker.run_id}" if tracker.run_id else ""
+            interrupt.add_note(
+                f"Sweep {strategy.name}{identity}: {progress.describe_ended()}. "
+                "The same command continues it"
+            )
             raise
         finally:
             strategy.finish()
             results = {**strategy.known_results, **runner.results}
-            skipped = _other_results(strategy.known_results, runner.results, resumed_run_id)
+            skipped = _other_results(strategy, runner.results, resumed_run_id)
             summary = SweepSummary(strategy.jobs, results, skipped, strategy.best_job(results))
-            summary.print_leaderboard()
+            summary.print()
             title = run_title(strategy.name, tracker.run_id)
             summary.log(tracker, config.tracking, title)
             strategy.log(tracker, title)
@@ -142,16 +152,24 @@ def run_sweep(strategy: Strategy) -> None:
         strategy.check_results(results)
 
 
+def _print_known_results(strategy: Strategy, sweep_run_id: str) -> None:
+    """Print the summary of a sweep that has no job left. Its run in the store is not changed."""
+    strategy.finish()
+    results = strategy.known_results
+    skipped = _other_results(strategy, {}, sweep_run_id)
+    SweepSummary(strategy.jobs, results, skipped, strategy.best_job(results)).print()
+    tracking = strategy.config.tracking
+    assert isinstance(tracking, MlflowTracking)  # The store has the sweep.
+    print(browse_hint(tracking, RunStore(tracking).url(sweep_run_id)), flush=True)
+    strategy.check_results(results)
+
+
 def _other_results(
-    known: Mapping[str, JobResult], new: Mapping[str, JobResult], resumed_run_id: str | None
+    strategy: Strategy, new: Mapping[str, JobResult], resumed_run_id: str | None
 ) -> frozenset[str]:
-    """Return the keys of known results that single runs or other sweeps produced."""
-    return frozenset(
-        key
-        for key, result in known.items()
-        if key not in new
-        and (result.parent_run_id is None or result.parent_run_id != resumed_run_id)
-    )
+    """Return the keys of known results that only single runs or other sweeps produced."""
+    own = strategy.previous_runs.hashes_of_jobs(resumed_run_id) if resumed_run_id else frozenset()
+    return frozenset(strategy.known_results) - frozenset(new) - own
 
 
 @contextmanager

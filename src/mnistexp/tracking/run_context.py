@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from mnistexp.activity import show_activity
 from mnistexp.errors import MnistexpError, Pruned, StoreError, TrackingError
 from mnistexp.signals import Terminated, sigterm_as_interrupt
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
@@ -46,7 +47,7 @@ def run_context(
         return
     # MLflow logs a traceback for each database error. StoreError reports the error in one line.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    with _translated_store_errors(name):
+    with show_activity("opening the store"), _translated_store_errors(name):
         tracker = _start(config, name, tags or {}, resume)
     try:
         # A TrackingError is wrong input before the run starts, and a failure of the store after it.

@@ -1,6 +1,7 @@
 """Read runs, histories of metrics and artifacts of an MLflow store. Nothing is written."""
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from mnistexp.activity import show_activity
 from mnistexp.errors import TrackingError, did_you_mean
 from mnistexp.tracking.config import MlflowTracking
 from mnistexp.tracking.mlflow_private import metric_histories
@@ -17,6 +19,7 @@ from mnistexp.tracking.store import (
     check_store,
     read_only_uri,
     redact_password,
+    run_url,
     sqlite_file,
     tracking_uri,
 )
@@ -121,7 +124,8 @@ class RunStore:
                 f"{sqlite_file(self.uri)}, which does not exist or is empty. "
                 "Run mnistexp in this folder first, or name another store: --uri sqlite:///FILE"
             )
-        with self._translated_errors():
+        # On standard error, because commands print data on standard output.
+        with show_activity("reading the store", sys.stderr), self._translated_errors():
             import mlflow
 
             return mlflow.MlflowClient(read_only_uri(self.uri))
@@ -173,6 +177,10 @@ class RunStore:
             return _record_of(client.get_run(run_id))
         except MlflowException:
             return None
+
+    def url(self, run_id: str) -> str:
+        """Return the address of the page of a run; see `run_url`."""
+        return run_url(self.uri, self.experiment_id, run_id)
 
     def histories(
         self, run_ids: Iterable[str], metrics: Iterable[str]

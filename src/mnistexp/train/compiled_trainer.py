@@ -23,6 +23,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mnistexp.activity import show_activity
 from mnistexp.train.batch_order import BatchOrder, Split
 from mnistexp.train.history import check_finite
 from mnistexp.train.keras_private import skip_gradient_sum
@@ -101,7 +102,8 @@ class CompiledTrainer(keras.Model):
             self.train_function = self._run_segment
         # Compiles now, so that the measured speed of the first segment does not include it. A new
         # number of images needs a new compilation, too.
-        self._run(0)
+        with show_activity("compiling the training loop"):
+            self._run(0)
 
     def _run_segment(self, iterator: Any) -> dict[str, float]:
         """Train from one step to another; return the last step and the mean metrics."""
