@@ -181,9 +181,9 @@ class OptunaStrategy(Strategy):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         in_memory = self.config.sweep.dry_run and not Path(self._storage_file).exists()
         storage = None if in_memory else open_storage(self._storage_file)
-        known = [] if storage is None else optuna.get_all_study_names(storage)
         name, pruner = self._study_name, build_pruner(self._search.pruner)
-        if self._study_name in known:  # Creating it again would write to the file.
+        # Creating a known study again would write to the file.
+        if storage is not None and name in optuna.get_all_study_names(storage):
             study = optuna.load_study(study_name=name, storage=storage, pruner=pruner)
         else:
             study = optuna.create_study(

@@ -50,6 +50,7 @@ class EvaluationCallback(keras.callbacks.Callback):
         evaluations: Mapping[str, Callable[[int], Evaluation]],
         steps: Collection[int],
         stoppers: Collection[keras.callbacks.EarlyStopping],
+        find_origin: Callable[[], str] = str,
     ) -> None:
         """Create the callback.
 
@@ -58,11 +59,13 @@ class EvaluationCallback(keras.callbacks.Callback):
             evaluations: by metric prefix, `val` or `test`, the evaluation of a split after a step.
             steps: after which to evaluate.
             stoppers: Keras callbacks that stop the training or restore the best weights.
+            find_origin: as of `check_finite`.
         """
         super().__init__()
         self._history = history
         self._evaluations = evaluations
         self._steps = frozenset(steps)
+        self._find_origin = find_origin
         self._stoppers = keras.callbacks.CallbackList(list(stoppers), add_history=False)
 
     def set_model(self, model: keras.Model) -> None:
@@ -87,7 +90,7 @@ class EvaluationCallback(keras.callbacks.Callback):
             metrics[f"{prefix}_accuracy"] = evaluation.accuracy
         self._history.record(metrics, step)
         for prefix in self._evaluations:
-            check_finite(metrics[f"{prefix}_loss"], step, f"{prefix}_loss")
+            check_finite(metrics[f"{prefix}_loss"], step, f"{prefix}_loss", self._find_origin)
         self._stoppers.on_epoch_end(step, metrics)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:

@@ -16,7 +16,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import keras
@@ -25,6 +25,7 @@ import tensorflow as tf
 
 from mnistexp.activity import show_activity
 from mnistexp.train.batch_order import BatchOrder, Split
+from mnistexp.train.divergence import find_origin_of_loss
 from mnistexp.train.history import check_finite
 from mnistexp.train.keras_private import skip_gradient_sum
 from mnistexp.train.layer_statistics import LayerStatistics
@@ -41,6 +42,7 @@ class CompiledTrainer(keras.Model):
     """A model that Keras' `fit` trains one segment, (first step, last step), at a time.
 
     latest_weights: the current values of the network's weights.
+    num_steps_of_chunk: the number of steps that the latest call ran.
     first_batch: mean cross-entropy and predictions, int32 [batch_size], of the first batch of the
         latest segment, before its update.
     """
@@ -52,6 +54,7 @@ class CompiledTrainer(keras.Model):
         self.scale = scale
         self.loss_per_image = find_loss(loss)
         self.latest_weights: list[Any] = []
+        self._values_before_chunk: list[Any] = []
         self.built = True
 
     @contextmanager
@@ -70,7 +73,7 @@ class CompiledTrainer(keras.Model):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)  # As `compile` does.
         optimizer.build(network.trainable_variables)
         outer_variables = [*network.variables, *optimizer.variables]
-        own_variables = [*self.network.variables, *self.optimizer.variables]
+        own_variables = self._all_variables
         _copy_values(outer_variables, own_variables)
         self.order = order
         self.chunk_steps = MAX_CHUNK_STEPS
@@ -82,7 +85,7 @@ class CompiledTrainer(keras.Model):
             _copy_values(own_variables, outer_variables)
         finally:
             del self.train_images, self.train_labels, self.order
-            self.latest_weights = []
+            self.latest_weights, self._values_before_chunk = [], []
 
     @cached_property
     def layer_statistics(self) -> LayerStatistics:
@@ -91,8 +94,11 @@ class CompiledTrainer(keras.Model):
 
     def call(self, images: Any, training: bool = False) -> Any:
         """Return logits, float32 [n, 10], of uint8 images [n, 28, 28, 1]."""
-        scaled = tf.cast(images, tf.float32) * (1 / self.scale)
-        return tf.cast(self.network(scaled, training=training), tf.float32)
+        return tf.cast(self.network(self.scale_images(images), training=training), tf.float32)
+
+    def scale_images(self, images: Any) -> Any:
+        """Return uint8 pixels as the float32 input of the network."""
+        return tf.cast(images, tf.float32) * (1 / self.scale)
 
     def make_train_function(self, force: bool = False) -> None:
         """Set the function that Keras' `fit` calls for each segment."""
@@ -118,7 +124,8 @@ class CompiledTrainer(keras.Model):
             step += len(chunk_losses)
             losses.append(chunk_losses)
             accuracies.append(chunk_accuracies)
-            check_finite(float(chunk_losses[-1]), step)
+            find_origin = partial(find_origin_of_loss, self)
+            check_finite(float(chunk_losses[-1]), step, find_origin=find_origin)
         seconds = time.perf_counter() - begin
         return {
             "step": stop,
@@ -157,9 +164,32 @@ class CompiledTrainer(keras.Model):
         """
         indices = np.zeros((MAX_CHUNK_STEPS, self.order.batch_size), "i4")
         indices[:num_steps] = self.order.take(num_steps)
+        self._indices = indices
+        # TensorFlow copies the values when the chunk first changes them.
+        self._values_before_chunk = [v.value.read_value() for v in self._all_variables]
+        losses, accuracies = self._run_batches(num_steps)
+        self.num_steps_of_chunk = len(losses)
+        return losses, accuracies
+
+    def replay(self, num_steps: int) -> None:
+        """Set all variables to the values that they had after the first steps of the last chunk."""
+        _copy_values(self._values_before_chunk, self._all_variables)
+        self._run_batches(num_steps)
+
+    def batch_of_chunk(self, index: int) -> tuple[Any, Any]:
+        """Return images and labels of a step of the last chunk. index: of the step, from 0."""
+        rows = self._indices[index]
+        return tf.gather(self.train_images, rows), tf.gather(self.train_labels, rows)
+
+    @property
+    def _all_variables(self) -> list[Any]:
+        return [*self.network.variables, *self.optimizer.variables]
+
+    def _run_batches(self, num_steps: int) -> tuple[np.ndarray, np.ndarray]:
+        indices = tf.constant(self._indices)
         self.latest_weights = []  # Without a second reference, the weights are updated in place.
         (done, losses, accuracies, self.latest_predictions), self.latest_weights = self.run_chunk(
-            self.train_images, self.train_labels, tf.constant(indices), tf.constant(num_steps)
+            self.train_images, self.train_labels, indices, tf.constant(num_steps)
         )
         return losses.numpy()[: int(done)], accuracies.numpy()[: int(done)]
 
@@ -188,16 +218,23 @@ class CompiledTrainer(keras.Model):
 
     def _step(self, images: Any, labels: Any) -> tuple[Any, Any]:
         """Update the weights by one batch; return its loss and predictions before that."""
+        loss, logits, gradients = self.compute_gradients(images, labels)
         weights = self.network.trainable_weights
+        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        return self._reported_loss(loss, labels, logits), predicted_classes(logits)
+
+    def compute_gradients(self, images: Any, labels: Any) -> tuple[Any, Any, list[Any]]:
+        """Return the mean loss of a batch, its logits, and the gradients of the trainable weights.
+
+        The gradients include the penalties of the layers.
+        """
         with tf.GradientTape() as tape:
             logits = self(images, training=True)
             loss = tf.reduce_mean(self.loss_per_image(labels, logits))
             penalties = [tf.cast(penalty, tf.float32) for penalty in self.network.losses]
             total = tf.add_n([loss, *penalties])
             scaled_loss = self.optimizer.scale_loss(total)  # Changes it for float16 only.
-        gradients = tape.gradient(scaled_loss, weights)
-        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
-        return self._reported_loss(loss, labels, logits), predicted_classes(logits)
+        return loss, logits, tape.gradient(scaled_loss, self.network.trainable_weights)
 
     def _reported_loss(self, loss: Any, labels: Any, logits: Any) -> Any:
         """Return the mean cross-entropy, or the minimized loss if that is not finite.

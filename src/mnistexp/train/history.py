@@ -52,15 +52,22 @@ class History:
         return pandas.DataFrame(self._values).sort_index().rename_axis("step")
 
 
-def check_finite(loss: float, step: int, name: str = "loss") -> None:
+def check_finite(
+    loss: float, step: int, name: str = "loss", find_origin: Callable[[], str] = str
+) -> None:
     """Check that the loss after `step` steps is neither NaN nor infinite.
+
+    Args:
+        find_origin: returns where it began, or an empty text; called only if the check fails.
 
     Raises:
         TrainingDiverged: the loss is NaN or infinite; the message says what to try.
     """
     if not math.isfinite(loss):
+        origin = find_origin()
         raise TrainingDiverged(
-            f"the {name} became {loss} at step {step}. Try a lower optim.learning_rate, "
+            f"the {name} became {loss} at step {step}{origin and f': {origin}'}. "
+            "Try a lower optim.learning_rate, "
             "optim.global_clipnorm=1.0, another model.kernel_initializer, or "
             "train.loss=cross_entropy if another loss is set",
             step,

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,6 +69,7 @@ def fit(
     # These modules import TensorFlow.
     from mnistexp.train.callbacks import EvaluationCallback, LogTrainingMetrics, build_stoppers
     from mnistexp.train.compiled_trainer import find_or_build_trainer
+    from mnistexp.train.divergence import find_origin_of_evaluation
     from mnistexp.train.progress import build_progress
     from mnistexp.train.snapshot_callback import CompiledEvaluation, SnapshotCallback
     from mnistexp.train.tensorboard import TensorBoardCallback
@@ -96,7 +98,13 @@ def fit(
     progress = build_progress(history, length)
     callbacks = [
         LogTrainingMetrics(history, learning_rate),
-        EvaluationCallback(history, evaluations, steps, build_stoppers(config)),
+        EvaluationCallback(
+            history,
+            evaluations,
+            steps,
+            build_stoppers(config),
+            find_origin=partial(find_origin_of_evaluation, model),
+        ),
         progress,
     ]
     writers: list[TensorBoardCallback | SnapshotCallback] = []
