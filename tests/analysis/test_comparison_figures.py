@@ -83,7 +83,10 @@ def test_a_metric_that_every_run_measured_once_is_shown_with_numbers() -> None:
 
 def test_a_loss_that_falls_by_decades_has_a_logarithmic_axis() -> None:
     curves = {"a": [[(step, 2 * 0.9**step) for step in range(1, 60)]]}
-    assert draw_curves("a", {"train_loss": curves}).axes[0].get_yscale() == "log"
+    figure = draw_curves("a", {"train_loss": curves})
+    assert figure.axes[0].get_yscale() == "log"
+    figure.draw_without_rendering()
+    assert {"0.01", "0.1", "0.5", "1"} <= {t.get_text() for t in figure.axes[0].get_yticklabels()}
     assert draw_curves("a", {"val_accuracy": curves}).axes[0].get_yscale() == "linear"
 
 

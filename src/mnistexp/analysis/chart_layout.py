@@ -149,7 +149,7 @@ def _number_ticks(numbers: Sequence[float], is_log: bool) -> dict[float, str]:
     gaps = _gaps([math.log(value) for value in different] if is_log else different)
     if len(different) > MAX_TICKS or min(gaps, default=1) < MIN_TICK_DISTANCE:
         whole = all(number.is_integer() for number in different)
-        subs = (1.0, 2.0, 5.0) if high < 1000 * low else (1.0,)
+        subs = (1.0, 2.0, 5.0) if high < 50 * low else (1.0,)
         locator = LogLocator(subs=subs) if is_log else MaxNLocator(MAX_TICKS - 1, integer=whole)
         ticks = [float(tick) for tick in locator.tick_values(low, high) if low <= tick <= high]
     return {tick: f"{tick:,.6g}" for tick in ticks}

@@ -1,7 +1,7 @@
 """What all figures of matplotlib have: a layout, a title, and axes that are easy to read."""
 
 import textwrap
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,14 +29,14 @@ def write_title(figure: "Figure", name: str, message: str = "") -> None:
     figure.suptitle("\n".join(textwrap.fill(text, width) for text in texts), fontsize="medium")
 
 
-def set_log_scale(axes: "Axes", direction: Literal["x", "y"]) -> None:
-    """Make an axis logarithmic, with plain numbers: 0.06, not 6 × 10⁻²."""
-    from matplotlib.ticker import LogFormatter
+def set_log_scale(axes: "Axes") -> None:
+    """Make the vertical axis logarithmic, with plain numbers: 0.05, not 5 × 10⁻²."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-    axes.set(**{f"{direction}scale": "log"})
-    axis = axes.xaxis if direction == "x" else axes.yaxis
-    axis.set_major_formatter(LogFormatter())
-    axis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def whole_steps() -> "Locator":

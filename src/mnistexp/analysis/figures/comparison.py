@@ -95,7 +95,8 @@ def draw_metric_by_parameter(
         axis = value_axis(parameter.removeprefix("model.layers."), rows[parameter].tolist())
         positions = np.array(axis.positions)
         axes.errorbar(positions, means, yerr=stds, fmt="o", capsize=3, alpha=0.7, color=COLORS[0])
-        axes.plot(positions[best], means[best], "*", markersize=15, color=COLORS[3], label="best")
+        (star,) = axes.plot(positions[best], means[best], "*", markersize=15, zorder=3)
+        star.set(color=COLORS[3], label="best")
         if axis.is_log:
             axes.set_xscale("log")
         names = [wrap_label(text) for text in axis.ticks.values()]
@@ -138,7 +139,7 @@ def _draw_lines(
     colored = [c for label, seeds in curves.items() if colors[label] != GREY for c in seeds]
     values = [value for curve in colored for _, value in curve]
     if metric.endswith("loss") and is_log_scaled(values):
-        set_log_scale(axes, "y")
+        set_log_scale(axes)
     elif limits := metric_range(colored):
         axes.set_ylim(limits)
     axes.set(xlabel="step", ylabel=readable(metric))

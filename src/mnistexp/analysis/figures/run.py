@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnistexp.analysis.chart_layout import FEW_POINTS, metric_range
+from mnistexp.analysis.chart_layout import FEW_POINTS, is_log_scaled, metric_range
 from mnistexp.analysis.figures.canvas import new_figure, set_log_scale, whole_steps, write_title
 from mnistexp.data import Split, arrange_in_grid
 from mnistexp.learner.metrics import NUM_BINS, calibration
@@ -91,8 +91,8 @@ def _draw_split_curves(axes: "Axes", kind: str, curves: Mapping[str, Mapping[int
         )
     axes.set(ylabel=kind, xlabel="step")
     axes.xaxis.set_major_locator(whole_steps())
-    if kind == "loss":
-        set_log_scale(axes, "y")
+    if kind == "loss" and is_log_scaled([v for curve in curves.values() for v in curve.values()]):
+        set_log_scale(axes)
     else:
         axes.set_ylim(metric_range([list(curve.items()) for curve in curves.values()]))
     axes.grid(alpha=0.3)
