@@ -16,13 +16,16 @@ from mnistexp.commands.diff import diff
 from mnistexp.commands.doctor import doctor
 from mnistexp.commands.draw import draw
 from mnistexp.commands.evaluate import evaluate
+from mnistexp.commands.list import list_
 from mnistexp.commands.new import new
 from mnistexp.commands.predict import predict
 from mnistexp.commands.promote import promote
 from mnistexp.commands.report import report
 from mnistexp.commands.results import results
+from mnistexp.commands.rm import rm
 from mnistexp.commands.schema import schema
 from mnistexp.commands.serve import serve
+from mnistexp.commands.show import show
 from mnistexp.commands.ui import ui
 from mnistexp.commands.verify import verify
 from mnistexp.commands.watch import watch
@@ -45,6 +48,9 @@ EXAMPLES = """\
 
 COMMANDS: list[Callable[..., None]] = [
     ui,
+    list_,
+    show,
+    rm,
     compare,
     diff,
     report,
@@ -98,9 +104,10 @@ def _two_columns(rows: dict[str, str]) -> Padding:
 app = typer.Typer(
     cls=RootGroup, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
 )
-for command in COMMANDS:
-    app.command()(command)
-COMMAND_NAMES = [command.__name__ for command in COMMANDS]
+COMMAND_NAMES = [command.__name__.rstrip("_") for command in COMMANDS]
+"""Without the underscore of `list_`, which Python needs beside its own `list`."""
+for name, command in zip(COMMAND_NAMES, COMMANDS, strict=True):
+    app.command(name)(command)
 
 
 @app.callback(invoke_without_command=True)

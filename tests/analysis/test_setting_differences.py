@@ -10,8 +10,8 @@ from mnistexp.analysis.setting_differences import (
     describe_changes,
     differing_settings,
     label_groups,
-    short_names,
 )
+from mnistexp.config.run_names import short_names
 
 SOFTMAX = {"model": "softmax", "model.layers.logits.units": 10}
 CONV = {"model": "conv", "model.layers.c.filters": 4}
@@ -123,11 +123,6 @@ def test_settings_that_come_with_another_type_are_not_changes() -> None:
 
 def test_choices_are_not_described_as_they_only_name_settings() -> None:
     assert describe_changes(seed_group([0.9], model="a"), seed_group([0.9], model="b")) == []
-
-
-def test_short_names_are_the_shortest_endings_that_are_unique() -> None:
-    paths = ["model.layers.hidden1.units", "model.layers.hidden2.units", "optim.learning_rate"]
-    assert list(short_names(paths).values()) == ["hidden1.units", "hidden2.units", "learning_rate"]
 
 
 def test_a_path_that_is_the_ending_of_another_stays_as_it_is() -> None:

@@ -63,7 +63,7 @@ def test_run_names_come_from_the_store_that_the_line_names(
 ) -> None:
     other = copied_store.rename(copied_store.with_name("other.db"))
     found = complete(mnistexp, f"evaluate --uri sqlite:///{other} two")
-    assert found == ["two_layers-adam_decay-s3"]
+    assert found == ["two_layers-adam_decay-epochs=2-s3"]
     assert complete(mnistexp, "evaluate two_") == []
 
 

@@ -57,7 +57,7 @@ def test_digit_probability_and_two_alternatives_are_printed(
     outcome = mnistexp("predict", "best", str(seven), str(blank), *uri)
     assert outcome.exit_code == 0, outcome.err
     first, second, third = outcome.out.splitlines()
-    assert first.startswith("two_layers-adam_decay-s3, run ")
+    assert first.startswith("two_layers-adam_decay-epochs=2-s3, run ")
     assert re.match(rf"{seven}: 7 \((9\d|100)\.\d %\)", second)
     assert "(0.0 %)" not in second
     assert third == f"{blank}: no digit found"

@@ -59,7 +59,7 @@ def test_the_ui_shows_the_store_that_the_runs_used(tmp_path: Path) -> None:
         with urlopen(query, timeout=30) as response:
             (found,) = json.load(response)["runs"]
     assert found["info"]["run_id"] == run_id[1]
-    assert found["info"]["run_name"] == "softmax-sgd-s0"
+    assert found["info"]["run_name"].startswith("softmax-sgd-")
 
 
 def test_the_ui_shows_runs_metrics_artifacts_and_a_comparison(

@@ -164,3 +164,31 @@ def test_completion_lists_run_names_newest_first(store: RunStore) -> None:
 def test_completion_of_a_store_that_does_not_exist_creates_none(tmp_path: Path) -> None:
     assert list_run_names(tmp_path / "mlflow.db", "mnistexp") == []
     assert list(tmp_path.iterdir()) == []
+
+
+def store_with_data_sets(folder: Path, *data: str) -> RunStore:
+    """A store with a finished run on each data set; the accuracies rise."""
+    uri = f"sqlite:///{folder}/mlflow.db"
+    client = mlflow.MlflowClient(uri)
+    experiment = client.create_experiment("mnistexp", artifact_location=f"file://{folder}/mlruns")
+    for number, name in enumerate(data):
+        run = client.create_run(experiment, run_name=f"on-{name}").info.run_id
+        client.log_param(run, "data.name", name)
+        client.log_metric(run, "val_accuracy", 0.5 + number / 10)
+        client.set_terminated(run)
+    return RunStore(MlflowTracking(type="mlflow", uri=uri))
+
+
+def test_best_is_the_best_on_the_default_data_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = store_with_data_sets(tmp_path, "mnist", "fashion_mnist")
+    assert select_run(store, "best").name == "on-mnist"
+    assert "for other data use --where data.name=fashion_mnist" in capsys.readouterr().err
+    assert select_run(store, "best", "data.name=fashion_mnist").name == "on-fashion_mnist"
+
+
+def test_best_of_several_other_data_sets_asks_for_one(tmp_path: Path) -> None:
+    store = store_with_data_sets(tmp_path, "lines", "fashion_mnist")
+    with pytest.raises(InputError, match=r"one data set, --where data\.name=lines or --where"):
+        select_run(store, "best")

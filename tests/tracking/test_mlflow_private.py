@@ -1,14 +1,19 @@
 """The undocumented parts of MLflow that `mlflow_private.py` uses still exist."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import mlflow
 
 from mnistexp.tracking.mlflow_private import (
     HISTORIES_PATH,
+    LOCATION_COLUMNS,
+    artifact_locations,
     list_model_aliases,
     metric_histories,
     migration_scripts,
+    replace_artifact_locations,
 )
 
 ADVICE = "see src/mnistexp/tracking/mlflow_private.py: MLflow has changed"
@@ -36,6 +41,32 @@ def test_completion_reads_the_aliases_of_a_local_store(tmp_path: Path) -> None:
     client.create_model_version("digits", str(tmp_path))
     client.set_registered_model_alias("digits", "champion", "1")
     assert list_model_aliases(tmp_path / "mlflow.db") == [("digits", "champion")], ADVICE
+
+
+def test_the_locations_of_artifacts_are_read_and_replaced(tmp_path: Path) -> None:
+    uri, database = f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "mlflow.db"
+    client = mlflow.MlflowClient(uri)
+    experiment = client.create_experiment("e", artifact_location="/old/mlruns/1")
+    run = client.create_run(experiment).info
+    model = client.create_logged_model(experiment, name="model", source_run_id=run.run_id)
+    assert {run.artifact_uri, model.artifact_location} <= set(artifact_locations(database)), ADVICE
+    moved = {old: old.replace("/old", "/new") for old in artifact_locations(database)}
+    replace_artifact_locations(database, moved)
+    assert client.get_experiment(experiment).artifact_location == "/new/mlruns/1", ADVICE
+    assert client.get_run(run.run_id).info.artifact_uri.startswith("/new/mlruns/1/"), ADVICE
+    assert client.get_logged_model(model.model_id).artifact_location.startswith("/new/"), ADVICE
+
+
+def test_the_columns_with_absolute_paths_are_known(tmp_path: Path) -> None:
+    mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_experiments()
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+        columns = {
+            (table, column[1])
+            for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")
+            for column in connection.execute(f"PRAGMA table_info({table})")
+            if column[1] in LOCATION_COLUMNS.values()
+        }
+    assert columns == set(LOCATION_COLUMNS.items()), ADVICE
 
 
 def test_the_migration_scripts_are_in_the_package() -> None:

@@ -29,7 +29,7 @@ def test_a_run_is_finished_and_named_after_its_choices_and_its_seed(
     two_layers_run: TrackedRun,
 ) -> None:
     assert two_layers_run.run.info.status == "FINISHED"
-    assert two_layers_run.run.info.run_name == "two_layers-adam_decay-s3"
+    assert two_layers_run.run.info.run_name == "two_layers-adam_decay-epochs=2-s3"
     experiment = two_layers_run.client.get_experiment(two_layers_run.run.info.experiment_id)
     assert experiment.name == "mnistexp"
 

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any, cast
 
 from mnistexp.analysis.comparison import Comparison, lower_is_better
-from mnistexp.analysis.setting_differences import short_names
 from mnistexp.analysis.significance import NOISE_TEST
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
+from mnistexp.config.run_names import short_names
 from mnistexp.errors import InputError, did_you_mean
 from mnistexp.tables import Cell, Column, Table, print_folded
 

@@ -6,6 +6,7 @@ from typing import Any
 from mnistexp.analysis.seed_groups import SeedGroup
 from mnistexp.config.config import SHARED_MODEL_SETTINGS
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
+from mnistexp.config.run_names import short_names
 
 LAYER = "model.layers."
 SHARED_SETTINGS = tuple(f"model.{name}" for name in ("type", *SHARED_MODEL_SETTINGS))
@@ -72,23 +73,6 @@ def describe_changes(before: SeedGroup, after: SeedGroup) -> list[str]:
         *_layer_changes(old, new, kept),
         *(f"{name} {_change(old, new, name)}" for name in others if _is_changed(old, new, name)),
     ]
-
-
-def short_names(paths: Sequence[str]) -> dict[str, str]:
-    """Return the shortest endings of paths that are unique: `units`, or `hidden1.units`."""
-
-    def ending(path: str, length: int) -> str:
-        return ".".join(path.split(".")[-length:])
-
-    names = {}
-    for path in paths:
-        others = [other for other in paths if other != path]
-        endings = (
-            (ending(path, length), {ending(other, length) for other in others})
-            for length in range(1, path.count(".") + 2)
-        )
-        names[path] = next((own for own, taken in endings if own not in taken), path)
-    return names
 
 
 def _layer_changes(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistexp.commands.options import Experiment, RunName, Uri, Where
+from mnistexp.commands.options import Experiment, Json, RunName, Uri, Where
 from mnistexp.errors import ConfigError
 from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
@@ -27,7 +27,7 @@ def evaluate(
         ),
     ] = None,
     log: Annotated[bool, typer.Option("--log", help="Log the metrics to the run.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
     where: Where = "",
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,

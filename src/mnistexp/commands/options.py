@@ -64,3 +64,4 @@ Wide = Annotated[
     bool,
     typer.Option("--wide", help="Show all columns and full names, also beyond the terminal."),
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -19,6 +19,8 @@ def ui(
 ) -> None:
     """Browse the runs in MLflow's UI, on 127.0.0.1. Stop with Ctrl-C."""
     from mnistexp.tracking import check_store, redact_password, tracking_uri
+    from mnistexp.tracking.relocation import follow_moved_folder
+    from mnistexp.tracking.store import sqlite_file
 
     store = tracking_uri(uri)
     check_store(store)
@@ -26,6 +28,7 @@ def ui(
         typer.echo(f"The runs are on a server: open {redact_password(store)}")
         return
     listen(port).close()  # Report a port that is in use before MLflow loads.
+    follow_moved_folder(sqlite_file(store))
     typer.echo(f"MLflow UI of {redact_password(store)}  (Ctrl-C to stop)")
     typer.echo(_runs_url(f"http://{HOST}:{port}", uri, experiment))
     sys.stdout.flush()

@@ -19,14 +19,16 @@ from pydantic import ValidationError
 from mnistexp.config.config import SHARED_MODEL_SETTINGS, Config
 from mnistexp.config.config_groups import (
     EXPERIMENT_GROUPS,
+    ROOT_FOLDERS,
     list_groups,
     misplaced_files,
     package_folder,
+    package_folders,
 )
 from mnistexp.config.config_source import ConfigSource
 from mnistexp.config.option_files import locate_setting, read_option
 from mnistexp.config.schema_tree import SchemaTree
-from mnistexp.config.search_path import register_search_path
+from mnistexp.config.search_path import SCHEME, register_search_path
 from mnistexp.config.validation_errors import format_validation_error
 from mnistexp.errors import ConfigError, InputError, did_you_mean
 from mnistexp.optim import find_keras_optimizer
@@ -108,7 +110,17 @@ def read_config_source(hydra_cfg: Any, folder: Path | None = None) -> ConfigSour
             if not str(override).startswith(SWEEP_JOB_OVERRIDE)
         ),
         folder=folder,
+        options=tuple(_config_dir_options(hydra_cfg)),
     )
+
+
+def _config_dir_options(hydra_cfg: Any) -> Iterator[str]:
+    """Yield `--config-dir` and its folder, from the working folder, for each one that is used."""
+    named = {Path.cwd().resolve() / name for name in ROOT_FOLDERS}
+    for source in hydra_cfg.runtime.config_sources:
+        folder = Path(source.path)
+        if source.schema == SCHEME and folder.resolve() not in {*package_folders(), *named}:
+            yield from ("--config-dir", os.path.relpath(folder))
 
 
 def resolve_composed(cfg: DictConfig, folder: Path | None = None) -> tuple[Config, ConfigSource]:

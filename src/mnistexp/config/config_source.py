@@ -1,11 +1,13 @@
 """The source of a config: the choices and overrides that it was composed from."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mnistexp.config.config import Config
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
+from mnistexp.config.run_names import name_run
 
 
 @dataclass(frozen=True)
@@ -16,11 +18,13 @@ class ConfigSource:
         choices: the chosen option of each group, `{"model": "conv_big"}`.
         overrides: as the user typed them.
         folder: the run's output folder; None if it has none.
+        options: the options of the command that the config depends on: `--config-dir`, `mine`.
     """
 
     choices: Mapping[str, str] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     folder: Path | None = None
+    options: tuple[str, ...] = ()
 
     @property
     def overridden(self) -> list[str]:
@@ -48,9 +52,21 @@ class ConfigSource:
             return ""
         return f"the default of model={self.choices.get('model', 'network')}"
 
-    def run_name(self, config: Config) -> str:
-        """Return the default name of a run: `conv_big-adam_decay-s0`, `lab.3_0_conv-s0`."""
-        used = [name for name in ("model", "optim") if name not in config.unused_sections]
-        chosen = [self.choices[name] for name in used if name in self.choices]
-        start = [self.experiment.replace("=", ".")] if self.experiment else chosen
-        return "-".join([*start, f"s{config.seed}"])
+    @property
+    def command(self) -> str:
+        """The command line that starts this run, quoted for a shell."""
+        return shlex.join(["mnistexp", *self.options, *self.overrides])
+
+    def run_name(self, config: Config, varying: Collection[str] | None = None) -> str:
+        """Return the default name of a run: `conv_big-adam-epochs=2-s0`, `lab.3_0_conv-s0`.
+
+        Args:
+            varying: the settings that differ between the runs of a sweep; see `name_run`.
+        """
+        if self.experiment:
+            start, named = [self.experiment.replace("=", ".")], []
+        else:
+            named = [name for name in ("model", "optim") if name not in config.unused_sections]
+            start = [self.choices[name] for name in named if name in self.choices]
+        changes = [text for text in self.overrides if text.partition("=")[0] not in named]
+        return name_run(start, changes, self.choices, config.seed, varying)

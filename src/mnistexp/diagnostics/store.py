@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
-from urllib.parse import quote, unquote, urlparse
+from urllib.parse import quote, urlparse
 
 from mnistexp.diagnostics.check_result import CheckResult
 from mnistexp.errors import TrackingError
 from mnistexp.tracking import MlflowTracking, RunStore, check_store, redact_password
 from mnistexp.tracking.mlflow_private import migration_scripts
 from mnistexp.tracking.orphaned_runs import close_orphaned, is_orphaned, process_state
+from mnistexp.tracking.relocation import local_path
 from mnistexp.tracking.store import lock_file, sqlite_file
 
 LOCK_TIMEOUT_SECONDS = 2.0
@@ -84,15 +85,17 @@ def check_schema(uri: str) -> CheckResult:
 
 
 def check_artifacts(store: RunStore) -> Iterator[CheckResult]:
-    """Check whether the artifact folders exist. MLflow stores their absolute paths."""
+    """Check whether the artifact folders exist, beside the database or where they were created."""
     for experiment in store.client.search_experiments():
-        location = urlparse(experiment.artifact_location)
-        folder = Path(unquote(location.path))
-        if location.scheme not in ("", "file") or folder.is_dir():
+        location = store.current_location(experiment.artifact_location)
+        folder = local_path(location)
+        if urlparse(location).scheme not in ("", "file") or folder.is_dir():
             continue
         if store.client.search_runs([experiment.experiment_id], max_results=1):
             message = f"{experiment.name}: expected the folder {folder}. Received: none"
-            remedy = "move the folder back, or use a new experiment: tracking.experiment=NAME"
+            remedy = (
+                "move it beside the database, or use a new experiment: tracking.experiment=NAME"
+            )
             yield CheckResult("artifacts", "problem", message, remedy)
 
 

@@ -24,7 +24,7 @@ def describe_run(
     """
     paragraphs = [
         option_description(*source.experiment.split("=")) if source.experiment else "",
-        f"`{' '.join(['mnistexp', *source.overrides])}`",
+        f"`{source.command}`",
         _table(metrics or {}),
         f"Expected: {config.expect}; {expectation_result}." if expectation_result else "",
     ]

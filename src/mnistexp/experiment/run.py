@@ -28,7 +28,7 @@ from mnistexp.experiment.monitors import open_monitors
 from mnistexp.experiment.pruning import report_to_pruner
 from mnistexp.learner import Learner, build_learner
 from mnistexp.learner.metrics import evaluate, score
-from mnistexp.tracking import Tracker, check_tracking, run_context
+from mnistexp.tracking import COMMAND_TAG, FOLDER_TAG, Tracker, check_tracking, run_context
 from mnistexp.train import History, LogMetrics, TrainingLength, TrainingResult, check_finite
 
 if TYPE_CHECKING:
@@ -143,7 +143,9 @@ def _run_name(config: Config, source: ConfigSource) -> str:
 
 def _source_tags(config: Config, source: ConfigSource) -> dict[str, str]:
     """Return MLflow's tags for the command of the run and for the sweep that it belongs to."""
-    tags = {"mlflow.source.name": " ".join(["mnistexp", *source.overrides])}
+    tags = {COMMAND_TAG: source.command}
+    if source.folder is not None:
+        tags[FOLDER_TAG] = str(source.folder.absolute())
     if config.sweep.job and config.sweep.job.parent_run_id:
         tags["mlflow.parentRunId"] = config.sweep.job.parent_run_id
     return tags

@@ -1,12 +1,13 @@
 """Find the recording of a run: in its folder, or among the artifacts of the run."""
 
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mnistexp.dashboard.recorded_run import RecordedRun
 from mnistexp.dashboard.recording import ARTIFACT_FOLDER, RECORDING_NAME, RECORDING_TAG
 from mnistexp.errors import RecordingError
-from mnistexp.runs.run_selection import select_run
+from mnistexp.runs.run_selection import select_recorded_run
 from mnistexp.tracking import RunRecord, RunStore
 
 
@@ -32,7 +33,7 @@ def find_recorded_run(run: str | None, store: RunStore) -> RecordedRun:
             f"{run}: expected a run of the store, the folder of a run, or a recording. Received: "
             f"no such file, and there is no store at {store.uri}"
         )
-    return _open_recording_of(select_run(store, run), store)
+    return _open_recording_of(select_recorded_run(store, run), store)
 
 
 def _find_newest(folder: Path) -> Path:
@@ -41,6 +42,11 @@ def _find_newest(folder: Path) -> Path:
         raise RecordingError(
             f"{folder}: expected a folder with a recording below it. Received: none. "
             "Record a run with dashboard=record, or name a run of the store"
+        )
+    if len(recordings) > 1:
+        print(
+            f"{folder}: {len(recordings)} recordings; the newest is {recordings[-1]}",
+            file=sys.stderr,
         )
     return recordings[-1]
 
@@ -51,7 +57,7 @@ def _open_recording_of(run: RunRecord, store: RunStore) -> RecordedRun:
             f"{run.run_id}: expected a run that was recorded, with dashboard=record or "
             "dashboard=live. Received: a run without a recording"
         )
-    file = Path(run.tags[RECORDING_TAG])
+    file = Path(store.current_location(run.tags[RECORDING_TAG]))
     if file.is_file():
         return RecordedRun(file)
     with TemporaryDirectory(prefix="mnistexp-") as folder:

@@ -4,16 +4,20 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
-from mnistexp.errors import InputError, did_you_mean
+from mnistexp.dashboard.recording import RECORDING_TAG
+from mnistexp.errors import InputError, did_you_mean, join_with_or
 from mnistexp.runs.run_filter import filter_runs
 from mnistexp.tracking import RunRecord, RunStore, StoredModel
 from mnistexp.tracking.model_registry import model_of_run, registered_model
 
 BEST = "best"
+DATA_SETTING = "data.name"
+DEFAULT_DATA = "mnist"
+"""The data set of the default run, of which `best` is the best."""
 MIN_ID_LENGTH = 4
 """Minimum number of leading characters that may stand for a whole run id."""
 SWEEP_JOBS = "jobs.csv"
@@ -41,7 +45,8 @@ def select_runs(
     - the name of a run without its seed, `softmax-sgd`: the runs of all seeds;
     - the id or the name of a sweep: the runs of its jobs;
     - an experiment, `lab=3_0_conv` or `3_0_conv`, or a group of experiments, `lab`;
-    - `best`: the finished run with the highest validation accuracy;
+    - `best`: the finished run with the highest validation accuracy, of those on the default data
+      set if there are runs on several;
     - a registered model, `digits@champion` or `digits/3`: the run that trained it.
 
     Args:
@@ -55,6 +60,32 @@ def select_runs(
     selection = _Selection(store, among, where)
     found = [run for name in names for run in selection.runs_of(name)]
     return list({run.run_id: run for run in found}.values())
+
+
+def select_records(store: RunStore, names: Sequence[str], where: str = "") -> list[RunRecord]:
+    """Return the runs that names stand for, as `select_runs`; a sweep is its own run, not its jobs.
+
+    Raises:
+        InputError: a name stands for no run.
+        TrackingError: there is no such store or experiment.
+    """
+    selection = _Selection(store, None, where)
+    found: list[RunRecord] = []
+    for name in names:
+        run = selection.record_of(name)
+        found += [run] if run is not None else selection.runs_of(name)
+    return list({run.run_id: run for run in found}.values())
+
+
+def select_record(store: RunStore, name: str) -> RunRecord:
+    """Return the run or the sweep's run that a name stands for; if there are several, the newest.
+
+    Raises:
+        InputError: the name stands for no run, or for a group of experiments.
+        TrackingError: there is no such store or experiment.
+    """
+    selection = _Selection(store, None, "")
+    return selection.record_of(name) or selection.run_of(name)
 
 
 def select_run(store: RunStore, name: str, where: str = "") -> RunRecord:
@@ -80,7 +111,23 @@ def select_model(store: RunStore, name: str, where: str = "") -> StoredModel:
     match = REGISTERED_MODEL.fullmatch(name)
     if match:
         return registered_model(store, match["name"], match["version"])
-    return model_of_run(_Selection(store, None, where, needs_model=True).run_of(name))
+    selection = _Selection(
+        store, None, where, needed="a model", has_needed=lambda run: run.model_id is not None
+    )
+    return model_of_run(selection.run_of(name))
+
+
+def select_recorded_run(store: RunStore, name: str) -> RunRecord:
+    """Return the one run that a name stands for; of several, the newest that was recorded.
+
+    Raises:
+        InputError: as in `select_run`.
+        TrackingError: there is no such store or experiment.
+    """
+    selection = _Selection(
+        store, None, "", needed="a recording", has_needed=lambda run: RECORDING_TAG in run.tags
+    )
+    return selection.run_of(name)
 
 
 def seedless(run_name: str) -> str:
@@ -119,13 +166,21 @@ class _Selection:
         runs: Sequence[RunRecord] | None,
         where: str,
         *,
-        needs_model: bool = False,
+        needed: str = "",
+        has_needed: Callable[[RunRecord], bool] = lambda _: True,
     ) -> None:
-        """Args: runs: the runs to select from; None for all, which are read when needed."""
+        """Keep what restricts the selection.
+
+        Args:
+            runs: the runs to select from; None for all, which are read when needed.
+            needed: what a run must have to be preferred to newer ones: `a model`.
+            has_needed: whether a run has it.
+        """
         self._store = store
         self._given = runs
         self._where = where
-        self._needs_model = needs_model
+        self._needed = needed
+        self._has_needed = has_needed
 
     def runs_of(self, name: str) -> list[RunRecord]:
         """Return all runs that a name stands for."""
@@ -142,13 +197,16 @@ class _Selection:
             )
         return self._newest(name, runs)
 
-    def _find(self, name: str) -> tuple[list[RunRecord], bool]:
-        """Return the runs of a name, and whether it names a sweep or a group of experiments."""
+    def record_of(self, name: str) -> RunRecord | None:
+        """Return the run or the sweep's run that a name stands for; None if it is another name."""
         run = self._of_id(name) or self._of_registered(name)
         if run is None and name == BEST:
             run = self._best()
-        if run is None:
-            run = self._of_run_name(name) or self._of_id_prefix(name)
+        return run or self._of_run_name(name) or self._of_id_prefix(name)
+
+    def _find(self, name: str) -> tuple[list[RunRecord], bool]:
+        """Return the runs of a name, and whether it names a sweep or a group of experiments."""
+        run = self.record_of(name)
         if run is not None:
             return (self._jobs_of(run), True) if run.is_sweep else ([run], False)
         found = self._of_seeds(name) or self._of_experiment(name)
@@ -180,17 +238,15 @@ class _Selection:
         finished = [
             run
             for run in self._candidates
-            if run.status == "FINISHED"
-            and "val_accuracy" in run.metrics
-            and (run.model_id or not self._needs_model)
+            if run.status == "FINISHED" and "val_accuracy" in run.metrics and self._has_needed(run)
         ]
         if not finished:
-            model = "a model and " if self._needs_model else ""
+            needed = f"{self._needed} and " if self._needed else ""
             raise InputError(
-                f"best: expected a finished run with {model}a validation accuracy. Received: none. "
-                "Train one, or select others with --where, --experiment or --uri"
+                f"best: expected a finished run with {needed}a validation accuracy. "
+                "Received: none. Train one, or select others with --where, --experiment or --uri"
             )
-        return max(finished, key=lambda run: run.metrics["val_accuracy"])
+        return max(_of_one_data_set(finished), key=lambda run: run.metrics["val_accuracy"])
 
     def _of_run_name(self, name: str) -> RunRecord | None:
         named = [run for run in self._candidates if run.name == name]
@@ -236,10 +292,13 @@ class _Selection:
         return [run for run in self._candidates if run.run_id in ids]
 
     def _newest(self, name: str, runs: Sequence[RunRecord]) -> RunRecord:
-        newest = ([run for run in runs if run.model_id] if self._needs_model else []) or runs
+        newest = ([run for run in runs if self._has_needed(run)] or runs)[-1]
         if len(runs) > 1:
-            print(f"{name}: {len(runs)} runs; the newest is {newest[-1].run_id}", file=sys.stderr)
-        return newest[-1]
+            needed = f" with {self._needed}" if self._needed else ""
+            print(
+                f"{name}: {len(runs)} runs; the newest{needed} is {newest.run_id}", file=sys.stderr
+            )
+        return newest
 
     def _not_found(self, name: str) -> str:
         experiments = [
@@ -256,3 +315,27 @@ class _Selection:
             f"{name}: expected {EXPECTED_NAMES}{filtered}. "
             f"Received: {name!r}.{did_you_mean(name, known)}"
         )
+
+
+def _of_one_data_set(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the runs on one data set: accuracies on different data cannot be compared.
+
+    Raises:
+        InputError: the runs are on several data sets, none of which is the default one.
+    """
+    by_data: dict[str, list[RunRecord]] = {}
+    for run in runs:
+        by_data.setdefault(run.params.get(DATA_SETTING, DEFAULT_DATA), []).append(run)
+    if len(by_data) == 1:
+        return list(runs)
+    others = [f"--where data.name={name}" for name in by_data if name != DEFAULT_DATA]
+    if DEFAULT_DATA not in by_data:
+        raise InputError(
+            f"best: expected the runs of one data set, {join_with_or(others)}. "
+            f"Received: runs on {', '.join(by_data)}"
+        )
+    print(
+        f"best: the best on {DEFAULT_DATA}; for other data use {join_with_or(others)}",
+        file=sys.stderr,
+    )
+    return by_data[DEFAULT_DATA]

@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from statistics import mean
 
-from mnistexp.analysis.setting_differences import short_names
+from mnistexp.config.run_names import format_value, short_names
 from mnistexp.errors import SweepFailed
 from mnistexp.sweeps.hydra_session import HydraSession
-from mnistexp.sweeps.jobs import Job, JobResult, format_value, varying_settings
+from mnistexp.sweeps.jobs import Job, JobResult, varying_settings
 from mnistexp.sweeps.launchers import launcher_traits
 from mnistexp.sweeps.leaderboard import find_best_job
 from mnistexp.sweeps.progress import format_duration

@@ -1,16 +1,25 @@
 """The parts of a Hydra multirun that a sweep uses."""
 
+import shlex
 from collections.abc import Sequence
 
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from mnistexp.config.compose import COMPOSITION_ERRORS, format_hydra_error, resolve_composed
+from mnistexp.config.compose import (
+    COMPOSITION_ERRORS,
+    format_hydra_error,
+    read_config_source,
+    resolve_composed,
+)
 from mnistexp.data import load_data
 from mnistexp.errors import ConfigError
 from mnistexp.sweeps.jobs import Job
 from mnistexp.sweeps.sweep_task import SweepTask
+
+MULTIRUN_OVERRIDES = ("hydra.mode=MULTIRUN",)
+"""What Hydra itself adds for the option -m."""
 
 
 class HydraSession:
@@ -32,8 +41,11 @@ class HydraSession:
 
     @property
     def command(self) -> str:
-        """The command line of the sweep."""
-        return " ".join(["mnistexp", "-m", *self.overrides])
+        """The command line of the sweep, quoted for a shell."""
+        hydra_cfg = self._master_config.hydra
+        options = read_config_source(hydra_cfg).options
+        settings = [text for text in hydra_cfg.overrides.hydra if text not in MULTIRUN_OVERRIDES]
+        return shlex.join(["mnistexp", "-m", *options, *settings, *self.overrides])
 
     def compose(self, overrides: Sequence[str]) -> Job:
         """Compose a job from its overrides.

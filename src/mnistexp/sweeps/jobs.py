@@ -1,20 +1,15 @@
 """The jobs of a sweep and their results."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from mnistexp.analysis.setting_differences import short_names
 from mnistexp.config.config import Config
 from mnistexp.config.config_hash import config_hash, seedless_hash, workload_hash
 from mnistexp.config.config_source import ConfigSource
 from mnistexp.config.sweep import TrialConfig
 from mnistexp.tracking import RunRecord
-
-MAX_NUMBER_LENGTH = 8
-"""Longer numbers are rounded to four significant digits in names and tables."""
 
 Status = Literal["finished", "failed", "killed", "pruned"]
 STATUSES: Mapping[str, Status] = {
@@ -121,16 +116,6 @@ def varying_settings(jobs: Iterable[Job]) -> list[str]:
     return sorted(varying, key=lambda key: key == "seed")
 
 
-def format_value(value: str) -> str:
-    """Shorten a long number: `0.013130280280658591` to `0.01313`."""
-    is_number = re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", value)
-    return f"{float(value):.4g}" if is_number and len(value) > MAX_NUMBER_LENGTH else value
-
-
 def run_name(job: Job, varying: Sequence[str]) -> str:
     """Return the name of a single run with the varying settings: `softmax-sgd-units=30-s0`."""
-    keys = [key for key in varying if key not in (*job.source.choices, "seed")]
-    names = short_names(keys)
-    values = [f"{names[key]}={format_value(job.settings.get(key, 'default'))}" for key in keys]
-    base, _, seed = job.source.run_name(job.config).rpartition("-")
-    return "-".join([base, *values, seed])
+    return job.source.run_name(job.config, varying)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import Override
 
-from mnistexp.analysis.setting_differences import short_names
+from mnistexp.config.run_names import short_names
 from mnistexp.config.sweep import TrialConfig
 from mnistexp.errors import ConfigError, InputError, SweepFailed
 from mnistexp.experiment.pruning import build_pruner, open_storage, require_optuna

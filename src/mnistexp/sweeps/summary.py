@@ -11,10 +11,10 @@ from omegaconf import OmegaConf
 from mnistexp.analysis.comparison import Comparison
 from mnistexp.analysis.comparison_format import ComparisonFormatter
 from mnistexp.analysis.figures import draw_curves, draw_metric_by_parameter
-from mnistexp.analysis.setting_differences import short_names
 from mnistexp.config.config_source import ConfigSource
+from mnistexp.config.run_names import format_value, short_names
 from mnistexp.runs.run_selection import SWEEP_JOBS
-from mnistexp.sweeps.jobs import Job, JobResult, format_value, run_name, varying_settings
+from mnistexp.sweeps.jobs import Job, JobResult, run_name, varying_settings
 from mnistexp.sweeps.leaderboard import build_leaderboard
 from mnistexp.tracking import (
     Curve,

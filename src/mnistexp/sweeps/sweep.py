@@ -17,7 +17,14 @@ from mnistexp.sweeps.launchers import LauncherTraits
 from mnistexp.sweeps.previous_runs import PreviousRuns
 from mnistexp.sweeps.progress import SweepProgress
 from mnistexp.sweeps.summary import SweepSummary
-from mnistexp.tracking import MlflowTracking, RunStore, Tracker, browse_hint, run_context
+from mnistexp.tracking import (
+    COMMAND_TAG,
+    MlflowTracking,
+    RunStore,
+    Tracker,
+    browse_hint,
+    run_context,
+)
 
 ENDED = ("FINISHED", "FAILED")
 """The status of a sweep that has ended by itself, so its summary is complete."""
@@ -109,8 +116,7 @@ def run_sweep(strategy: Strategy) -> None:
         return
     resumed_run_id = previous.run_id if previous and config.sweep.rerun != "all" else None
     tags = {
-        "mlflow.source.name": session.command,
-        "sweep_overrides": " ".join(session.overrides),
+        COMMAND_TAG: session.command,
         "sweep_hash": strategy.sweep_hash,
         "kind": "sweep",
     }

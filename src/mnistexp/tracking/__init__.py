@@ -16,7 +16,15 @@ from mnistexp.tracking.config import (
 from mnistexp.tracking.model_registry import StoredModel
 from mnistexp.tracking.orphaned_runs import end_run
 from mnistexp.tracking.run_context import run_context
-from mnistexp.tracking.run_store import ENDED_AT, PRUNED, Curve, RunRecord, RunStore
+from mnistexp.tracking.run_store import (
+    COMMAND_TAG,
+    ENDED_AT,
+    FOLDER_TAG,
+    PRUNED,
+    Curve,
+    RunRecord,
+    RunStore,
+)
 from mnistexp.tracking.store import (
     browse_hint,
     check_store,
@@ -27,8 +35,10 @@ from mnistexp.tracking.store import (
 from mnistexp.tracking.tracker import Tracker
 
 __all__ = [
+    "COMMAND_TAG",
     "DEFAULT_EXPERIMENT",
     "ENDED_AT",
+    "FOLDER_TAG",
     "PRUNED",
     "Curve",
     "MlflowTracking",

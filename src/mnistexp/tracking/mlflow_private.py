@@ -10,16 +10,18 @@
 - Without `TRAINING_PAGES`, MLflow opens its pages for language models. The runs table has columns
   for metrics and settings only in a shared view: an experiment tag with the state of the page as
   JSON (`tests/integration/test_mlflow_server.py` opens it in a browser).
+- No call of MLflow changes an artifact location, which is an absolute path. So the locations in a
+  local store whose folder was moved are changed in its SQLite tables.
 - Only the migration scripts inside MLflow define the database schema that its version expects.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 if TYPE_CHECKING:
@@ -75,6 +77,13 @@ MAX_RUNS_PER_REQUEST = 100
 MAX_VALUES_PER_REQUEST = 25_000
 """The limits of MLflow's server."""
 HISTORIES_PATH = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
+LOCATION_COLUMNS = {
+    "experiments": "artifact_location",
+    "runs": "artifact_uri",
+    "logged_models": "artifact_location",
+    "model_versions": "storage_location",
+}
+"""The tables and columns that hold absolute paths of artifacts."""
 MAX_COMPLETIONS = 500
 """Number of run names that completion proposes."""
 
@@ -150,13 +159,36 @@ def list_model_aliases(database: Path) -> list[tuple[str, str]]:
     return _query(database, "SELECT name, alias FROM registered_model_aliases ORDER BY 1, 2", ())
 
 
-def _query(database: Path, statement: str, values: tuple[object, ...]) -> list[tuple[str, str]]:
+def _query(database: Path, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
     address = f"file:{quote(str(database))}?mode=ro"
     try:
         with closing(sqlite3.connect(address, uri=True, timeout=0.5)) as connection:
             return connection.execute(statement, values).fetchall()
     except sqlite3.Error:
         return []
+
+
+def artifact_locations(database: Path) -> list[str]:
+    """Return the recorded locations of all artifacts of a local store; none without its tables."""
+    return [
+        location
+        for table, column in LOCATION_COLUMNS.items()
+        for (location,) in _query(
+            database, f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL", ()
+        )
+    ]
+
+
+def replace_artifact_locations(database: Path, locations: Mapping[str, str]) -> None:
+    """Change locations of artifacts in a local store.
+
+    Args:
+        locations: the new location by the recorded one.
+    """
+    pairs = [(new, old) for old, new in locations.items()]
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for table, column in LOCATION_COLUMNS.items():
+            connection.executemany(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", pairs)
 
 
 def migration_scripts() -> Path:

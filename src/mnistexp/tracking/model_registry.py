@@ -114,7 +114,7 @@ def fetch_model(store: RunStore, model: StoredModel) -> Path:
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    location = store.client.get_logged_model(model.model_id).artifact_location
+    location = store.model_location(model.model_id)
     try:
         folder = Path(
             mlflow.artifacts.download_artifacts(artifact_uri=location, tracking_uri=store.uri)

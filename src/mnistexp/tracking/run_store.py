@@ -15,6 +15,7 @@ from mnistexp.activity import show_activity
 from mnistexp.errors import TrackingError, did_you_mean
 from mnistexp.tracking.config import MlflowTracking
 from mnistexp.tracking.mlflow_private import metric_histories
+from mnistexp.tracking.relocation import current_location
 from mnistexp.tracking.store import (
     check_store,
     read_only_uri,
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 Curve = Sequence[tuple[int, float]]
 """(step, value) of all values of a metric, by step."""
+COMMAND_TAG = "mlflow.source.name"
+"""The command line that started a run, quoted for a shell."""
+FOLDER_TAG = "folder"
+"""The output folder of a run: its config, its recording, TensorBoard's files."""
 RUNS_PER_QUERY = 10_000
 ENDED_AT = "ended_at"
 """Tag of a run that ended early: `at step 200 of 400`."""
@@ -169,14 +174,15 @@ class RunStore:
         return list(self._search(ids, "attributes.status = 'RUNNING'"))
 
     def run(self, run_id: str) -> RunRecord | None:
-        """Return the run with this id, of any experiment; None if there is none."""
+        """Return the run with this id, of any experiment; None if none is active."""
         from mlflow.exceptions import MlflowException
 
         client = self.client
         try:
-            return _record_of(client.get_run(run_id))
+            run = client.get_run(run_id)
         except MlflowException:
             return None
+        return _record_of(run) if run.info.lifecycle_stage == "active" else None
 
     def url(self, run_id: str) -> str:
         """Return the address of the page of a run; see `run_url`."""
@@ -193,13 +199,30 @@ class RunStore:
         with self._translated_errors():
             return {metric: metric_histories(self.client, ids, metric) for metric in metrics}
 
+    def current_location(self, recorded: str) -> str:
+        """Return where a recorded path is, after the folder of a local store was moved."""
+        return current_location(recorded, sqlite_file(self.uri))
+
+    def artifact_location(self, run_id: str) -> str:
+        """Return where the artifacts of a run are."""
+        return self.current_location(self.client.get_run(run_id).info.artifact_uri)
+
+    def model_location(self, model_id: str) -> str:
+        """Return where the files of a logged model are."""
+        return self.current_location(self.client.get_logged_model(model_id).artifact_location)
+
     def download(self, run_id: str, path: str, folder: Path | str) -> Path | None:
         """Copy the artifact `path` of a run below a folder; None if the run has none."""
+        import mlflow
         from mlflow.exceptions import MlflowException
 
-        client = self.client
         try:
-            return Path(client.download_artifacts(run_id, path, str(folder)))
+            location = self.artifact_location(run_id)
+            return Path(
+                mlflow.artifacts.download_artifacts(
+                    artifact_uri=f"{location}/{path}", dst_path=str(folder), tracking_uri=self.uri
+                )
+            )
         except (MlflowException, OSError):
             return None
 

@@ -20,6 +20,7 @@ from mnistexp.tracking.mlflow_private import (
     RUNS_VIEW_TAG,
     TRAINING_PAGES,
 )
+from mnistexp.tracking.relocation import follow_moved_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -192,6 +193,7 @@ def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
     uri = tracking_uri(config.uri)
     try:
         with _set_up_lock(uri), _unchanged_environment("MLFLOW_TRACKING_URI"):
+            follow_moved_folder(sqlite_file(uri))
             mlflow.set_tracking_uri(uri)
             experiment = mlflow.set_experiment(config.experiment)
             client = mlflow.MlflowClient(uri)
@@ -217,6 +219,7 @@ def client_for_writing(uri: str) -> "MlflowClient":
     """
     import mlflow
 
+    follow_moved_folder(sqlite_file(uri))
     with _unchanged_environment("MLFLOW_TRACKING_URI"):
         mlflow.set_tracking_uri(uri)
     return mlflow.MlflowClient(uri)

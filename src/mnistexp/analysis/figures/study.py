@@ -16,7 +16,7 @@ from mnistexp.analysis.chart_layout import (
     value_axis,
 )
 from mnistexp.analysis.figures.canvas import new_figure, whole_steps, write_title
-from mnistexp.analysis.setting_differences import short_names
+from mnistexp.config.run_names import short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,7 +19,8 @@ from mnistexp.analysis.chart_layout import (
 )
 from mnistexp.analysis.comparison import lower_is_better
 from mnistexp.analysis.seed_groups import CURVE_METRICS, SeedGroup, curves_by_run
-from mnistexp.analysis.setting_differences import differing_settings, label_groups, short_names
+from mnistexp.analysis.setting_differences import differing_settings, label_groups
+from mnistexp.config.run_names import short_names
 from mnistexp.tracking import Curve
 
 if TYPE_CHECKING:

@@ -1,0 +1,90 @@
+"""`mnistexp list`: the runs of the store, the newest first."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from mnistexp.commands.options import Experiment, Json, Uri, Where
+from mnistexp.tracking.config import DEFAULT_EXPERIMENT
+
+DEFAULT_LIMIT = 20
+MAX_REASON_LENGTH = 150
+
+
+def list_(
+    where: Where = "",
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only runs that failed or were killed.")
+    ] = False,
+    data: Annotated[
+        str | None, typer.Option(help="Only runs on this data set: mnist, fashion_mnist.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, help="Show at most this many runs.")
+    ] = DEFAULT_LIMIT,
+    show_all: Annotated[bool, typer.Option("--all", help="Show all runs.")] = False,
+    as_json: Json = False,
+    uri: Uri = None,
+    experiment: Experiment = DEFAULT_EXPERIMENT,
+) -> None:
+    """List the runs, the newest first: status, accuracy, and what differs between them."""
+    from mnistexp.runs.run_list import describe_runs, list_runs
+    from mnistexp.runs.run_tables import open_run_store
+
+    store = open_run_store(experiment, uri)
+    runs = list_runs(store, where, failed=failed, data=data)
+    shown = runs if show_all else runs[:limit]
+    num_jobs = Counter(run.parent for run in store.runs() if run.parent is not None)
+    entries = describe_runs(shown, num_jobs)
+    if as_json:
+        print(json.dumps(entries, indent=2))
+        return
+    if not entries:
+        print("No run matches." if where or failed or data else "There are no runs yet.")
+        return
+    _print_entries(entries)
+    if len(shown) < len(runs):
+        print(f"… and {len(runs) - len(shown)} older ones: mnistexp list --all")
+
+
+def _print_entries(entries: Sequence[Mapping[str, Any]]) -> None:
+    from mnistexp.tables import Column, Table
+
+    titles = ("started", "status", "val", "test", "id")
+    columns = [Column("name", is_text=True), *map(Column, titles), Column("about", is_below=True)]
+    rows = [
+        [
+            entry["name"],
+            f"{datetime.fromisoformat(entry['started']):%m-%d %H:%M}",
+            entry["status"],
+            _format_accuracy(entry["val_accuracy"]),
+            _format_accuracy(entry["test_accuracy"]),
+            entry["run_id"][:8],
+            _describe(entry),
+        ]
+        for entry in entries
+    ]
+    Table(columns, rows).print()
+
+
+def _describe(entry: Mapping[str, Any]) -> str:
+    from mnistexp.runs.run_list import unnamed_differences
+
+    parts = unnamed_differences(entry)
+    if entry["num_jobs"] is not None:
+        parts.append(f"sweep of {entry['num_jobs']} runs")
+    if entry["ended_at"]:
+        parts.append(entry["ended_at"])
+    if entry["reason"]:
+        reason = entry["reason"].splitlines()[0]
+        cut = f"{reason[:MAX_REASON_LENGTH]}…" if len(reason) > MAX_REASON_LENGTH else reason
+        parts.append(cut)
+    return "  ".join(parts)
+
+
+def _format_accuracy(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

@@ -1,0 +1,79 @@
+"""`mnistexp show`: everything that is recorded about one run."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from mnistexp.commands.options import Experiment, Json, RunName, Uri
+from mnistexp.tracking.config import DEFAULT_EXPERIMENT
+
+if TYPE_CHECKING:
+    from mnistexp.tracking import RunRecord, RunStore
+
+
+def show(
+    run: RunName,
+    as_json: Json = False,
+    uri: Uri = None,
+    experiment: Experiment = DEFAULT_EXPERIMENT,
+) -> None:
+    """Show one run: command, config, metrics, status, why it failed, its files and its weights."""
+    from mnistexp.runs.run_selection import select_record
+    from mnistexp.runs.run_tables import open_run_store
+
+    store = open_run_store(experiment, uri)
+    details = _read_details(store, select_record(store, run))
+    if as_json:
+        print(json.dumps(details, indent=2))
+    else:
+        _print_details(details)
+
+
+def _read_details(store: "RunStore", run: "RunRecord") -> dict[str, Any]:
+    from mnistexp.runs.run_files import find_run_files, loading_code
+    from mnistexp.tracking import COMMAND_TAG, ENDED_AT
+
+    files = find_run_files(store, run)
+    traceback = store.artifact(run.run_id, "traceback.txt")
+    config = store.artifact(run.run_id, "config.yaml")
+    return {
+        "run_id": run.run_id,
+        "name": run.name,
+        "status": run.status.lower(),
+        "ended_at": run.tags.get(ENDED_AT),
+        "started": run.started.isoformat(" ", timespec="seconds"),
+        "command": run.tags.get(COMMAND_TAG),
+        "sweep": run.parent,
+        "reason": run.tags.get("reason") or None,
+        "traceback": None if traceback is None else traceback.decode(),
+        "config": None if config is None else config.decode(),
+        "metrics": dict(sorted(run.metrics.items())),
+        "files": {"artifacts": files.artifacts, "model": files.model, "output": files.output},
+        "load": list(loading_code(files)),
+    }
+
+
+def _print_details(details: Mapping[str, Any]) -> None:
+    """Print the details; long lines are not broken, so that they can be copied."""
+    typer.echo(details["name"])
+    for name in ("run_id", "status", "ended_at", "started", "sweep", "command"):
+        if details[name] is not None:
+            typer.echo(f"{name.replace('_', ' '):<9} {details[name]}")
+    _print_section("Config", details["config"])
+    width = max((len(name) for name in details["metrics"]), default=0)
+    metrics = [f"{name:<{width}}  {value:.6g}" for name, value in details["metrics"].items()]
+    _print_section("Metrics", "\n".join(metrics))
+    if details["status"] != "finished":
+        _print_section(f"Why it is {details['status']}", details["reason"])
+        _print_section("Traceback", details["traceback"])
+    files = [f"{name:<9}  {place}" for name, place in details["files"].items() if place]
+    _print_section("Files", "\n".join(files))
+    _print_section("The model without mnistexp, in Python", "\n".join(details["load"]))
+
+
+def _print_section(title: str, text: str | None) -> None:
+    if text:
+        indented = "\n".join(f"  {line}" for line in text.rstrip().splitlines())
+        typer.echo(f"\n{title}\n{indented}")

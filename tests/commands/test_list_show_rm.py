@@ -1,0 +1,163 @@
+"""`mnistexp list`, `show` and `rm`: find runs, read what is recorded of them, and remove them."""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from support import Command
+
+from mnistexp.tracking import RunStore
+from mnistexp.tracking.orphaned_runs import process_tags
+
+
+@pytest.fixture
+def sweeps(mnistexp: Command, store_with_sweep: Path, tmp_path: Path) -> Command:
+    """The command in a copy of a folder with a diverged run and two sweeps."""
+    shutil.copytree(store_with_sweep, tmp_path, dirs_exist_ok=True)
+    return mnistexp
+
+
+@pytest.fixture
+def models(mnistexp: Command, store_with_models: RunStore, tmp_path: Path) -> Command:
+    """The command in a copy of a folder with the models `bad`, `good` and `forest`."""
+    folder = Path(store_with_models.uri.removeprefix("sqlite:///")).parent
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return mnistexp
+
+
+def read_json(command: Command, *arguments: str) -> Any:
+    result = command(*arguments, "--json")
+    assert result.exit_code == 0, result.err
+    return json.loads(result.out)
+
+
+def test_the_runs_are_listed_newest_first(sweeps: Command) -> None:
+    entries = read_json(sweeps, "list")
+    assert [entry["started"] for entry in entries] == sorted(
+        (entry["started"] for entry in entries), reverse=True
+    )
+    assert entries[-1]["status"] == "failed"
+    assert "the loss became" in entries[-1]["reason"]
+    newest_sweep = next(entry for entry in entries if entry["num_jobs"] is not None)
+    assert newest_sweep["num_jobs"] == 6
+    assert entries[0]["sweep"] == newest_sweep["run_id"]
+    assert {"model=two_layers", "seed=2"} <= set(entries[0]["differs"])
+    assert not set(entries[0]["differs"]) & {"model=softmax", "seed=0"}
+
+
+def test_the_list_fits_in_80_columns(sweeps: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = sweeps("list", "--limit", "3").out.splitlines()
+    assert lines[0].split() == ["name", "started", "status", "val", "test", "id"]
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    assert lines[-1] == "… and 10 older ones: mnistexp list --all"
+    assert "older ones" not in sweeps("list", "--all").out
+
+
+def test_the_list_can_be_filtered(sweeps: Command) -> None:
+    assert [entry["status"] for entry in read_json(sweeps, "list", "--failed")] == ["failed"]
+    assert len(read_json(sweeps, "list", "--where", "model = softmax and seed = 1")) == 2
+    assert len(read_json(sweeps, "list", "--data", "mnist")) == 11
+    unknown = sweeps("list", "--data", "mnits")
+    assert unknown.exit_code == 2
+    assert "--data: expected one of mnist. Received: 'mnits'. Did you mean mnist?" in unknown.err
+
+
+def test_show_says_why_a_run_failed(sweeps: Command) -> None:
+    failed = read_json(sweeps, "list", "--failed")[0]["run_id"]
+    text = sweeps("show", failed[:8]).out
+    assert "Why it is failed\n  the loss became" in text
+    assert "\n    learning_rate: 1.0e+30\n" in text
+    assert "command   mnistexp model=two_layers optim.learning_rate=1e30 " in text
+
+
+def test_show_describes_a_sweep(sweeps: Command) -> None:
+    entry = next(entry for entry in read_json(sweeps, "list") if entry["num_jobs"])
+    details = read_json(sweeps, "show", entry["name"])
+    assert details["command"].startswith("mnistexp -m model=softmax,two_layers ")
+    assert details["metrics"]["num_finished"] == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"), [("good", "weights[-1].shape"), ("forest", "len(model.classes_)")]
+)
+def test_the_printed_lines_load_the_model_without_mnistexp(
+    models: Command, name: str, weights: str
+) -> None:
+    details = read_json(models, "show", name)
+    assert len(details["load"]) == 3
+    assert all(f"\n  {line}\n" in models("show", name).out for line in details["load"])
+    code = "\n".join([*details["load"], f"import sys; print('mnistexp' in sys.modules, {weights})"])
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.stdout.strip() in ("False (10,)", "False 10"), process.stderr
+
+
+def test_a_sweep_is_removed_with_its_runs_and_files(sweeps: Command, tmp_path: Path) -> None:
+    sweep = next(entry for entry in read_json(sweeps, "list") if entry["num_jobs"])
+    others = [
+        e["run_id"]
+        for e in read_json(sweeps, "list")
+        if sweep["run_id"] not in (e["run_id"], e["sweep"])
+    ]
+    size = sum(file.stat().st_size for file in tmp_path.rglob("*") if file.parent != tmp_path)
+    removed = read_json(sweeps, "rm", sweep["name"], "--yes")
+    assert len(removed["removed"]) == 7
+    assert removed["kept"] == []
+    left = [file for file in tmp_path.rglob("*") if file.is_file() and file.parent != tmp_path]
+    assert removed["freed_bytes"] > 10_000
+    assert not any(run_id in str(file) for file in left for run_id in removed["removed"])
+    assert sum(1 for _ in tmp_path.glob("runs/*/*/config.yaml")) == 4
+    assert all(any(folder.iterdir()) for folder in tmp_path.rglob("runs/*"))
+    assert size > removed["freed_bytes"]
+    assert [entry["run_id"] for entry in read_json(sweeps, "list")] == others
+    assert sweeps("show", removed["removed"][0]).exit_code == 2
+
+
+def test_nothing_is_removed_without_a_yes(sweeps: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    result = sweeps("rm", "--failed")
+    assert "Nothing was removed." in result.out
+    assert "1 run, " in result.err
+    assert len(read_json(sweeps, "list")) == 13
+    assert len(read_json(sweeps, "rm", "--where", "seed=2", "--yes")["removed"]) == 2
+    assert sweeps("rm").exit_code == 2
+
+
+def test_a_run_that_is_being_trained_is_not_removed(sweeps: Command, tmp_path: Path) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    client.create_run("1", run_name="active", tags=process_tags())
+    result = sweeps("rm", "active", "--yes")
+    assert result.exit_code == 2
+    assert "active: expected a run that has ended. Received:" in result.err
+
+
+def test_the_registered_version_of_a_removed_model_is_removed(models: Command) -> None:
+    result = models("rm", "good", "--yes")
+    assert "Also removed: the registered model digits/2" in result.err
+    assert "Removed 1 run, " in result.out
+    assert "expected one of digits/1" in models("evaluate", "digits/2").err
+
+
+def test_a_copy_of_a_database_alone_removes_no_files_of_the_original(
+    mnistexp: Command, store_with_models: RunStore, tmp_path: Path
+) -> None:
+    original = Path(store_with_models.uri.removeprefix("sqlite:///"))
+    files = sorted(original.parent.rglob("*"))
+    shutil.copy(original, tmp_path)
+    removed = read_json(mnistexp, "rm", "good", "--yes")
+    assert removed["freed_bytes"] == 0
+    assert all(str(original.parent) in location for location in removed["kept"])
+    assert sorted(original.parent.rglob("*")) == files
+
+
+def test_run_names_are_completed(sweeps: Command) -> None:
+    for command in ("show", "rm"):
+        line = f"mnistexp {command} sweep-"
+        out = sweeps("completion", "--shell", "fish", "--complete", line).out
+        assert "sweep-model-seed" in out
