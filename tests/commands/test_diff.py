@@ -50,7 +50,7 @@ def test_a_failed_run_can_be_compared(here: Command, other: str | None) -> None:
     (failed,) = load_runs("status = failed")["run_id"]
     outcome = here("diff", failed, other or failed)
     assert outcome.exit_code == 0, outcome.err
-    assert re.search(rf"^A  two_layers-sgd-s0, run {failed}, failed at step \d+ of 20", outcome.out)
+    assert re.search(rf"^A  two_layers-\S+, run\s+{failed}, failed at step \d+ of 20", outcome.out)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_a_failed_job_is_reported_and_the_other_jobs_run(mnistexp: Command, stor
     arguments = ["-m", "optim.learning_rate=0.1,1e30,0.2", "model=two_layers", *TINY]
     result = mnistexp(*arguments)
     assert result.exit_code == 1
-    assert re.search(r"✗ 2/3 \S+learning_rate=1e\+30-s0  failed: the loss became", result.out)
+    assert re.search(r"✗ 2/3 \S+learning_rate=1e\+30-s0\s+failed: the loss became", result.out)
     assert result.out.count("✓") == 2
     assert result.err == ("error: 1 of 3 jobs failed. Repeat the command to run them again\n")
     sweep = store.sweep()
