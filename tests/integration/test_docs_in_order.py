@@ -61,8 +61,10 @@ def shorten(arguments: list[str]) -> list[str]:
     """Return the arguments of a training that takes a second, with the files that exist here."""
     fashion = "data=fashion_mnist" in arguments and "data.directory=" not in " ".join(arguments)
     folder = ["data.directory=/usr/share/datasets/fashion-mnist"] if fashion else []
-    is_training = arguments[:1] == [] or arguments[0] not in COMMAND_NAMES
-    return [*arguments, *folder, *(SHORT if is_training and "--help" not in arguments else [])]
+    if "--help" in arguments or (arguments and arguments[0] in COMMAND_NAMES):
+        return [*arguments, *folder]
+    trials = ["hydra.sweeper.n_trials=2"] if "hydra/sweeper=optuna" in arguments else []
+    return [*arguments, *folder, *trials, *SHORT]
 
 
 def problem_of_server(folder: Path, arguments: list[str]) -> str | None:
