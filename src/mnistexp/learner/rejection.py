@@ -73,12 +73,22 @@ def fit_rejection_rule(
         validation_logits: of the network for the validation images, [num_images, 10].
 
     Returns:
-        None with fewer than 200 validation images, or a class with fewer than two training images.
+        None with fewer than 200 validation images, a class with fewer than two training images, or
+        scores without a threshold above 0.
     """
+    from threadpoolctl import threadpool_limits
+
     train = train[:MAX_TRAINING_IMAGES]
     counts = np.bincount(train.labels, minlength=NUM_CLASSES)
     if len(validation) < MIN_VALIDATION_IMAGES or counts.min() < 2:
         return None
+    # Threads of BLAS wait for each other in a busy loop: for matrices of this size that takes ten
+    # times as long as the computation.
+    with threadpool_limits(1, "blas"):
+        return _fit(train, validation, validation_logits)
+
+
+def _fit(train: Split, validation: Split, validation_logits: np.ndarray) -> RejectionRule | None:
     means, components = _fit_classes(train)
     residuals = _residuals(validation.images, validation_logits.argmax(axis=1), means, components)
     energy_scale = _find_scale(_energies(validation_logits))
