@@ -30,7 +30,7 @@ SERVERS = {"ui", "watch", "draw", "serve"}
 NEEDS_A_CLUSTER = {"hydra/launcher=slurm", "hydra/launcher=ray_cluster"}
 TOO_LONG = {("verify", "lab")}
 """Commands that train for many minutes, by their first words."""
-EXIT_CODES = {("failure_modes=naive_cross_entropy",): 1}
+EXIT_CODES: dict[tuple[str, ...], int] = {("failure_modes=naive_cross_entropy",): 1}
 """Commands whose page says that they fail."""
 PLACEHOLDER = re.compile(r"(?<![\w=])(RUN|NAME|FOLDER|FILE|HOST|GROUP)\b|…")
 """A word that the reader replaces."""

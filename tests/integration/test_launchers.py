@@ -184,6 +184,6 @@ def test_a_hundred_runs_in_one_process_need_no_more_memory_than_ten(
     tiny = ["data.train_size=2000", "train.steps=20", "tracking.log_model=false"]
     code, out = finish(start_command(tmp_path, "-m", f"model={model}", "seed=range(100)", *tiny))
     assert code == 0, out
-    peaks = [run.data.metrics["peak_memory_mb"] for run in children_in(tmp_path)]
+    peaks = [run.data.metrics["system/peak_memory_mb"] for run in children_in(tmp_path)]
     assert len(peaks) == 100
     assert peaks[99] < 1.2 * peaks[9]

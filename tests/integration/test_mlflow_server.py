@@ -88,10 +88,12 @@ def test_the_ui_shows_runs_metrics_artifacts_and_a_comparison(
         page.goto(f"{start}?{TRAINING_PAGES}")
         expect(page.get_by_role("heading", name=str(runs[0].info.run_name))).to_be_visible()
         expect(page.get_by_text(str(sweep.info.run_name)).first).to_be_visible()  # Its parent.
-        expect(page.get_by_text("mnistexp model=two_layers seed=").first).to_be_visible()
+        expect(page.get_by_text("mnistexp model=two_layers optim=sgd").first).to_be_visible()
 
         page.goto(f"{start}/model-metrics")
-        expect(page.get_by_role("heading", name="learning_rate")).to_be_visible(timeout=30_000)
+        charts = page.get_by_role("heading").filter(has_text=re.compile("accuracy|loss|rate"))
+        expect(charts.filter(has_text="val_loss").first).to_be_visible(timeout=30_000)
+        assert charts.all_inner_texts()[:2] == ["test_accuracy", "test_loss"]
         expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=30_000)
 
         page.goto(f"{start}/artifacts/figures/confusion_matrix.png")

@@ -9,6 +9,7 @@ from support import QUICK, Command
 
 import mnistexp
 from mnistexp.errors import ConfigError, InputError, TrackingError
+from mnistexp.tracking.metric_names import metric_name, stored_name
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,7 @@ def test_there_is_a_row_for_each_run_with_its_settings_and_metrics() -> None:
         run = logged[row["run_id"]]
         assert (row["name"], row["status"]) == (run.info.run_name, run.info.status)
         for metric, value in run.data.metrics.items():
-            assert row[metric] == value
+            assert row[metric_name(metric)] == value
     sweep = runs[runs["tags.kind"] == "sweep"].iloc[-1]
     assert (runs["parent"] == sweep["run_id"]).sum() == 6
 
@@ -37,7 +38,8 @@ def test_there_is_a_row_for_each_run_with_its_settings_and_metrics() -> None:
 def test_by_default_the_columns_are_few_and_those_that_one_looks_for() -> None:
     assert list(mnistexp.load_runs("status = FINISHED")) == [
         *("run_id", "name", "status", "started", "parent", "model", "optim", "data", "train"),
-        *("seed", "lab", "train.steps", "train.evaluate_every", "data.train_size"),
+        *("seed", "lab", "train.steps", "train.evaluate_every"),
+        *("optim.learning_rate", "data.train_size"),
         *("val_accuracy", "test_accuracy", "test_accuracy_max"),
         *("train_loss", "val_loss", "test_loss", "seconds", "num_parameters"),
     ]
@@ -94,10 +96,13 @@ def test_a_history_has_the_latest_value_of_each_run_metric_and_step() -> None:
     history = mnistexp.load_history(runs)
     assert not history.duplicated(["run_id", "metric", "step"]).any()
     for (run_id, metric), values in history.groupby(["run_id", "metric"]):
-        logged = client().get_metric_history(run_id, metric)
+        logged = client().get_metric_history(run_id, stored_name(str(metric)))
         latest = {v.step: v.value for v in sorted(logged, key=lambda value: value.timestamp)}
         assert dict(zip(values["step"], values["value"], strict=True)) == latest
-        assert values["value"].iloc[-1] == client().get_run(run_id).data.metrics[metric]
+        assert (
+            values["value"].iloc[-1]
+            == client().get_run(run_id).data.metrics[stored_name(str(metric))]
+        )
     only = mnistexp.load_history(runs["run_id"].iloc[0], ["train_loss"])
     assert set(only["metric"]) == {"train_loss"}
 

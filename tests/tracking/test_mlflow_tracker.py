@@ -13,6 +13,7 @@ from support import TrackedRun
 from mnistexp.config.config_hash import config_hash
 from mnistexp.data import load_data
 from mnistexp.tracking import MlflowTracking, run_context
+from mnistexp.tracking.metric_names import metric_name
 from mnistexp.tracking.mlflow_tracker import MlflowTracker
 
 
@@ -46,8 +47,13 @@ def test_settings_and_choices_are_parameters(two_layers_run: TrackedRun) -> None
 
 def test_every_metric_has_its_history_by_step(two_layers_run: TrackedRun) -> None:
     run_id = two_layers_run.run.info.run_id
-    for name in ("train_loss", "train_accuracy", "learning_rate", "images_per_second"):
-        logged = {m.step: m.value for m in two_layers_run.client.get_metric_history(run_id, name)}
+    for name, stored in {
+        "train_loss": "train_loss",
+        "train_accuracy": "train_accuracy",
+        "learning_rate": "train_learning_rate",
+        "images_per_second": "system/images_per_second",
+    }.items():
+        logged = {m.step: m.value for m in two_layers_run.client.get_metric_history(run_id, stored)}
         assert logged == two_layers_run.result.history[name]
         assert list(logged) == sorted({*range(50, 1101, 50), 550, 1100})
     for name in ("val_loss", "val_accuracy"):
@@ -59,10 +65,18 @@ def test_final_results_are_metrics(two_layers_run: TrackedRun) -> None:
     metrics = two_layers_run.run.data.metrics
     assert metrics["test_accuracy"] > 0.95
     assert metrics["test_accuracy_max"] >= metrics["test_accuracy"]
-    assert metrics["num_parameters"] == 159_010
-    assert 0 < metrics["train_seconds"] < metrics["seconds"]
-    assert metrics["peak_memory_mb"] > 100
-    assert metrics["mean_images_per_second"] > 0
+    assert metrics["system/num_parameters"] == 159_010
+    assert 0 < metrics["system/train_seconds"] < metrics["system/seconds"]
+    assert metrics["system/peak_memory_mb"] > 100
+    assert metrics["system/mean_images_per_second"] > 0
+
+
+def test_the_charts_of_a_run_begin_with_accuracy_and_loss(two_layers_run: TrackedRun) -> None:
+    """MLflow sorts them by name, after the tab of the metrics below `system/`."""
+    names = sorted(two_layers_run.run.data.metrics)
+    in_first_tab = [name for name in names if not name.startswith("system/")]
+    assert in_first_tab[:3] == ["test_accuracy", "test_accuracy_max", "test_loss"]
+    assert all("accuracy" in name or "loss" in name or "rate" in name for name in in_first_tab)
 
 
 def test_values_without_a_curve_have_step_0_so_that_mlflow_draws_no_curve_of_one_point(
@@ -71,7 +85,7 @@ def test_values_without_a_curve_have_step_0_so_that_mlflow_draws_no_curve_of_one
     run_id = two_layers_run.run.info.run_id
     for name in two_layers_run.run.data.metrics:
         values = two_layers_run.client.get_metric_history(run_id, name)
-        has_curve = name in two_layers_run.result.history.to_frame()
+        has_curve = metric_name(name) in two_layers_run.result.history.to_frame()
         assert (len(values) > 1) == has_curve
         assert has_curve or [value.step for value in values] == [0]
 

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mnistexp.tracking.config import MlflowTracking
+from mnistexp.tracking.metric_names import stored_name
 from mnistexp.tracking.model_registry import register_model
 from mnistexp.tracking.store import DESCRIPTION_TAG, run_url, tracking_uri
 from mnistexp.tracking.tracker import DrawFigures, SaveModel, Tracker
@@ -55,7 +56,9 @@ class MlflowTracker(Tracker):
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self._unsent += [Metric(key, value, now, step) for key, value in metrics.items()]
+        self._unsent += [
+            Metric(stored_name(name), value, now, step) for name, value in metrics.items()
+        ]
         is_old = time.monotonic() - self._last_flush > FLUSH_SECONDS
         if is_old or len(self._unsent) >= METRICS_PER_BATCH:
             self.flush()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mnistexp.activity import show_activity
 from mnistexp.errors import TrackingError, did_you_mean
 from mnistexp.tracking.config import MlflowTracking
+from mnistexp.tracking.metric_names import metric_name, stored_name
 from mnistexp.tracking.mlflow_private import metric_histories
 from mnistexp.tracking.relocation import current_location
 from mnistexp.tracking.store import (
@@ -197,7 +198,10 @@ class RunStore:
         """
         ids = list(dict.fromkeys(run_ids))
         with self._translated_errors():
-            return {metric: metric_histories(self.client, ids, metric) for metric in metrics}
+            return {
+                metric: metric_histories(self.client, ids, stored_name(metric))
+                for metric in metrics
+            }
 
     def current_location(self, recorded: str) -> str:
         """Return where a recorded path is, after the folder of a local store was moved."""
@@ -280,7 +284,7 @@ def _record_of(run: "Run") -> RunRecord:
         started=datetime.fromtimestamp(run.info.start_time / 1000),
         parent=run.data.tags.get("mlflow.parentRunId"),
         params=run.data.params,
-        metrics=run.data.metrics,
+        metrics={metric_name(stored): value for stored, value in run.data.metrics.items()},
         tags=run.data.tags,
         model_id=models[-1].model_id if models else None,
     )
