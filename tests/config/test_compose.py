@@ -16,6 +16,11 @@ from mnistexp.errors import ConfigError
         ("optim/decay=cosin", "optim/decay: expected one of .*Did you mean cosine"),
         ("+train.epoch=3", "train.epoch: unknown setting. Did you mean train.epochs?"),
         ("train.epoch=3", "train.epoch: unknown setting. Did you mean train.epochs?"),
+        ("learning_rate=1", "learning_rate: unknown setting. Did you mean optim.learning_rate.$"),
+        ("lr=1", "lr: unknown setting. Did you mean optim.learning_rate.$"),
+        ("optim.lr=1", "optim.lr: unknown setting. Did you mean optim.learning_rate.$"),
+        ("bs=1", "bs: unknown setting. Did you mean train.batch_size.$"),
+        ("batch=1", "batch: unknown setting. Did you mean train.batch_size.$"),
         ("epochs=3", "epochs: unknown setting. Did you mean train.epochs?"),
         ("train.learning_rate=1", "train.learning_rate: .* Did you mean .*optim.learning_rate"),
         ("modle=conv", "modle: unknown setting. Did you mean model?"),
@@ -30,7 +35,7 @@ from mnistexp.errors import ConfigError
         ("model.layers.logits.activation=softmax", "logits.activation: expected linear.*'softmax'"),
         (
             "model.layers.s={type: keras, class_name: Softmax}",
-            "model.layers.s.class_name: expected the logits to come last.*model.layers.s=null",
+            "model.layers.s: expected the logits to come last.*model.layers.s=null",
         ),
         (
             "model.layers.d={type: keras, class_name: Dense, config: {units: 12}}",
@@ -38,7 +43,8 @@ from mnistexp.errors import ConfigError
         ),
         ("model.layers.new.type=dens", "model.layers.new.type: expected one of dense.*mean dense?"),
         ("model.layers.logits.unit=3", "model.layers.logits.unit: .*model.layers.logits.units?"),
-        ("model.layers.logits.after=nowhere", "model.layers.logits.after: expected the name of"),
+        ("model.layers.logits.after=nowhere", "expected another layer, one of flatten. Received"),
+        ("model.layers.new.type=rescaling", "Any other one of Keras is type: keras with class_n"),
         ("model.activation=relu", "model.activation: no layer of this model refers to"),
         ("model.bias_initializer=zeroes", "model.bias_initializer: expected one of .*mean zeros"),
         ("train.evaluate_every=often", "train.evaluate_every: expected a number of steps > 0"),
@@ -53,8 +59,13 @@ from mnistexp.errors import ConfigError
         ("seed=[1", r"seed=\[1: expected NAME=VALUE"),
         ("model=two_layers model.kernel_regularizer.l2=0.1", "model.kernel_regularizer: no layer"),
         (
+            "model.layers.s={type: activation, activation: softmax, after: logits}",
+            "model.layers.s: expected the logits to come last, since the loss applies softmax its.*"
+            "Received: an activation layer after them. Remove this layer: model.layers.s=null$",
+        ),
+        (
             "model.layers.d={type: dropout, rate: 0.1}",
-            "model.layers.d: expected the logits to come last",
+            "model.layers.d: expected the logits to come last.*d.after to one of flatten$",
         ),
         (
             "model.layers.image={type: flatten, after: flatten}",

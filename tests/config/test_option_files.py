@@ -57,6 +57,8 @@ EXPERIMENT_SLIPS = [
     (f"a: {'[' * 400}{']' * 400}\n", 2, "expected at most 50 levels"),
 ]
 MODEL_SLIPS = [
+    (MODEL.replace("activation: relu", "activaton: relu"), 1, "Did you mean model.activation?"),
+    (MODEL.replace("activation: relu\n", ""), 3, "'model.activation' not found. Set model.activa"),
     (MODEL.replace("units: 20", "unit: 20"), 4, "model.layers.hidden.unit: unknown setting"),
     (MODEL.replace(", units: 20", ""), 4, "model.layers.hidden.units: expected a value"),
     (MODEL.replace("type: dense, units: 10", "type: dens, units: 10"), 5, "Did you mean dense?"),

@@ -38,7 +38,8 @@ def _summary_table(result: RunResult, source: ConfigSource) -> Table:
     if isinstance(result.config.model, NetworkConfig):
         rows["optimizer"] = _format_optimizer(result.config, source)
     rows["seconds"] = f"{metrics['seconds']:.1f} ({metrics['train_seconds']:.1f} training)"
-    rows["images per second"] = f"{metrics['mean_images_per_second']:,.0f}"
+    speed = metrics["mean_images_per_second"]
+    rows["images per second"] = f"{speed:,.0f} (without compiling and evaluating)"
     rows["parameters"] = f"{result.learner.num_parameters:,}"
     tags = result.learner.tags()
     compiled = ", XLA" if tags.get("xla") == "on" else ""

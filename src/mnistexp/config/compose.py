@@ -172,7 +172,8 @@ def _validate(cfg: DictConfig, source: ConfigSource) -> Config:
         raw: Any = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
         path = f"{error.full_key}: " if error.full_key else ""
-        raise ConfigError(path + _format_interpolation_error(error)) from error
+        message = _find_other_errors(cfg) or path + _format_interpolation_error(error)
+        raise ConfigError(message) from error
     _drop_inherited_learning_rate(raw.get("optim"), source)
     try:
         return Config.model_validate(raw)
@@ -180,10 +181,26 @@ def _validate(cfg: DictConfig, source: ConfigSource) -> Config:
         raise ConfigError(format_validation_error(error, raw, Config)) from error
 
 
+def _find_other_errors(cfg: DictConfig) -> str:
+    """Return the wrong settings of a config that cannot be resolved.
+
+    One of them may be the reason: `activaton`, while layers refer to ${model.activation}.
+    """
+    raw: Any = OmegaConf.to_container(cfg, resolve=False)
+    try:
+        Config.model_validate(raw)
+    except ValidationError as error:
+        return format_validation_error(error, raw, Config)
+    return ""
+
+
 def _format_interpolation_error(error: OmegaConfBaseException) -> str:
     message = str(error).splitlines()[0]
     unknown = re.search(r"Interpolation key '(.+)' not found", message)
-    hint = did_you_mean(unknown[1], set(SchemaTree(Config).setting_paths())) if unknown else ""
+    if not unknown:
+        return message
+    known = set(SchemaTree(Config).setting_paths())
+    hint = f" Set {unknown[1]}" if unknown[1] in known else did_you_mean(unknown[1], known)
     return f"{message}.{hint}" if hint else message
 
 

@@ -53,7 +53,7 @@ def _check_scaling(model: NetworkConfig, scale: float) -> list[str]:
             f"Set data.scale=1, or model.layers.{name}=null"
         ]
     return [
-        f"data.scale: the pixels, 0 to {MAX_PIXEL}, become 0 to {max_output:.2g}, but networks "
+        f"data.scale: the pixels, 0 to {MAX_PIXEL}, become 0 to {max_output:.4g}, but networks "
         f"train best on 0 to 1. Received: {scale:g}. Set data.scale={MAX_PIXEL}"
     ]
 

@@ -32,19 +32,22 @@ EXPECTED = {
 }
 """What a setting accepts, by pydantic's error type; {…} are values of the error's context."""
 MAX_VALUE_LENGTH = 80
+KERAS_HINT = "Any other one of Keras is type: keras with class_name: NAME"
 
 
 def format_validation_error(error: ValidationError, raw: Any, model: type[BaseModel]) -> str:
-    """Return one line for each wrong setting.
+    """Return one line for each wrong setting; nothing about values that are not resolved yet.
 
     Args:
         error: raised by `model.model_validate(raw)`.
-        raw: the config as nested dicts and lists.
+        raw: the config as nested dicts and lists. It may contain `${NAME}`.
         model: the pydantic model of the whole config.
     """
     tree = SchemaTree(model)
     lines: dict[tuple[str, str], str] = {}
     for details in error.errors():
+        if isinstance(details["input"], str) and "${" in details["input"]:
+            continue
         path = setting_path(details["loc"], raw)
         if details["type"] == "union_tag_invalid":
             path.append("type")  # pydantic reports the section that contains the wrong type.
@@ -91,7 +94,10 @@ def _format_details(
         names = [value for value in tree.values(path, raw) if value != "null"]
         return _format_unknown_name(str(received), names)
     if kind == "union_tag_invalid":
-        return _format_unknown_name(str(context["tag"]), tree.types(path[:-1], raw))
+        types = tree.types(path[:-1], raw)
+        message = _format_unknown_name(str(context["tag"]), types)
+        is_similar = message.endswith("?") or "keras" not in types
+        return message if is_similar else f"{message} {KERAS_HINT}"
     if kind in EXPECTED:
         message = f"expected {EXPECTED[kind].format(**context)}"
     elif kind == "value_error":
@@ -115,15 +121,40 @@ def _format_unknown_name(received: str, names: Sequence[str]) -> str:
 
 
 def _format_unknown_setting(path: Sequence[str], raw: Any, tree: SchemaTree) -> str:
-    """Suggest settings of the same section with a similar name, or of others with the same name."""
     *section, name = path
     siblings = [sibling for sibling in tree.children(section, raw) if sibling != name]
-    similar = [".".join([*section, near]) for near in get_close_matches(name, siblings)]
-    same_name = {other for other in tree.setting_paths() if other.rpartition(".")[2] == name}
-    suggestions = similar or sorted(same_name - {".".join(path)})[:3]
+    similar = get_close_matches(name, siblings) or [x for x in siblings if _initials(x) == name]
+    if similar:
+        suggestions = [".".join([*section, near]) for near in similar]
+    else:
+        suggestions = _find_in_other_sections(path, raw, tree)
     if suggestions:
         return f"unknown setting. Did you mean {join_with_or(suggestions)}?"
     return f"unknown setting. Known here: {', '.join(siblings)}"
+
+
+def _find_in_other_sections(path: Sequence[str], raw: Any, tree: SchemaTree) -> list[str]:
+    """Return up to three settings of the chosen options with the same name or these initials.
+
+    For a name without a section, settings with a similar name are an alternative.
+    """
+    *section, name = path
+    last_parts = {
+        other: last
+        for other in sorted(set(tree.setting_paths()) - {".".join(path)})
+        for parent, _, last in [other.rpartition(".")]
+        if name[:1] == last[:1] and last in tree.children(parent.split(".") if parent else [], raw)
+    }
+    found = [other for other, last in last_parts.items() if name in (last, _initials(last))]
+    if not found and not section:
+        similar = get_close_matches(name, set(last_parts.values()))
+        found = [other for other, last in last_parts.items() if last in similar]
+    return found[:3]
+
+
+def _initials(name: str) -> str:
+    """Return `lr` of `learning_rate`; an empty text of a single word."""
+    return "".join(word[:1] for word in name.split("_")) if "_" in name else ""
 
 
 def _format_value(value: Any) -> str:

@@ -227,8 +227,9 @@ def ordered_layers(layers: Mapping[str, Layer | None]) -> list[tuple[str, Layer]
         if not placeable:
             name, after = unplaced[0]
             raise ConfigError(
-                f"model.layers.{name}.after: expected the name of another layer. "
-                f"Received: {after!r}.{did_you_mean(after, order)}"
+                f"model.layers.{name}.after: expected another layer, one of "
+                f"{', '.join(other for other in present if other != name)}. "
+                f"Received: {after!r}.{did_you_mean(after, order)}".removesuffix(".")
             )
         for name, after in placeable:
             order.insert(order.index(after) + 1, name)

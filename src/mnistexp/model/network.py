@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from mnistexp.errors import ConfigError
 from mnistexp.model.initializer import Initializer, Regularizer
 from mnistexp.model.layers import (
+    Activation,
     ActivationName,
     AnyKerasLayer,
     Layer,
@@ -53,10 +54,10 @@ class NetworkConfig(Section):
         if not order:
             raise ConfigError("model.layers: expected at least one layer that is not null")
         name, last = order[-1]
-        if last.type in NOT_ALLOWED_LAST:
+        if last.type in NOT_ALLOWED_LAST - {"activation"}:
             raise ConfigError(
                 f"model.layers.{name}: expected the logits to come last. Received: a {last.type} "
-                f"layer after them. Set after to one of {', '.join(n for n, _ in order[:-1])}"
+                f"layer after them. {_suggest_place(name, order)}"
             )
         _check_logits(f"model.layers.{name}", last)
         for name in sorted(RESERVED_NAMES & set(layers)):
@@ -122,12 +123,23 @@ def build_classifier(network: "keras.Model", scale: float) -> "keras.Model":
     return keras.Model(inputs, outputs, name="classifier")
 
 
+def _suggest_place(name: str, order: list[tuple[str, Layer]]) -> str:
+    """Return what to do with a layer that comes after the logits."""
+    types = [layer.type for _, layer in order]
+    logits = max((i for i, kind in enumerate(types) if kind not in NOT_ALLOWED_LAST), default=0)
+    places = [before for before, _ in order[:logits]]
+    if not places:
+        return f"Remove this layer: model.layers.{name}=null"
+    return f"Set model.layers.{name}.after to one of {', '.join(places)}"
+
+
 def _check_logits(path: str, last: Layer) -> None:
     """Refuse a last layer that cannot return ten logits: by its activation or its width."""
-    if isinstance(last, AnyKerasLayer) and last.class_name in ACTIVATION_CLASSES:
+    class_name = getattr(last, "class_name", "")
+    if isinstance(last, Activation) or class_name in ACTIVATION_CLASSES:
         raise ConfigError(
-            f"{path}.class_name: expected the logits to come last, since the loss applies softmax "
-            f"itself. Received: {last.class_name!r}. Remove this layer: {path}=null"
+            f"{path}: expected the logits to come last, since the loss applies softmax itself. "
+            f"Received: an activation layer after them. Remove this layer: {path}=null"
         )
     if isinstance(last, AnyKerasLayer):
         settings, prefix = last.config, f"{path}.config"
