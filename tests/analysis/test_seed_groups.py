@@ -91,9 +91,19 @@ def history(**curves: dict[int, float]) -> pd.DataFrame:
 def test_sampled_curves_have_the_first_and_the_last_step_and_the_value_measured_last() -> None:
     every_10 = {step: step / 100 for step in range(10, 101, 10)}
     curves = sample_curves(history(run0=every_10, run1={10: 1.0, 60: 6.0}), 3)
-    assert curves.index.tolist() == [10, 50, 100]
-    assert curves["train_loss", "run0"].tolist() == [0.1, 0.5, 1.0]
-    assert curves["train_loss", "run1"].tolist() == [1.0, 1.0, 6.0]
+    assert curves.index.tolist() == [10, 50, 60, 100]
+    assert curves["train_loss", "run0"].tolist() == [0.1, 0.5, 0.6, 1.0]
+    assert curves["train_loss", "run1"].tolist()[:3] == [1.0, 1.0, 6.0]
+
+
+def test_no_value_is_carried_on_after_the_last_step_of_a_curve() -> None:
+    curves = sample_curves(history(run0={1: 3.0, 2: 2.0, 9: 1.0}, run1={1: 5.0, 2: 3.0}), 12)
+    assert math.isnan(curves["train_loss", "run1"][9])
+    groups = {"A": seed_group([0.9]), "both": seed_group([0.9, 0.9])}
+    averages = average_curves(curves, groups)
+    assert averages["train_loss A"].tolist() == [3.0, 2.0, 1.0]
+    assert averages["train_loss both"].tolist()[:2] == [4.0, 2.5]
+    assert math.isnan(averages["train_loss both"][9])
 
 
 def test_a_curve_with_few_steps_is_kept_whole() -> None:

@@ -51,6 +51,10 @@ def test_a_failed_run_can_be_compared(here: Command, other: str | None) -> None:
     outcome = here("diff", failed, other or failed)
     assert outcome.exit_code == 0, outcome.err
     assert re.search(rf"^A  two_layers-\S+, run\s+{failed}, failed at step \d+ of 20", outcome.out)
+    if other is None:
+        assert "Final metrics\n  none: these runs ended before their first metric" in outcome.out
+    else:
+        assert re.search(r"^test_accuracy +0\.\d+$", outcome.out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -125,15 +125,16 @@ def curves_by_run(history: "pandas.DataFrame") -> dict[str, dict[str, Curve]]:
 
 
 def sample_curves(history: "pandas.DataFrame", num_steps: int) -> "pandas.DataFrame":
-    """Reduce learning curves to a few steps, the last one among them.
+    """Reduce learning curves to a few steps, the last one of each curve among them.
 
     Args:
         history: a table of `load_history`.
-        num_steps: the maximum number of rows.
+        num_steps: the maximum number of rows, without those of curves that end earlier.
 
     Returns:
         A row for each step (the index), and a column for each metric and run with its latest value
-        up to that step. So curves that were measured at different steps can be compared.
+        up to that step. So curves that were measured at different steps can be compared. NaN before
+        the first and after the last step of a curve.
     """
     import numpy as np
 
@@ -141,7 +142,9 @@ def sample_curves(history: "pandas.DataFrame", num_steps: int) -> "pandas.DataFr
         return history
     table = history.pivot_table(index="step", columns=["metric", "run_id"], values="value")
     rows = np.unique(np.linspace(0, len(table) - 1, num_steps).round().astype(int))
-    return table.ffill().iloc[rows]
+    has_ended = table.bfill().isna()
+    ends = (~has_ended).sum().to_numpy() - 1
+    return table.ffill().mask(has_ended).iloc[np.union1d(rows, ends)]
 
 
 def average_curves(
@@ -154,7 +157,8 @@ def average_curves(
         groups: the groups, by the titles of their columns.
 
     Returns:
-        A column `METRIC TITLE` for each metric of `CURVE_METRICS` and each group that has it.
+        A column `METRIC TITLE` for each metric of `CURVE_METRICS` and each group that has it. NaN
+        where a seed has no value, because a mean over fewer seeds is no point of the same curve.
     """
     import pandas
 
@@ -164,5 +168,5 @@ def average_curves(
         for title, group in groups.items():
             ids = [run_id for run_id in group.runs["run_id"] if run_id in of_metric]
             if ids:
-                columns[f"{metric} {title}"] = of_metric[ids].T.mean()
+                columns[f"{metric} {title}"] = of_metric[ids].T.mean(skipna=False)
     return pandas.DataFrame(columns)

@@ -93,25 +93,32 @@ def _print_metrics(console: "Console", groups: "Mapping[str, SeedGroup]") -> Non
     from mnistexp.tables import Column, Table
 
     first, *others = groups.values()
-    shared = [name for name in first.metrics if all(name in other.metrics for other in others)]
     rows = []
-    for name in shared:
-        means = [f"{group.mean(name):,.6g}" for group in groups.values()]
+    for name in dict.fromkeys(name for group in groups.values() for name in group.metrics):
+        means = [_format_mean(group, name) for group in groups.values()]
         rows.append([name, *means, *(_difference(first, other, name) for other in others)])
     letters = list(groups)
     titles = [*letters, *(f"{letter} − A" for letter in letters[1:])]
     console.print("\n[bold]Final metrics[/bold]")
+    if not rows:
+        console.print("  none: these runs ended before their first metric")
+        return
     Table([Column("", is_text=True), *map(Column, titles)], rows).print(console)
     if any("≈" in cell for row in rows for cell in row):
         console.print(f"≈ within the noise: {NOISE_TEST}", style="dim")
+
+
+def _format_mean(group: "SeedGroup", metric: str) -> str:
+    mean = group.mean(metric)
+    return "" if mean is None else f"{mean:,.6g}"
 
 
 def _difference(first: "SeedGroup", other: "SeedGroup", metric: str) -> str:
     from mnistexp.analysis.significance import is_within_noise
 
     before, after = first.mean(metric), other.mean(metric)
-    assert before is not None  # `metrics` are those with values.
-    assert after is not None
+    if before is None or after is None:
+        return ""
     return f"{after - before:+,.4g}{' ≈' if is_within_noise(first, other, metric) else ''}"
 
 
@@ -124,7 +131,7 @@ def _print_curves(
     for metric in [metric for metric in CURVE_METRICS if metric in set(history["metric"])]:
         of_metric = history[history["metric"] == metric]
         curves = average_curves(sample_curves(of_metric, NUM_STEPS), groups)
-        if len(curves) < 2:
+        if curves.count().max() < 2:
             continue  # A metric that was measured once is among the final metrics.
         rows = [
             [f"{step:,}", *("" if math.isnan(value) else f"{value:.4f}" for value in row)]
