@@ -21,6 +21,7 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join(['*' + before] * 9)}]\n"
     for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
+SPACE = "expected a space after the colon. Received: "
 # The first line of each experiment is `# @package _global_`.
 EXPERIMENT_SLIPS = [
     ("train:\n\tepochs: 2\n", 3, "expected spaces before the text. Received: a tab"),
@@ -34,6 +35,16 @@ EXPERIMENT_SLIPS = [
     ("hello\n", 2, "expected settings of the form NAME: VALUE. Received: a text"),
     ("seed: 1\nseed: 2\n", 3, "expected each name once. Received: seed again, first in line 2"),
     ("train\n  epochs: 2\n", 3, "expected the indentation of the line above, or a colon"),
+    ("train:\n  epochs:1\n  batch_size: 50\n", 3, f"{SPACE}epochs:1"),
+    ("train:\n  epochs:1 # One\n\n  # Small\n  batch_size: 50\n", 3, f"{SPACE}epochs:1"),
+    ("train:\n  epochs:1\n", 3, f"{SPACE}epochs:1"),
+    ("seed:3\ntrain:\n  epochs: 1\n", 2, f"{SPACE}seed:3"),
+    ("train: {epochs: 1}\nseed:3\n", 3, f"{SPACE}seed:3"),
+    ("seed:3\n", 2, f"{SPACE}seed:3"),
+    ("train: {epochs:1}\n", 2, f"{SPACE}epochs:1"),
+    ("defaults:\n  - override /model:conv\n", 3, "expected override /model: conv. Received"),
+    ("default:\n  - override /model: conv\n", 2, "default: unknown setting. Did you mean defaults"),
+    ("model: {layers: {dens: {units: 9}, dense: null}}\n", 2, "Did you mean dense?"),
     ("tracking:\n  description: a: b\n", 3, "expected quotes around a text that contains ': '"),
     ("model: {activation: ${model.x}}\n", 2, 'expected quotes around "${…}"'),
     ("defaults:\n  - override /modle: conv\n", 3, "Received: /modle. Did you mean model?"),
@@ -62,7 +73,7 @@ MODEL_SLIPS = [
     (MODEL.replace("units: 20", "unit: 20"), 4, "model.layers.hidden.unit: unknown setting"),
     (MODEL.replace(", units: 20", ""), 4, "model.layers.hidden.units: expected a value"),
     (MODEL.replace("type: dense, units: 10", "type: dens, units: 10"), 5, "Did you mean dense?"),
-    ("layers:\n  - {type: flatten}\n", 1, "model.layers: expected a mapping"),
+    ("layers:\n  - {type: flatten}\n", 1, "Give each layer a name: layers: {flatten:"),
     (f"model:\n  {MODEL.replace(chr(10), chr(10) + '  ')}", 1, "expected the settings of model wi"),
     ("defaults: [two_layer]\n", 1, "model: expected one of"),
     ("defaults:\n  - override /optim: adam\n", 2, "expected override /optim@_global_.optim: adam"),
@@ -157,7 +168,9 @@ def test_a_layer_that_cannot_be_built_is_located(mnistexp: Command, tmp_path: Pa
     [
         ("model=mine.yaml", "Received: 'mine.yaml'. Did you mean mine"),
         ("model=plural", "Move conf/models/plural.yaml to conf/model/plural.yaml"),
-        ("model=short", "Move conf/model/short.yml to conf/model/short.yaml"),
+        ("model=short", "Rename conf/model/short.yml to conf/model/short.yaml"),
+        ("model=short.yml", "Rename conf/model/short.yml to conf/model/short.yaml"),
+        ("user=text", "Rename experiments/user/text.txt to experiments/user/text.yaml"),
         ("model=conv", "conf/model/conv.yaml, line 1: expected a name of its own"),
     ],
 )
@@ -167,6 +180,9 @@ def test_a_file_of_a_wrong_name_or_place_is_named(
     for name in ("model/mine", "models/plural", "model/conv"):
         write_option(tmp_path, name, MODEL)
     (tmp_path / "conf" / "model" / "short.yml").write_text(MODEL)
+    write_user_experiment(tmp_path, "text", "seed: 1\n")
+    experiment = tmp_path / "experiments" / "user" / "text.yaml"
+    experiment.rename(experiment.with_suffix(".txt"))
     outcome = mnistexp(override)
     assert outcome.exit_code == 2
     assert message in outcome.err

@@ -24,6 +24,7 @@ from mnistexp.config.config_groups import (
     misplaced_files,
     package_folder,
     package_folders,
+    without_ending,
 )
 from mnistexp.config.config_source import ConfigSource
 from mnistexp.config.option_files import locate_setting, read_option
@@ -264,18 +265,22 @@ def _format_wrong_choice(overrides: Sequence[str]) -> str:
 
 def _format_unknown_option(group: str, option: str) -> str:
     options = list_groups().get(group, [])
+    received, option = option, without_ending(option)
+    hint = "" if option in options else _other_hint(group, option)
     if not options:
-        hint = f" mnistexp new experiment {option} writes it" if group == "user" else ""
+        if group == "user" and not hint:
+            hint = f" mnistexp new experiment {option} writes it"
         return f"{group}: expected a file {group}/{option}.yaml. Received: none.{hint}"
-    message = f"{group}: expected one of {', '.join(options)}. Received: {option!r}"
-    hint = _other_hint(group, option) or did_you_mean(option.removesuffix(".yaml"), options)
+    message = f"{group}: expected one of {', '.join(options)}. Received: {received!r}"
+    hint = hint or did_you_mean(option, options)
     return f"{message}.{hint}" if hint else message
 
 
 def _other_hint(group: str, option: str) -> str:
     """Return where a file of this name is, or how to use Keras' optimizer of this name."""
-    for file in misplaced_files(option):
-        return f" Move {os.path.relpath(file)} to {Path('conf', group, option)}.yaml"
+    for file, place in misplaced_files(group, option):
+        verb = "Rename" if file.parent == place.parent else "Move"
+        return f" {verb} {os.path.relpath(file)} to {os.path.relpath(place)}"
     keras_class = find_keras_optimizer(option) if group == "optim" else None
     return f" Use optim=keras optim.class_name={keras_class}" if keras_class else ""
 

@@ -14,6 +14,8 @@ ROOT_FOLDERS = ("conf", "experiments")
 """The folders that contain groups, in the package and in the working folder."""
 FOLDER_OPTIONS = ("--config-dir", "-cd")
 """The options of the command line that add such a folder."""
+FILE_ENDINGS = (".yaml", ".yml", ".txt", ".json")
+"""Only .yaml is read. Files with the other endings are found for the hint to rename them."""
 
 _added_folders: ContextVar[tuple[Path, ...]] = ContextVar("added_folders", default=())
 
@@ -116,14 +118,20 @@ def option_file(group: str, option: str) -> Path | None:
     return next(iter(option_files(group, option)), None)
 
 
-def misplaced_files(option: str) -> list[Path]:
-    """Return the user's files named like an option, in whatever folder and with any YAML ending."""
+def misplaced_files(group: str, option: str) -> list[tuple[Path, Path]]:
+    """Return the user's files named like an option, in any folder, and where each one belongs."""
     return [
-        file
+        (file, folder / group / f"{option}.yaml")
         for folder in user_folders()
-        for file in sorted(folder.rglob(f"{option}.y*ml"))
-        if file.suffix in (".yaml", ".yml")
+        for file in sorted(folder.rglob("*.*"))
+        if file.stem == option and file.suffix.lower() in FILE_ENDINGS
     ]
+
+
+def without_ending(option: str) -> str:
+    """Return the name of an option that was written as the name of its file, `mine.yaml`."""
+    path = Path(option)
+    return str(path.with_suffix("")) if path.suffix.lower() in FILE_ENDINGS else option
 
 
 def option_description(group: str, option: str) -> str:

@@ -6,6 +6,7 @@ Only PyYAML is needed, so completion reads files here too.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,11 @@ YAML_HINTS = {
     "found unhashable key": "a name before the colon",
 }
 """What PyYAML expected, by the beginning of what it says."""
+MISSING_SPACE = re.compile(r"[A-Za-z_][\w.]*:[^\s:/]\S*( +#.*)?")
+"""NAME:VALUE, which YAML reads as one text. `http://…` is no such slip."""
+MISSING_SPACE_PROBLEMS = ("mapping values", "could not find expected ':'", "expected <block end>")
+"""What PyYAML says about the line after such a slip."""
+EXPECTED_SPACE = "expected a space after the colon"
 
 
 @dataclass(frozen=True)
@@ -194,6 +200,9 @@ def _parse(path: Path, text: str) -> yaml.MappingNode:
         return root
     received = "nothing" if root is None else _kind(root)
     line = 1 if root is None else _line(root)
+    written = text.splitlines()[line - 1].strip() if text else ""
+    if MISSING_SPACE.fullmatch(written):
+        raise ConfigError(f"{format_place(path, line)}: {EXPECTED_SPACE}. Received: {written}")
     raise ConfigError(
         f"{format_place(path, line)}: expected settings of the form NAME: VALUE. "
         f"Received: {received}. mnistexp new writes a file to start from"
@@ -216,6 +225,8 @@ def _explain(error: yaml.YAMLError, text: str) -> tuple[int, str]:
     if hint and "here" in hint and error.context_mark:
         mark = error.context_mark
     line = mark.line + 1 if mark else 1
+    if problem.startswith(MISSING_SPACE_PROBLEMS) and (slip := _find_missing_space(lines, line)):
+        return slip, f"{EXPECTED_SPACE}. Received: {lines[slip - 1].strip()}"
     received = lines[line - 1].strip() if line <= len(lines) else "the end of the file"
     if problem.startswith("mapping values") and len(re.findall(r":(?=\s|$)", received)) == 1:
         hint = "the indentation of the line above, or a colon at the end of that line"
@@ -224,6 +235,17 @@ def _explain(error: yaml.YAMLError, text: str) -> tuple[int, str]:
     if hint is None:
         return line, f"expected valid YAML. Received: {problem}"
     return line, f"expected {hint}. Received: {received}"
+
+
+def _find_missing_space(lines: Sequence[str], line: int) -> int | None:
+    """Return the number of a line NAME:VALUE: this one, or the one before it."""
+    for number in range(min(line, len(lines)), 0, -1):
+        written = lines[number - 1].strip()
+        if MISSING_SPACE.fullmatch(written):
+            return number
+        if number < line and written and not written.startswith("#"):
+            return None
+    return None
 
 
 def _package(text: str) -> str | None:
@@ -267,7 +289,7 @@ def _check_nodes(file: OptionFile) -> None:
 
 def _check_names(file: OptionFile, mapping: yaml.MappingNode) -> None:
     first_lines: dict[str, int] = {}
-    for key, _ in mapping.value:
+    for key, value in mapping.value:
         if not isinstance(key, yaml.ScalarNode) or key.tag == f"{TAG}null":
             received = key.value or "nothing" if isinstance(key, yaml.ScalarNode) else _kind(key)
             raise _error(file, key, "expected a name before the colon", received)
@@ -275,6 +297,15 @@ def _check_names(file: OptionFile, mapping: yaml.MappingNode) -> None:
             first = f"{key.value} again, first in line {first_lines[key.value]}"
             raise _error(file, key, "expected each name once", first)
         first_lines[key.value] = _line(key)
+        is_empty = value.tag == f"{TAG}null"
+        part = key if is_empty else value  # `{units:3}` is a name, an indented `units:3` a value.
+        if (is_empty or _line(value) > _line(key)) and _lacks_space(part):
+            raise _error(file, part, EXPECTED_SPACE, part.value)
+
+
+def _lacks_space(node: yaml.Node) -> bool:
+    is_plain = isinstance(node, yaml.ScalarNode) and node.style is None
+    return is_plain and MISSING_SPACE.fullmatch(node.value) is not None
 
 
 def _check_package(file: OptionFile) -> None:
@@ -299,6 +330,10 @@ def _check_package(file: OptionFile) -> None:
 
 def _check_defaults(file: OptionFile) -> None:
     """Check groups and options in the defaults list; Hydra's messages lack file and line."""
+    for key, _ in file.root.value:
+        if key.value != "defaults" and get_close_matches(key.value, ["defaults"], cutoff=0.8):
+            place = format_place(file.path, _line(key))
+            raise ConfigError(f"{place}: {key.value}: unknown setting. Did you mean defaults?")
     node = dict(_entries(file.root)).get("defaults")
     if node is not None and not isinstance(node, yaml.SequenceNode):
         raise _error(
@@ -314,8 +349,8 @@ def _check_defaults(file: OptionFile) -> None:
             )
         overrides = overrides or is_override
         if isinstance(entry, yaml.ScalarNode):
-            if "=" in entry.value:
-                expected = f"expected {entry.value.replace('=', ': ')}"
+            if re.search("[=:]", entry.value) and "${" not in entry.value:
+                expected = f"expected {re.sub('[=:]', ': ', entry.value, count=1)}"
                 raise _error(file, entry, expected, entry.value)
             if entry.value != "_self_":
                 _check_option(file, entry, file.group, groups)

@@ -33,6 +33,7 @@ EXPECTED = {
 """What a setting accepts, by pydantic's error type; {…} are values of the error's context."""
 MAX_VALUE_LENGTH = 80
 KERAS_HINT = "Any other one of Keras is type: keras with class_name: NAME"
+LAYERS_EXAMPLE = "layers: {flatten: {type: flatten}, logits: {type: dense, units: 10}}"
 
 
 def format_validation_error(error: ValidationError, raw: Any, model: type[BaseModel]) -> str:
@@ -107,11 +108,14 @@ def _format_details(
     if kind == "missing":
         return f"{message}. Received: nothing"
     group = "/".join(path)
-    hint = (
-        f". Choose an option with {group}=NAME, in a file by - override /{group}: NAME"
-        if group in list_groups()
-        else ""
-    )
+    hint = ""
+    if group in list_groups():
+        hint = f". Choose an option with {group}=NAME, in a file by - override /{group}: NAME"
+    elif group == "model/layers" and isinstance(received, list):
+        hint = f". Give each layer a name: {LAYERS_EXAMPLE}"
+    elif kind == "union_tag_not_found" and path[:-1] == ["model", "layers"]:
+        layers = [name for name in tree.children(path[:-1], raw) if name != path[-1]]
+        hint = f".{did_you_mean(path[-1], layers)}".removesuffix(".")
     return f"{message}. Received: {_format_value(received)}{hint}"
 
 
