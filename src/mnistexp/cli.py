@@ -1,7 +1,8 @@
 """The entry point of `mnistexp`: Typer runs the commands; all other arguments configure a run."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -72,6 +73,11 @@ COMMANDS: list[Callable[..., None]] = [
 class RootGroup(TyperGroup):
     """The group of all commands. Its help begins with how to start a run."""
 
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        """Run a command. Typer itself ends with 130 on Ctrl-C and SIGTERM, and prints nothing."""
+        with _failures_reported():
+            return super().invoke(ctx)
+
     def format_help(self, ctx: typer.Context, formatter: object) -> None:  # type: ignore[override]
         """Print the usage, the config groups with their options, and the commands."""
         console = Console()
@@ -123,10 +129,17 @@ def main() -> None:
     SIGTERM with 143.
     """
     repeat_lost_interrupts()
-    try:
+    with _failures_reported():
         folders, arguments = split_config_folders(sys.argv[1:])
         with sigterm_as_interrupt(), added_config_folders(folders):
             _dispatch(arguments)
+
+
+@contextmanager
+def _failures_reported() -> Iterator[None]:
+    """Print an expected failure or an interruption, and exit with its code."""
+    try:
+        yield
     except MnistexpError as error:
         _print_failure(f"error: {error}", error)
         sys.exit(error.exit_code)

@@ -11,7 +11,13 @@ from mnistexp.config.compose import compose_config
 from mnistexp.config.expectation import Expectation
 from mnistexp.errors import ConfigError
 from mnistexp.tracking import RunRecord
-from mnistexp.verification import ExperimentResult, find_experiments
+from mnistexp.verification import (
+    ExperimentResult,
+    describe_plan,
+    find_experiments,
+    missing_runs,
+    plan_runs,
+)
 from mnistexp.verification.results_page import format_results_page
 
 
@@ -75,15 +81,26 @@ def test_experiments_with_a_finished_run_are_not_run_again(
 ) -> None:
     first = mnistexp("verify", "1_0_softmax_text", "naive_cross_entropy", "--seeds", "2")
     assert first.exit_code == 0, first.err
-    assert len(re.findall(r"^lab=1_0_softmax_text seed=", first.out, re.MULTILINE)) == 2
+    assert first.out.startswith("4 runs, unknown time: the store has no similar run\nrun 1 of 4: ")
+    starts = re.findall(r"^run \d of 4: lab=1_0_softmax_text seed=\d.*", first.out, re.MULTILINE)
+    assert len(starts) == 2
+    assert re.search(r", about \d+ s left$", starts[1])
     assert re.search(
-        r"lab=1_0_softmax_text +0\.\d+ to 0\.\d+ +0\.91\d\d ± 0\.\d+ +2 +met", first.out
+        r"lab=1_0_softmax_text +met +0\.\d+ to 0\.\d+ +0\.91\d\d ± 0\.\d+ +2\b", first.out
     )
-    assert re.search(r"failure_modes=naive_\w* +diverges +diverged +2 +met", first.out)
+    assert re.search(r"failure_modes=naive_\w* +met +diverges +diverged +2\b", first.out)
 
     again = mnistexp("verify", "1_0_softmax_text", "naive_cross_entropy", "--seeds", "2")
+    assert again.out.startswith("4 runs, 4 finished earlier, 0 to run\n")
     assert "seed=" not in again.out
     assert "0.91" in again.out
+    assert again.out.endswith(
+        "highest seen: the highest test accuracy of all evaluations in a run\n"
+    )
+    plan, _ = plan_runs(["lab=1_0_softmax_text"], num_seeds=3)
+    assert re.fullmatch(
+        r"3 runs, 2 finished earlier, 1 to run, about \d+ s", describe_plan(3, missing_runs(plan))
+    )
 
     written = mnistexp("results", "--output", "results.md")
     assert written.exit_code == 0
@@ -101,7 +118,28 @@ def test_a_missed_expectation_ends_with_exit_code_1(mnistexp: Command, tmp_path:
     )
     outcome = mnistexp("verify", "unreachable")
     assert outcome.exit_code == 1
-    assert "missed" in outcome.out
+    assert "missed: see whether it is chance: mnistexp verify user=unreachable" in outcome.out
+    assert "user=unreachable" in mnistexp("results").out
+    page = mnistexp("results", "--output", "results.md")
+    assert page.exit_code == 2
+    assert "mnistexp verify lab" in page.err
+
+
+def test_an_interrupted_verification_says_what_is_kept(
+    mnistexp: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press_ctrl_c(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mnistexp.experiment.run.evaluate", press_ctrl_c)
+    text = "train: {steps: 5}\ndata: {train_size: 1000}\nexpect: {test_accuracy: [0.1, 1.0]}\n"
+    write_user_experiment(tmp_path, "quick", text)
+    outcome = mnistexp("verify", "quick")
+    assert outcome.exit_code == 130
+    message, ended, kept = outcome.err.splitlines()
+    assert message == "interrupted"
+    assert "ended at step 5 of 5" in ended
+    assert kept.startswith("Kept: settings, metrics")
 
 
 def test_a_broken_file_leaves_the_other_experiments_of_a_group(

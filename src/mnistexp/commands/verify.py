@@ -1,13 +1,18 @@
 """`mnistexp verify`: run experiments and compare their results with the expected ones."""
 
 import sys
-from typing import Annotated
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mnistexp.commands.options import Wide
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
 from mnistexp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mnistexp.verification import PlannedRun
 
 
 def verify(
@@ -31,11 +36,12 @@ def verify(
     from mnistexp.verification import (
         NoExpectation,
         collect_results,
+        describe_plan,
         find_experiments,
+        missing_runs,
         plan_runs,
-        run_missing,
     )
-    from mnistexp.verification.results_page import tabulate_results
+    from mnistexp.verification.results_page import print_results
 
     planned, errors = plan_runs(find_experiments(names), seeds)
     if not planned:
@@ -43,13 +49,30 @@ def verify(
     for error in errors:
         print(f"not verified: {error}", file=sys.stderr, flush=True)
     check_tracking(planned[0].config.tracking)
-    run_missing(planned, lambda run: print(" ".join(run.overrides), flush=True))
+    missing = missing_runs(planned)
+    print(describe_plan(len(planned), missing), flush=True)
+    _run_all(missing)
     results = collect_results(planned)
-    tabulate_results(results).print(wide=wide)
+    print_results(results, wide=wide)
     if not all(isinstance(error, NoExpectation) for error in errors):
         raise typer.Exit(2)
     if not all(result.is_met for result in results):
         raise typer.Exit(1)
+
+
+def _run_all(missing: "Sequence[PlannedRun]") -> None:
+    """Run experiments one after the other; print the number and the time left before each."""
+    from mnistexp.sweeps.progress import format_duration
+    from mnistexp.verification import run_planned
+
+    begin = time.monotonic()
+    for number, run in enumerate(missing):
+        line = f"run {number + 1} of {len(missing)}: {' '.join(run.overrides)}"
+        if number:
+            seconds = (time.monotonic() - begin) / number * (len(missing) - number)
+            line += f", about {format_duration(seconds)} left"
+        print(line, flush=True)
+        run_planned(run)
 
 
 def _complete_names(start: str) -> list[str]:

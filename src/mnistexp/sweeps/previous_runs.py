@@ -37,12 +37,12 @@ class PreviousRuns:
             if run.parent == sweep_run_id and run.status in STATUSES and "config_hash" in run.tags
         )
 
-    def mean_seconds(self, job: Job) -> float | None:
+    def mean_seconds(self, workload_hash: str) -> float | None:
         """Return the mean duration of runs of the same workload; None if there are none."""
         times = [
             run.metrics["seconds"]
             for run in self._runs
-            if run.tags.get("workload_hash") == job.workload_hash and "seconds" in run.metrics
+            if run.tags.get("workload_hash") == workload_hash and "seconds" in run.metrics
         ]
         return mean(times) if times else None
 

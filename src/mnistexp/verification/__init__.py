@@ -5,9 +5,11 @@ from mnistexp.verification.verify import (
     NoExpectation,
     PlannedRun,
     collect_results,
+    describe_plan,
     find_experiments,
+    missing_runs,
     plan_runs,
-    run_missing,
+    run_planned,
 )
 
 __all__ = [
@@ -15,7 +17,9 @@ __all__ = [
     "NoExpectation",
     "PlannedRun",
     "collect_results",
+    "describe_plan",
     "find_experiments",
+    "missing_runs",
     "plan_runs",
-    "run_missing",
+    "run_planned",
 ]

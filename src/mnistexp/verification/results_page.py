@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from mnistexp.tables import Cell, Column, Table
+from rich import get_console
+
+from mnistexp.tables import Cell, Column, Table, print_folded
 from mnistexp.verification import ExperimentResult
 
 HEADER = """\
@@ -23,6 +25,7 @@ Written by `mnistexp results`; do not edit. All numbers are from logged runs{mac
 - Settings below a name shorten an experiment that otherwise takes more than 30 minutes.
 - *seconds* is the median duration of a whole run. Some runs shared the machine with other work.
 """
+HIGHEST_SEEN = "highest seen: the highest test accuracy of all evaluations in a run"
 COLUMNS = (
     *("experiment", "claim", "expected", "test accuracy", "n", ""),
     *("highest seen", "parameters", "seconds"),
@@ -72,6 +75,22 @@ def _row(result: ExperimentResult) -> tuple[str, ...]:
         "–" if parameters is None else f"{parameters:,.0f}",
         "–" if seconds is None else f"{seconds:.0f}",
     )
+
+
+def print_results(results: Sequence[ExperimentResult], *, wide: bool = False) -> None:
+    """Print the table, and what its words mean: `highest seen`, and what to do about `missed`."""
+    console = get_console()
+    tabulate_results(results).print(console, wide=wide)
+    if any("test_accuracy_max" in run.metrics for result in results for run in result.runs):
+        print_folded(console, HIGHEST_SEEN, style="dim")
+    missed = next((result for result in results if not result.is_met), None)
+    if missed is not None:
+        num_seeds = max(3, 2 * len(missed.runs))
+        advice = (
+            f"missed: see whether it is chance: mnistexp verify {missed.experiment} "
+            f"--seeds {num_seeds}. If not, correct the settings, or expect: in the file"
+        )
+        print_folded(console, advice, style="dim")
 
 
 def tabulate_results(results: Sequence[ExperimentResult]) -> Table:

@@ -1,7 +1,7 @@
 """Run experiments with several seeds, and compare their results with the expectations."""
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -9,11 +9,13 @@ from functools import cache
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config import Config
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
-from mnistexp.config.config_hash import config_hash
+from mnistexp.config.config_hash import config_hash, workload_hash
 from mnistexp.config.expectation import Expectation
 from mnistexp.data import DataConfig, load_data
 from mnistexp.errors import ConfigError, TrainingDiverged, did_you_mean
 from mnistexp.experiment import run_experiment
+from mnistexp.sweeps.previous_runs import PreviousRuns
+from mnistexp.sweeps.progress import format_duration
 from mnistexp.tracking import MlflowTracking, RunRecord, RunStore
 
 
@@ -114,18 +116,35 @@ def plan_runs(
     return [_with_seed(planned, seed) for seed in range(num_seeds) for planned in first], errors
 
 
-def run_missing(planned: Sequence[PlannedRun], on_start: Callable[[PlannedRun], None]) -> None:
-    """Run the planned runs that have neither finished nor diverged in the store.
-
-    Args:
-        on_start: called with each run before it starts.
-    """
+def missing_runs(planned: Sequence[PlannedRun]) -> list[PlannedRun]:
+    """Return the planned runs that have neither finished nor diverged in the store."""
     stored = _stored_runs(planned)
-    for run in planned:
-        if run.config_hash not in stored:
-            on_start(run)
-            with suppress(TrainingDiverged):  # `collect_results` reads it from the store.
-                run_experiment(*compose_config(list(run.overrides)))
+    return [run for run in planned if run.config_hash not in stored]
+
+
+def describe_plan(num_planned: int, missing: Sequence[PlannedRun]) -> str:
+    """Return `5 runs, 3 finished earlier, 2 to run, about 40 s`."""
+    parts = [f"{num_planned} {'run' if num_planned == 1 else 'runs'}"]
+    if len(missing) < num_planned:
+        parts += [f"{num_planned - len(missing)} finished earlier", f"{len(missing)} to run"]
+    return ", ".join(parts + ([_estimate_time(missing)] if missing else []))
+
+
+def _estimate_time(missing: Sequence[PlannedRun]) -> str:
+    previous = PreviousRuns(missing[0].config.tracking)
+    times = [previous.mean_seconds(workload_hash(run.config)) for run in missing]
+    known = [time for time in times if time is not None]
+    if not known:
+        return "unknown time: the store has no similar run"
+    num_unknown = len(times) - len(known)
+    rest = f" and the unknown time of {num_unknown}" if num_unknown else ""
+    return f"about {format_duration(sum(known))}{rest}"
+
+
+def run_planned(run: PlannedRun) -> None:
+    """Run an experiment. A training that diverges is a result too."""
+    with suppress(TrainingDiverged):  # `collect_results` reads it from the store.
+        run_experiment(*compose_config(list(run.overrides)))
 
 
 def collect_results(planned: Sequence[PlannedRun]) -> list[ExperimentResult]:
