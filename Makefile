@@ -28,7 +28,7 @@ format: $(READY)  ## Format the code and apply automatic lint fixes
 	$(BIN)/ruff format .
 
 integration: $(READY)  ## Run tests of wheels, servers, launchers and browsers
-	$(BIN)/pytest -m integration
+	$(BIN)/pytest -n 2 --dist loadfile -m integration
 
 soak: $(READY)  ## Run tests that take longer than CI allows
 	$(BIN)/pytest -m soak || test $$? = 5  # 5: pytest found no tests.
