@@ -50,7 +50,7 @@ def test_a_training_that_diverges_ends_with_exit_code_1(mnistexp: Command) -> No
     )
     step = re.findall(r"at step (\d+)", error)[0]
     assert re.fullmatch(
-        rf"Run two_layers-adam-\S+-s0, id \w{{32}}, ended at step {step} of 20, epoch 1/1", run
+        rf"Run two_layers-adam-\S+-s0, id \w{{32}}, failed at step {step} of 20, epoch 1/1", run
     )
     assert kept == "Kept: settings, metrics. The model is saved only at the end of a run"
 

@@ -91,5 +91,5 @@ def test_export_of_a_recording_without_frames_is_rejected(
     for name in ("a.png", "a.gif"):
         result = mnistexp("watch", "empty", "--save", name)
         assert result.exit_code == 2
-        assert "empty: this recording has no frame yet" in result.err
+        assert "empty: this recording has no frame since the run ended before" in result.err
         assert not Path(name).exists()

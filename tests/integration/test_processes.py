@@ -52,7 +52,7 @@ def test_an_interrupted_run_has_the_status_killed_and_keeps_its_metrics(
     message, ended, kept = err.splitlines()
     assert message == "interrupted"
     position = r"at step [\d,]+ of 1,000,000, epoch \d+/1819, train_loss \d.*"
-    assert re.fullmatch(rf"Run conv_big-adam\S*-s0, id {run.info.run_id}, ended {position}", ended)
+    assert re.fullmatch(rf"Run conv_big-adam\S*-s0, id {run.info.run_id}, killed {position}", ended)
     assert run.data.tags["ended_at"] in ended
     assert f"recording (mnistexp watch {run.info.run_id[:8]})" in kept
 

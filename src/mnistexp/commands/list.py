@@ -12,7 +12,6 @@ from mnistexp.commands.options import Experiment, Json, Uri, Where
 from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 DEFAULT_LIMIT = 20
-MAX_REASON_LENGTH = 150
 
 
 def list_(
@@ -31,7 +30,7 @@ def list_(
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
-    """List the runs, the newest first: status, accuracy, and what differs between them."""
+    """List the runs, the newest first: status, accuracy, and what was altered."""
     from mnistexp.runs.run_list import describe_runs, list_runs
     from mnistexp.runs.run_tables import open_run_store
 
@@ -72,7 +71,7 @@ def _print_entries(entries: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _describe(entry: Mapping[str, Any]) -> str:
-    from mnistexp.runs.run_list import unnamed_differences
+    from mnistexp.runs.run_list import shorten_reason, unnamed_differences
 
     parts = unnamed_differences(entry)
     if entry["num_jobs"] is not None:
@@ -80,9 +79,7 @@ def _describe(entry: Mapping[str, Any]) -> str:
     if entry["ended_at"]:
         parts.append(entry["ended_at"])
     if entry["reason"]:
-        reason = entry["reason"].splitlines()[0]
-        cut = f"{reason[:MAX_REASON_LENGTH]}…" if len(reason) > MAX_REASON_LENGTH else reason
-        parts.append(cut)
+        parts.append(shorten_reason(entry["reason"]))
     return "  ".join(parts)
 
 

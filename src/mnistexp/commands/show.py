@@ -12,6 +12,13 @@ from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 if TYPE_CHECKING:
     from mnistexp.tracking import RunRecord, RunStore
 
+KERAS_REMARK = " (what TensorFlow prints at its import are notices, not errors)"
+REASON_TITLES = {
+    "failed": "Why it failed",
+    "killed": "Why it was killed",
+    "pruned": "Why it was pruned",
+}
+
 
 def show(
     run: RunName,
@@ -19,7 +26,7 @@ def show(
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
-    """Show one run: command, config, metrics, status, why it failed, its files and its weights."""
+    """Show one run: command, status, why it failed, metrics, files, weights, and the config."""
     from mnistexp.runs.run_selection import select_record
     from mnistexp.runs.run_tables import open_run_store
 
@@ -58,19 +65,22 @@ def _read_details(store: "RunStore", run: "RunRecord") -> dict[str, Any]:
 def _print_details(details: Mapping[str, Any]) -> None:
     """Print the details; long lines are not broken, so that they can be copied."""
     typer.echo(details["name"])
-    for name in ("run_id", "status", "ended_at", "started", "sweep", "command"):
-        if details[name] is not None:
-            typer.echo(f"{name.replace('_', ' '):<9} {details[name]}")
-    _print_section("Config", details["config"])
+    status = " ".join(filter(None, [details["status"], details["ended_at"]]))
+    for name, value in {**details, "status": status}.items():
+        if name in ("run_id", "status", "started", "sweep", "command") and value is not None:
+            typer.echo(f"{name.replace('_', ' '):<9} {value}")
+    if details["status"] in REASON_TITLES:
+        _print_section(REASON_TITLES[details["status"]], details["reason"])
     width = max((len(name) for name in details["metrics"]), default=0)
     metrics = [f"{name:<{width}}  {value:.6g}" for name, value in details["metrics"].items()]
     _print_section("Metrics", "\n".join(metrics))
-    if details["status"] != "finished":
-        _print_section(f"Why it is {details['status']}", details["reason"])
-        _print_section("Traceback", details["traceback"])
     files = [f"{name:<9}  {place}" for name, place in details["files"].items() if place]
     _print_section("Files", "\n".join(files))
-    _print_section("The model without mnistexp, in Python", "\n".join(details["load"]))
+    is_keras = any("import keras" in line for line in details["load"])
+    title = "The model without mnistexp, in Python"
+    _print_section(f"{title}{KERAS_REMARK if is_keras else ''}", "\n".join(details["load"]))
+    _print_section("Traceback", details["traceback"])
+    _print_section("Config", details["config"])
 
 
 def _print_section(title: str, text: str | None) -> None:

@@ -42,7 +42,7 @@ def export(
         The number of pictures that are done, and the total.
 
     Raises:
-        RecordingError: see `check_export_file`; or there is no frame yet.
+        RecordingError: see `check_export_file`; or there is no frame.
     """
     check_export_file(file)
     if file.suffix == ".png":
@@ -56,7 +56,7 @@ def save_picture(recorded_run: RecordedRun, file: Path) -> None:
     """Write the six panels at the end of the recording as a PNG.
 
     Raises:
-        RecordingError: there is no frame yet.
+        RecordingError: there is no frame.
     """
     from mnistexp.dashboard.figure import DashboardFigure
 
@@ -69,7 +69,7 @@ def movie_frames(recorded_run: RecordedRun, speed: float | None) -> list[int]:
     """Return the index of the frame that each picture of a movie shows.
 
     Raises:
-        RecordingError: there is no frame yet.
+        RecordingError: there is no frame.
     """
     if speed is None:
         return list(range(recorded_run.last_index + 1))

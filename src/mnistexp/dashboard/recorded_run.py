@@ -70,10 +70,13 @@ class RecordedRun:
         """Index of the last frame.
 
         Raises:
-            RecordingError: there is no frame yet.
+            RecordingError: there is no frame.
         """
         if not self.recording.frames:
-            raise RecordingError(f"{self.recording.file}: this recording has no frame yet")
+            state = (
+                "yet" if self.recording.is_running else "since the run ended before its first step"
+            )
+            raise RecordingError(f"{self.recording.file}: this recording has no frame {state}")
         return len(self.recording.frames) - 1
 
     @property

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from mnistexp.config.config import Config
-from mnistexp.errors import MnistexpError, Pruned, TrainingDiverged
+from mnistexp.dashboard.recording import Recording
+from mnistexp.errors import MnistexpError, Pruned, RecordingError, TrainingDiverged
 from mnistexp.experiment.guessing import describe_rate
 from mnistexp.tracking import ENDED_AT, PRUNED, Tracker
 from mnistexp.train import LogMetrics, TrainingLength
@@ -13,11 +15,12 @@ SHOWN_METRICS = ("train_loss", "train_accuracy", "val_accuracy", "test_accuracy"
 
 
 class RunProgress:
-    """How far the training of a run has come."""
+    """How far the training of a run has come, and the file of its recording, if it has one."""
 
     def __init__(self, length: TrainingLength | None) -> None:
         """Args: length: of the training; None for a classical method, which is fitted at once."""
         self.step = 0
+        self.recording: Path | None = None
         self._length = length
         self._metrics: dict[str, float] = {}
 
@@ -64,17 +67,30 @@ def explain_early_end(
             tracker.tags_at_end[PRUNED] = "true"
         tracker.tags_at_end[ENDED_AT] = progress.position
         identity = f", id {tracker.run_id}" if tracker.run_id else ""
-        error.add_note(f"Run {name}{identity}, ended {progress}")
-        error.add_note(_describe_kept(error, tracker, config))
+        error.add_note(f"Run {name}{identity}, {_status_after(error)} {progress}")
+        error.add_note(_describe_kept(error, tracker, progress.recording))
         raise
 
 
-def _describe_kept(error: BaseException, tracker: Tracker, config: Config) -> str:
+def _status_after(error: BaseException) -> str:
+    if isinstance(error, Pruned):
+        return "pruned"
+    return "killed" if isinstance(error, KeyboardInterrupt) else "failed"
+
+
+def _describe_kept(error: BaseException, tracker: Tracker, recording: Path | None) -> str:
     if tracker.run_id is None:
         return "Nothing is kept, because the run was not tracked (tracking=none)"
     kept = ["settings", "metrics"]
     if not isinstance(error, MnistexpError | KeyboardInterrupt):
         kept.append("traceback.txt")
-    if config.dashboard.type != "off":
+    if recording is not None and _has_frames(recording):
         kept.append(f"recording (mnistexp watch {tracker.run_id[:8]})")
     return f"Kept: {', '.join(kept)}. The model is saved only at the end of a run"
+
+
+def _has_frames(recording: Path) -> bool:
+    try:
+        return bool(Recording(recording).frames)
+    except RecordingError:
+        return False

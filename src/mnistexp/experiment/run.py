@@ -92,6 +92,7 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
         log_metrics = progress.follow(_log_or_prune(config, length, tracker))
         _log_setup(tracker, config, source, data, learner)
         with open_monitors(config, source, name, data, tracker) as opened:
+            progress.recording = opened.recording
             training = learner.fit(data, log_metrics, opened.monitors)
             with show_activity("evaluating"):
                 probabilities = learner.predict_probabilities(data.test.images)

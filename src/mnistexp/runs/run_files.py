@@ -10,6 +10,8 @@ from mnistexp.tracking.relocation import local_path
 
 KERAS_FILE = "data/model.keras"
 """The file of a network in the folder of its model."""
+QUIET_KERAS = 'import os; os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"; import keras'
+"""With few of TensorFlow's notices; one says `failed call to cuInit` where no GPU is."""
 SKOPS_FILE = "model.skops"
 
 
@@ -53,7 +55,7 @@ def loading_code(files: RunFiles) -> Sequence[str]:
     folder = local_path(files.model) if files.model is not None else None
     if folder is not None and (folder / KERAS_FILE).is_file():
         return (
-            "import keras",
+            QUIET_KERAS,
             f"model = keras.saving.load_model({str(folder / KERAS_FILE)!r}, compile=False)",
             "weights = model.get_weights()",
         )
