@@ -68,6 +68,15 @@ def test_the_help_of_a_command_lists_its_options(mnistexp: Command) -> None:
         (["train.epochs=0"], "train.epochs: expected a number > 0. Received: 0"),
         (["--resolve"], "--resolve: expected together with --cfg job"),
         (["-m", "model=conv_bg,softmax"], "Did you mean conv_big"),
+        (["new", "optim", "x"], "KIND: expected one of experiment, model. Received: 'optim'"),
+        (["new", "modl", "x"], "Did you mean model? mnistexp new --help"),
+        (["new", "model"], "NAME: expected a value. Received: nothing. mnistexp new --help"),
+        (["new", "model", "x", "--form", "y"], "--form: unknown option. Did you mean --from? m"),
+        (["new", "model", "x", "--from"], "Option '--from' requires an argument. mnistexp new"),
+        (["verify", "lab", "--seeds", "0"], "--seeds: expected a value greater than or equal"),
+        (["compare", "--format", "cvs"], "--format: expected one of table, csv, json, markdown"),
+        (["doctor", "x"], "expected no more arguments. Received: x. mnistexp doctor --help"),
+        (["--version", "x"], "mnistexp --help"),
     ],
 )
 def test_wrong_arguments_give_one_line_and_exit_code_2(

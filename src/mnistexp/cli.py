@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from typer.core import TyperGroup
 
+from mnistexp.commands.argument_errors import format_argument_error
 from mnistexp.commands.compare import compare
 from mnistexp.commands.completion import completion
 from mnistexp.commands.diff import diff
@@ -35,7 +36,7 @@ from mnistexp.config.config_groups import (
     list_groups,
     split_config_folders,
 )
-from mnistexp.errors import MnistexpError
+from mnistexp.errors import InputError, MnistexpError
 from mnistexp.signals import Terminated, repeat_lost_interrupts, sigterm_as_interrupt
 from mnistexp.version import __version__
 
@@ -74,9 +75,16 @@ class RootGroup(TyperGroup):
     """The group of all commands. Its help begins with how to start a run."""
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
-        """Run a command. Typer itself ends with 130 on Ctrl-C and SIGTERM, and prints nothing."""
+        """Run a command. Typer itself ends with 130 on Ctrl-C and SIGTERM, and prints nothing.
+
+        Wrong arguments are an error like all others, without Typer's frame.
+        """
         with _failures_reported():
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except typer.TyperException as error:
+                command = f"mnistexp {ctx.invoked_subcommand or ''}".strip()
+                raise InputError(format_argument_error(error, command)) from error
 
     def format_help(self, ctx: typer.Context, formatter: object) -> None:  # type: ignore[override]
         """Print the usage, the config groups with their options, and the commands."""

@@ -35,9 +35,11 @@ def test_a_new_model_equals_the_one_that_it_is_copied_from(
 
 
 @pytest.mark.parametrize("base", ["3_1_conv_big", "lab=3_1_conv_big"])
-def test_a_new_experiment_can_be_a_copy(mnistexp: Command, base: str) -> None:
+def test_a_new_experiment_can_be_a_copy(mnistexp: Command, tmp_path: Path, base: str) -> None:
     assert mnistexp("new", "experiment", "mine", "--from", base).exit_code == 0
     assert mnistexp("new", "experiment", "again", "--from", "mine").exit_code == 0
+    copy = (tmp_path / "experiments" / "user" / "again.yaml").read_text()
+    assert re.findall("# claim: what .*", copy) == re.findall("# claim: .*", copy)[:1] != []
     assert compose_config(["user=again"])[0] == compose_config(["lab=3_1_conv_big"])[0]
 
 
@@ -56,7 +58,10 @@ def test_the_layers_of_a_new_model_can_be_changed_in_the_file(
     ("arguments", "message"),
     [
         (["model", "taken"], "conf/model/taken.yaml: expected a new name"),
-        (["model", "conv"], "NAME: expected a new name. Received: 'conv'; model=conv exists"),
+        (
+            ["model", "conv"],
+            "NAME: .*'conv'; model=conv exists. .*mnistexp new model my_conv --from conv$",
+        ),
         (["model", "5"], "NAME: expected a name of letters, digits and _"),
         (["model", "on"], "NAME: expected a name of letters, digits and _"),
         (["model", "../x"], "NAME: expected a name of letters, digits and _"),

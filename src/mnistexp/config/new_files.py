@@ -51,6 +51,10 @@ LAYERS_COMMENT = """\
 # at the top, so that model.NAME=VALUE changes it in all layers. The optimizer is adam, unless an
 # entry like - override /optim@_global_.optim: sgd below `defaults:` names one that suits better.
 """
+CLAIM_COMMENT = """\
+  # claim: what the source of the copied experiment says about it. Nothing depends on it: write what
+  # you expect of yours, or remove the line.
+"""
 
 
 def write_new_file(kind: str, name: str, base: str | None) -> Path:
@@ -93,9 +97,16 @@ def _check_name(name: str, group: str, file: Path) -> None:
             f"Received: {name!r}"
         )
     if file.exists():
-        raise InputError(f"{file}: expected a new name. Received: {name!r}, which exists")
+        raise InputError(
+            f"{file}: expected a new name. Received: {name!r}, which exists. Choose another NAME, "
+            "or remove the file first"
+        )
     if option_file(group, name) is not None:
-        raise InputError(f"NAME: expected a new name. Received: {name!r}; {group}={name} exists")
+        kind = "experiment" if group == "user" else group
+        raise InputError(
+            f"NAME: expected a new name. Received: {name!r}; {group}={name} exists. Choose another "
+            f"name; a copy to change is written by mnistexp new {kind} my_{name} --from {name}"
+        )
 
 
 def _experiment_text(name: str, base: str | None) -> str:
@@ -104,7 +115,10 @@ def _experiment_text(name: str, base: str | None) -> str:
         return header + EXPERIMENT_BODY
     group, _, option = base.rpartition("=")
     groups = [group] if group else EXPERIMENT_GROUPS
-    return f"{header}# It begins as a copy of {base}.\n" + _read_body(groups, option, "experiment")
+    body = _read_body(groups, option, "experiment")
+    if CLAIM_COMMENT not in body:
+        body = re.sub(r"(?m)^ +(?=claim:)", rf"{CLAIM_COMMENT}\g<0>", body)
+    return f"{header}# It begins as a copy of {base}.\n{body}"
 
 
 def _model_text(name: str, base: str | None) -> str:
