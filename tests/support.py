@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import mlflow
@@ -204,15 +204,21 @@ def wait_for_output(process: "subprocess.Popen[str]", pattern: str) -> str:
 
 
 @contextmanager
-def running_server(folder: Path, *command: str) -> Iterator[str]:
-    """Start a server in a folder, yield its address, and stop it."""
+def running_server(
+    folder: Path, *command: str, output: int | IO[str] = subprocess.DEVNULL
+) -> Iterator[str]:
+    """Start a server in a folder, yield its address, and stop it.
+
+    Args:
+        output: receives what the server prints.
+    """
     port = free_port()
     folder.mkdir(exist_ok=True)
     process = subprocess.Popen(
         [sys.executable, "-m", *command, "--port", str(port)],
         cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
         env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
     )
     try:

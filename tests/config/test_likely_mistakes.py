@@ -29,8 +29,10 @@ def mistakes(*overrides: str) -> list[str]:
     [
         ("data.scale=65025", r"data.scale: .*0 to 0\.0039.*Set data.scale=255"),
         ("data.scale=1", r"data.scale: .*0 to 255.*Set data.scale=255"),
-        ("train.epochs=1", r"train.evaluate_every: .*only once.*train.evaluate_every=55$"),
-        ("train.steps=200", r"at the last of 200 steps.*train.evaluate_every=20$"),
+        (
+            "train.evaluate_every=9999",
+            r"^train.evaluate_every: only one evaluation in 2750 steps. Try 275$",
+        ),
     ],
 )
 def test_a_likely_mistake_is_named_with_the_setting_to_change(overrides: str, message: str) -> None:
@@ -44,7 +46,9 @@ def test_a_likely_mistake_is_named_with_the_setting_to_change(overrides: str, me
         "model=conv",
         "train.epochs=1 train.evaluate_every=100",
         "train.epochs=1 train.evaluate_on=[]",
-        "train.steps=5",
+        "train.steps=500",
+        "train.epochs=1",
+        "train.epochs=1 train.batch_size=64",
         "data.scale=1 model=random_forest",
     ],
 )

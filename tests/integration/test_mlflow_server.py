@@ -48,7 +48,10 @@ def test_the_ui_shows_the_store_that_the_runs_used(tmp_path: Path) -> None:
     out = run(tmp_path)
     run_id = re.search(r"run id +(\w+)", out)
     assert run_id is not None
-    with running_server(tmp_path, "mnistexp", "ui") as address:
+    with (
+        (tmp_path / "ui.log").open("w") as log,
+        running_server(tmp_path, "mnistexp", "ui", output=log) as address,
+    ):
         with urlopen(address, timeout=30) as response:
             assert b"MLflow" in response.read()
         query = Request(
@@ -60,6 +63,10 @@ def test_the_ui_shows_the_store_that_the_runs_used(tmp_path: Path) -> None:
             (found,) = json.load(response)["runs"]
     assert found["info"]["run_id"] == run_id[1]
     assert found["info"]["run_name"].startswith("softmax-sgd-")
+    # The address of the runs is the last line, without notes of MLflow and a line per request.
+    title, *_, last = (tmp_path / "ui.log").read_text().splitlines()
+    assert title.startswith("MLflow UI of sqlite:///")
+    assert last == runs_url(address, "1")
 
 
 def test_the_ui_shows_runs_metrics_artifacts_and_a_comparison(

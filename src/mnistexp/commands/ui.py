@@ -1,6 +1,7 @@
 """`mnistexp ui`: browse the runs of a store in MLflow's UI."""
 
 import os
+import subprocess
 import sys
 from typing import Annotated
 
@@ -10,6 +11,13 @@ from mnistexp.commands.options import Experiment, Uri
 from mnistexp.errors import TrackingError
 from mnistexp.local_server import HOST, listen
 from mnistexp.tracking.config import DEFAULT_EXPERIMENT
+
+ONLY_WARNINGS = ("--uvicorn-opts", "--log-level warning")
+"""Options of MLflow's server: no line for each request, and no second address."""
+ONLY_ERRORS_OF_MLFLOW = {"MLFLOW_LOGGING_LEVEL": "ERROR", "PYTHONWARNINGS": "ignore"}
+"""Variables that hide MLflow's notes at each start. The user may set others."""
+SECURITY_NOTE = r"^\[MLflow\] Security middleware enabled"
+"""MLflow always prints this note, which advises other hosts than 127.0.0.1."""
 
 
 def ui(
@@ -33,7 +41,18 @@ def ui(
     typer.echo(_runs_url(f"http://{HOST}:{port}", uri, experiment))
     sys.stdout.flush()
     arguments = ["--backend-store-uri", store, "--host", HOST, "--port", str(port), "--workers=1"]
-    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *arguments])
+    arguments += ["--registry-store-uri", store]  # Without it, MLflow prints a note.
+    _hide_security_note()
+    command = [sys.executable, "-m", "mlflow", "ui", *arguments, *ONLY_WARNINGS]
+    os.execve(sys.executable, command, {**ONLY_ERRORS_OF_MLFLOW, **os.environ})
+
+
+def _hide_security_note() -> None:
+    """Send standard error through grep, which survives Ctrl-C, so that errors are still seen."""
+    command = ["grep", "--line-buffered", "--invert-match", SECURITY_NOTE]
+    grep = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=2, start_new_session=True)
+    assert grep.stdin is not None
+    os.dup2(grep.stdin.fileno(), 2)
 
 
 def _runs_url(server: str, uri: str | None, experiment: str) -> str:

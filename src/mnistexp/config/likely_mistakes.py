@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from math import ceil
 from typing import TypeGuard
 
 from mnistexp.config.config import Config
@@ -12,8 +13,8 @@ from mnistexp.train import TrainConfig
 MAX_PIXEL = 255
 USUAL_MAX_INPUT = (0.02, 50.0)
 """The largest input of a network is usually 1; outside of this range it trains badly."""
-MIN_STEPS_FOR_CURVES = 50
-"""Shorter trainings are trials of the settings, whose curves nobody looks at."""
+MIN_STEPS_FOR_CURVES = 500
+"""Shorter trainings, and those of at most one epoch, are naturally evaluated once."""
 
 
 def find_likely_mistakes(config: Config, num_images: int) -> list[str]:
@@ -66,10 +67,9 @@ def _check_evaluations(train: TrainConfig, num_images: int) -> list[str]:
     """Check that the curves of evaluated metrics have more than one point."""
     num_steps = train.num_steps(num_images)
     is_single = len(train.evaluation_steps(num_images)) == 1
-    if not is_single or not train.evaluated_splits or num_steps < MIN_STEPS_FOR_CURVES:
+    is_short = num_steps <= max(MIN_STEPS_FOR_CURVES, ceil(num_images / train.batch_size))
+    if not is_single or not train.evaluated_splits or is_short:
         return []
     return [
-        f"train.evaluate_every: the network is evaluated only once, at the last of {num_steps} "
-        f"steps, so the curves of these metrics are single points. Received: "
-        f"{train.evaluate_every}. Set train.evaluate_every={max(1, num_steps // 10)}"
+        f"train.evaluate_every: only one evaluation in {num_steps} steps. Try {num_steps // 10}"
     ]
