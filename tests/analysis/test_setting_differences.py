@@ -110,6 +110,19 @@ def test_a_type_and_its_own_settings_are_described_together() -> None:
     assert describe_changes(before, after) == ["optim.decay none → exponential (floor 0.1)"]
 
 
+def test_a_default_length_is_described_by_its_epochs() -> None:
+    lengths: list[dict[str, object]] = [
+        {"train.epochs": 1, "train.steps": None},
+        {"train.epochs": None, "train.steps": None},
+        {"train.epochs": None, "train.steps": 30},
+    ]
+    one, default, steps = (
+        seed_group([0.9], **{"train.batch_size": 100}, **length) for length in lengths
+    )
+    assert describe_changes(one, default) == ["train.epochs 1 → 5"]
+    assert describe_changes(one, steps) == ["train.epochs 1 → none", "train.steps none → 30"]
+
+
 def test_settings_that_come_with_another_type_are_not_changes() -> None:
     before = seed_group([0.9], **{"optim.type": "sgd", "optim.learning_rate": 0.003})
     after = seed_group(

@@ -28,6 +28,7 @@ def test_cfg_prints_the_settings_without_a_run(mnistexp: Command, tmp_path: Path
     settings = OmegaConf.create(outcome.out)
     assert (settings.optim.type, settings.optim.learning_rate) == ("adam", 0.001)
     assert settings.train.log_every == "100 steps"  # A default of the schema.
+    assert (settings.train.epochs, settings.train.steps) == (5, None)  # Without a length.
     assert list(tmp_path.iterdir()) == []
 
 

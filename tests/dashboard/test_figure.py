@@ -17,6 +17,7 @@ from mnistexp.dashboard.figure import (
     minimum_height,
 )
 from mnistexp.dashboard.panels import (
+    FEW_POINTS,
     PREDICTED_COLOR,
     TRUE_COLOR,
     WRONG_BACKGROUND,
@@ -160,6 +161,42 @@ def test_a_zoomed_panel_shows_the_same_digits_when_it_is_enlarged(opened_run: Re
     assert picture(figure, "test").shape != grid.shape
 
 
+def remove_last_evaluation(run: RecordedRun) -> None:
+    vars(run.recording.frames[-1].snapshot)["on_test"] = None
+
+
+def test_the_step_of_an_evaluation_before_the_frame_is_shown(opened_run: RecordedRun) -> None:
+    assert "(step" not in DashboardFigure(opened_run).titles(opened_run.last_index)["test"]
+    remove_last_evaluation(opened_run)
+    vars(opened_run)["_series"] = None
+    figure = draw(opened_run)
+    series = opened_run.series
+    step, accuracy = series.steps[series.test_indices[-1]], series.test_accuracies[-1]
+    titles = figure.titles(opened_run.last_index)
+    assert titles["accuracy"] == f"Accuracy: test {100 * accuracy:.2f} % (step {step:.0f})"
+    assert titles["test"] == f"Test (step {step:.0f})"
+    _, test = figure.panel_axes["accuracy"].lines
+    assert (test.get_marker() == "o") == (len(series.test_indices) <= FEW_POINTS)
+
+
+def test_labels_of_neighbors_do_not_touch(opened_run: RecordedRun) -> None:
+    axes = draw(opened_run).panel_axes["test"]
+    widths = {}
+    for color in (TRUE_COLOR, PREDICTED_COLOR):
+        (labels, *_) = (
+            collection
+            for collection in axes.collections
+            if isinstance(collection, PathCollection)
+            and np.allclose(np.asarray(collection.get_facecolor())[0, :3], to_rgb(color))
+            and np.asarray(collection.get_offsets()).size
+        )
+        box = labels.get_paths()[0].get_extents()
+        x = float(np.asarray(labels.get_offsets())[0, 0]) % CELL
+        widths[color] = (x + box.x0, x + box.x1)
+    # The predicted label, then the true one of the next digit.
+    assert widths[PREDICTED_COLOR][1] + 2 < CELL + widths[TRUE_COLOR][0]
+
+
 def test_the_panels_are_those_of_the_lab(opened_run: RecordedRun) -> None:
     figure = draw(opened_run)
     axes = figure.panel_axes
@@ -213,15 +250,17 @@ def test_panels_and_texts_do_not_overlap_at_any_size(
     figure = DashboardFigure(opened_run)
     width, height = size
     figure.set_size_inches(width, height or minimum_height(PANELS, width))
+    remove_last_evaluation(opened_run)  # The titles then have the step of the one before.
     figure.draw_frame(opened_run.last_index, status="the recording ends here: it has no ending")
     figure.to_png()
     artists: list[Artist] = [text for text in figure.texts if text.get_text()]
     for axes in figure.panel_axes.values():
         titles = [text for text in axes.findobj(Text) if text.get_text() == axes.get_title("left")]
-        artists += [*titles, *axes.texts, *axes.findobj(Legend)]
+        legends = [legend for legend in axes.findobj(Legend) if legend.get_visible()]
+        artists += [*titles, *axes.texts, *legends]
     boxes = [artist.get_window_extent() for artist in artists]
     boxes += [axes.get_window_extent() for axes in figure.panel_axes.values()]
-    assert len(boxes) == 4 + 6 + 2 + 2 + 6
+    assert len(boxes) == 4 + 6 + 2 + 1 + 6
     for number, box in enumerate(boxes):
         assert box.x0 >= 0
         assert box.x1 <= figure.bbox.width

@@ -27,7 +27,24 @@ def test_the_note_says_what_was_seen(losses: list[float], text: str) -> None:
     assert note.startswith("the test accuracy 0.4100 is no better than guessing the most frequent ")
     assert text in note
     assert "Seen with sgd and optim.learning_rate=0.5. Try optim.learning_rate=0.05" in note
-    assert explain_guessing(config, train_loss, 0.43, LABELS) == ""
+
+
+@pytest.mark.parametrize(
+    ("losses", "text"),
+    [
+        ([900.0, 185.0], "the training loss only fell to 185 until step 20. "),
+        ([2.3026, 2.3026], "the training loss stayed at 2.3 until step 20. "),
+        ([2.3, 2.6e10], "the training loss rose from 2.3 at step 10 to 2.6e+10 at step 20. "),
+        ([2.3, 2.2], ""),
+    ],
+)
+def test_a_loss_of_guessing_is_noted_if_the_accuracy_is_low(losses: list[float], text: str) -> None:
+    config = compose_config([])[0]
+    train_loss = dict(zip([10, 20], losses, strict=True))
+    note = explain_guessing(config, train_loss, 0.43, LABELS)
+    assert text in note
+    assert bool(note) == bool(text)
+    assert explain_guessing(config, train_loss, 0.9, LABELS) == ""
 
 
 @pytest.mark.parametrize(

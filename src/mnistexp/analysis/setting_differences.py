@@ -7,6 +7,7 @@ from mnistexp.analysis.seed_groups import SeedGroup
 from mnistexp.config.config import SHARED_MODEL_SETTINGS
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 from mnistexp.config.run_names import short_names
+from mnistexp.train.config import DEFAULT_EPOCHS
 
 LAYER = "model.layers."
 SHARED_SETTINGS = tuple(f"model.{name}" for name in ("type", *SHARED_MODEL_SETTINGS))
@@ -111,6 +112,9 @@ def _names_by_description(layers: Mapping[str, str]) -> dict[str, str]:
 
 def _details(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings without choices, which are only names of settings; merge each type."""
+    is_network = "train.batch_size" in settings  # Only networks have the section.
+    if is_network and not {"train.epochs", "train.steps"} & settings.keys():
+        settings = {**settings, "train.epochs": DEFAULT_EPOCHS}
     return _merge_types(
         {
             name: value

@@ -57,7 +57,9 @@ def run(arguments: list[str], commands: list[str]) -> None:
         # Hydra's own --cfg job would print neither the settings that have their default values, nor
         # the learning rate that the optimizer brings.
         overrides = [text for text in hydra_arguments if text not in PRINT_SETTINGS]
-        print(config_to_yaml(compose_config(overrides)[0]), end="")
+        config, _ = compose_config(overrides)
+        train = config.train.with_explicit_length()
+        print(config_to_yaml(config.model_copy(update={"train": train})), end="")
     elif any(argument.startswith("-") for argument in arguments):
         _start_hydra(hydra_arguments)
     else:

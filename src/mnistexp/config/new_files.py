@@ -19,7 +19,7 @@ EXPERIMENT_HEADER = """\
 #   mnistexp user={name}              run it
 #   mnistexp user={name} seed=1       run it with another seed
 #   mnistexp user={name} --cfg job    show all its settings, run nothing
-#   mnistexp verify user={name}    run it, compare with `expect` below
+#   mnistexp verify user={name}       run it, compare with `expect` below
 #
 # The file contains what differs from the default run.
 """

@@ -146,7 +146,10 @@ class DashboardFigure(Figure):
         """Return the titles of the panels for a frame, in the order of `PANELS`."""
         series = self._recorded_run.series
         num_tests = series.num_tests(index)
-        tested = [f"test {100 * value:.2f} %" for value in series.test_accuracies[:num_tests][-1:]]
+        age = self._note_age_of_test(index)
+        tested = [
+            f"test {100 * value:.2f} %{age}" for value in series.test_accuracies[:num_tests][-1:]
+        ]
         first, second = (QUANTILE_TITLES.get(name, name) for name in list(series.quantiles)[:2])
         return {
             "accuracy": ": ".join(["Accuracy", *tested]),
@@ -154,8 +157,16 @@ class DashboardFigure(Figure):
             "batch": "Training digits",
             "first_quantiles": first,
             "second_quantiles": second,
-            "test": "Test digits",
+            "test": f"Test{age}" if age else "Test digits",
         }
+
+    def _note_age_of_test(self, index: int) -> str:
+        """Return ` (step 500)`, the step of the latest evaluation, if it is before the frame."""
+        series = self._recorded_run.series
+        tested = series.test_indices[: series.num_tests(index)]
+        if not len(tested) or tested[-1] == index:
+            return ""
+        return f" (step {series.steps[tested[-1]]:,.0f})"
 
     def box_between(self, start: Point, end: Point) -> tuple[str, Box] | None:
         """Return the panel that contains `start`, and the box between two corners on it.
@@ -209,6 +220,10 @@ class DashboardFigure(Figure):
             axes.set_visible(name in rectangles)
             if name in rectangles:
                 axes.set_position(rectangles[name])
+        legend = self.panel_axes["accuracy"].get_legend()
+        assert legend is not None
+        # Beside the losses, which have the same legend, the title needs its place.
+        legend.set_visible("loss" not in rectangles)
         for name, panel in self._digit_panels.items():
             # A zoomed panel keeps its arrangement, so that it shows the same digits.
             if name in rectangles and name not in self._view.zoom:

@@ -33,6 +33,10 @@ TRUE_COLOR = "#00703c"
 PREDICTED_COLOR = "#c1121f"
 LABEL_HEIGHT = 8.0
 """In pixels of a digit."""
+LABEL_WIDTH = 0.87 * LABEL_HEIGHT
+"""Of one digit and the space beside it."""
+FEW_POINTS = 10
+"""So many test evaluations are marked: between few of them, the line shows no values."""
 KEY_INCHES = 6.0
 """A narrower panel has no room to explain the labels of wrong digits."""
 
@@ -68,7 +72,7 @@ class CurvePanel:
         test_steps = series.steps[series.test_indices[:num_tests]]
         self._test.set_data(test_steps, getattr(series, f"test_{self._quantity}")[:num_tests])
         self._training.set_marker("." if count == 1 else "")  # A single point has no line.
-        self._test.set_marker("o" if num_tests == 1 else "")
+        self._test.set_marker("o" if num_tests <= FEW_POINTS else "")
         return (0.0, _last_step(series, index), 0.0, self._top)
 
 
@@ -168,7 +172,7 @@ class DigitPanel:
         rows, columns = np.divmod(wrong, self.grid[1])
         left, bottom = columns * CELL + 1.0, (rows + 1) * CELL - 1.0
         _move_labels(self._true, labels[wrong], left, bottom)
-        right = left + CELL - 2.0 - 0.62 * LABEL_HEIGHT
+        right = left + CELL - 2.0 - LABEL_WIDTH
         _move_labels(self._predicted, predictions[wrong], right, bottom)
         explanation = ": true label left, predicted label right" if self._explains_labels else ""
         self._key.set_text(f"{num_wrong:,} of {num_images:,} misclassified{explanation}")

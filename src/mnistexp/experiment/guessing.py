@@ -1,20 +1,28 @@
 """Say when a trained network does not do better than guessing, and what to try."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from mnistexp.config.config import Config, usual_learning_rate
 from mnistexp.model import NetworkConfig
+from mnistexp.schema import NUM_CLASSES
 
 MARGIN = 0.02
 """An accuracy above that of guessing by less than this counts as guessing."""
+GUESSING_LOSS = math.log(NUM_CLASSES)
+"""The cross-entropy of equal probabilities for all classes."""
+MIN_DECREASE = 0.02
+"""A training loss below `GUESSING_LOSS` by less than this fraction counts as guessing."""
+LOW_ACCURACY = 0.5
+"""With large pixels or weights, a useful network can have a loss above `GUESSING_LOSS`."""
 
 
 def explain_guessing(
     config: Config, train_loss: Mapping[int, float], test_accuracy: float, labels: np.ndarray
 ) -> str:
-    """Return what was seen and what to try if the accuracy is that of guessing; else "".
+    """Return what was seen and what to try if accuracy or loss are those of guessing; else "".
 
     Args:
         train_loss: the logged training loss by step.
@@ -22,12 +30,18 @@ def explain_guessing(
         labels: of the test images.
     """
     guessing = float(np.bincount(labels).max() / len(labels))
-    if test_accuracy > guessing + MARGIN:
+    if test_accuracy <= guessing + MARGIN:
+        text = (
+            f"the test accuracy {test_accuracy:.4f} is no better than guessing the most frequent "
+            f"class ({guessing:.4f})"
+        )
+    elif test_accuracy < LOW_ACCURACY and _is_loss_of_guessing(train_loss):
+        text = (
+            f"the test accuracy {test_accuracy:.4f} is low, and the training loss is no better "
+            f"than with equal probabilities for all classes ({GUESSING_LOSS:.4g})"
+        )
+    else:
         return ""
-    text = (
-        f"the test accuracy {test_accuracy:.4f} is no better than guessing the most frequent class "
-        f"({guessing:.4f})"
-    )
     if not isinstance(config.model, NetworkConfig):
         return text
     others = ", or check model.kernel_initializer and data.scale"
@@ -41,6 +55,11 @@ def describe_rate(config: Config) -> str:
     other = rate / 10 if is_usual else default
     name = getattr(config.optim, "class_name", config.optim.type)
     return f"Seen with {name} and optim.learning_rate={rate:g}. Try optim.learning_rate={other:g}"
+
+
+def _is_loss_of_guessing(train_loss: Mapping[int, float]) -> bool:
+    *_, last = train_loss.values() or [0.0]
+    return last > (1 - MIN_DECREASE) * GUESSING_LOSS
 
 
 def _describe_loss(train_loss: Mapping[int, float]) -> str:

@@ -189,6 +189,10 @@ class TrainConfig(Section):
         epochs = None if self.steps is not None else self.epochs or DEFAULT_EPOCHS
         return TrainingLength(self.num_steps(num_images), epochs, self.batch_size, num_images)
 
+    def with_explicit_length(self) -> "TrainConfig":
+        """Return the same settings, with `epochs` also if it has its default."""
+        return self.model_copy(update={"epochs": self.length(num_images=1).num_epochs})
+
     def evaluation_steps(self, num_images: int) -> list[int]:
         """Return the steps after which to evaluate, in rising order; the last step is included."""
         num_steps = self.num_steps(num_images)
