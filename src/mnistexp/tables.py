@@ -89,13 +89,32 @@ class Table:
 
         console = console or Console()
         rows = self.cells[:max_rows]
-        layout = _Layout(self.columns, rows, sys.maxsize if wide else console.width)
+        layout = self._layout(console, max_rows, wide)
         layout.print(rows, console)
         if len(self.rows) > len(rows):
             console.print(f"… and {len(self.rows) - len(rows)} more rows", style="dim")
         if layout.left_out:
             names = ", ".join(column.heading for column in layout.left_out)
             print_folded(console, f"left out: {names} ({hint})", style="dim")
+
+    def shown(
+        self,
+        console: "Console | None" = None,
+        *,
+        max_rows: int | None = None,
+        wide: bool = False,
+    ) -> "Table":
+        """Return the columns and rows that `print` shows with these arguments."""
+        from rich.console import Console
+
+        left_out = self._layout(console or Console(), max_rows, wide).left_out
+        shown = [index for index, column in enumerate(self.columns) if column not in left_out]
+        rows = [[row[index] for index in shown] for row in self.cells[:max_rows]]
+        return Table([self.columns[index] for index in shown], rows)
+
+    def _layout(self, console: "Console", max_rows: int | None, wide: bool) -> "_Layout":
+        width = sys.maxsize if wide else console.width
+        return _Layout(self.columns, self.cells[:max_rows], width)
 
     def to_markdown(self) -> str:
         """Return the table in Markdown, without a line break at its end."""

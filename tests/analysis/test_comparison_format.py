@@ -113,3 +113,20 @@ def test_the_terminal_does_not_explain_marks_that_it_does_not_show(
 def test_an_unknown_column_is_reported_with_the_nearest_name(format_: str) -> None:
     with pytest.raises(InputError, match=r"--columns: .*Received: 'chnge'. Did you mean change"):
         ComparisonFormatter(COMPARISON).write(format_, ["chnge"])
+
+
+def test_a_narrow_terminal_keeps_what_tells_rows_apart_and_explains_what_it_shows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = [
+        seed_group([0.9], **{"optim.rate": rate, "data.batches": rate, "train.steps": steps})
+        for rate, steps in [(0.1, 10), (0.1, 20), (0.2, 10)]
+    ]
+    for columns, change_is_shown in (("42", True), ("30", False)):
+        monkeypatch.setenv("COLUMNS", columns)
+        ComparisonFormatter(compare(groups)).write()
+        legend, _, table = capsys.readouterr().out.partition("\n\n")
+        table, _, left_out = table.partition("left out: ")
+        assert "steps" in table
+        assert "batches" in left_out
+        assert ("change" in table, "change" in legend, "?" in legend) == (change_is_shown,) * 3

@@ -140,3 +140,28 @@ def test_choices_are_not_described_as_they_only_name_settings() -> None:
 
 def test_a_path_that_is_the_ending_of_another_stays_as_it_is() -> None:
     assert short_names(["seed", "data.seed"]) == {"seed": "seed", "data.seed": "data.seed"}
+
+
+NETWORK = {"model.type": "network", "train.steps": 200}
+SGD = {"optim.type": "sgd", "optim.learning_rate": 0.5}
+ADAM = {"optim.type": "adam", "optim.learning_rate": 0.001, "optim.beta_1": 0.9}
+FOREST = {"model": "random_forest", "model.type": "random_forest", "model.n_estimators": 100}
+
+
+def test_a_setting_that_another_type_of_model_does_not_have_is_no_difference() -> None:
+    softmax, conv = SOFTMAX | NETWORK | SGD, CONV | NETWORK | SGD
+    assert differing_settings(groups_of(softmax, conv, FOREST)) == ["model"]
+    longer = softmax | {"train.steps": 400}
+    assert differing_settings(groups_of(softmax, longer, FOREST)) == ["model", "train.steps"]
+
+
+def test_settings_of_another_type_of_optimizer_are_no_differences() -> None:
+    first, second = SOFTMAX | NETWORK | SGD, SOFTMAX | NETWORK | ADAM
+    assert differing_settings(groups_of(first, second)) == ["optim.type", "optim.learning_rate"]
+    other = second | {"optim.beta_1": 0.8}
+    assert "optim.beta_1" in differing_settings(groups_of(first, second, other))
+
+
+def test_a_setting_that_is_none_in_a_group_of_the_same_type_differs() -> None:
+    clipped = SOFTMAX | NETWORK | SGD | {"optim.clipnorm": 1.0}
+    assert differing_settings(groups_of(SOFTMAX | NETWORK | SGD, clipped)) == ["optim.clipnorm"]

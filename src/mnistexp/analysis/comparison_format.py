@@ -19,9 +19,13 @@ MAX_ROWS = 60
 """Rows of a table in the terminal."""
 LABEL_WIDTH = 10
 """Of the labels above a table."""
-DROP_ORDER = {"parameters": 5, "seconds": 4, **dict.fromkeys(ACCURACIES, 3)} | dict.fromkeys(
-    ("change", "to_baseline"), 2
-)
+DROP_ORDER = {
+    "parameters": 6,
+    "seconds": 5,
+    # 4: the settings that are not needed to tell the rows apart.
+    **dict.fromkeys(ACCURACIES, 3),
+    **dict.fromkeys(("change", "to_baseline"), 2),
+}
 """See `Column.drop`."""
 
 
@@ -80,10 +84,8 @@ class ComparisonFormatter:
                 for name, formatter in formatters.items()
                 if name not in hidden and any(formatter(row).text for row in rows)
             ]
-        return Table(
-            self._columns(names),
-            [[formatters[name](row) for name in names] for row in rows],
-        )
+        cells = {name: [formatters[name](row) for row in rows] for name in names}
+        return Table(self._columns(cells), list(zip(*cells.values(), strict=True)))
 
     def to_data_table(self, columns: Sequence[str] = ()) -> Table:
         """Return a table of raw values: all columns of the comparison, or some.
@@ -102,10 +104,12 @@ class ComparisonFormatter:
         rows = [[Cell(str(row[name]), row[name]) for name in names] for row in self._rows()]
         return Table([Column(name) for name in names], rows)
 
-    def _columns(self, names: Sequence[str]) -> list[Column]:
+    def _columns(self, cells: Mapping[str, Sequence[Cell]]) -> list[Column]:
         """Return the columns. A narrow terminal has room for a name or a setting and the metric."""
-        texts = ["name", "changed", *short_names(self.comparison.settings).values()]
-        drop = dict.fromkeys(texts, 1) | DROP_ORDER
+        names, settings = list(cells), short_names(self.comparison.settings).values()
+        texts = ["name", "changed", *settings]
+        separating = _separating_columns({name: cells[name] for name in names if name in texts})
+        drop = dict.fromkeys(settings, 4) | dict.fromkeys(["changed", *separating], 1) | DROP_ORDER
         drop |= {names[0]: 0, self.comparison.metric: 0}
         return [
             Column(name, name in texts, drop.get(name, 0), is_below=name == "changed" != names[0])
@@ -158,7 +162,8 @@ class ComparisonFormatter:
         from rich.console import Console
 
         console = Console()
-        for label, text in self._legend(table).items():
+        shown = table.shown(console, max_rows=MAX_ROWS, wide=wide)
+        for label, text in self._legend(shown).items():
             print_folded(console, text, label=f"{label:<{LABEL_WIDTH}}")
         console.print()
         table.print(console, max_rows=MAX_ROWS, wide=wide, hint=hint)
@@ -201,6 +206,16 @@ class ComparisonFormatter:
         }
         printed = "".join(cell.text for row in table.cells for cell in row)
         return {mark.lstrip("("): text for mark, text in marks.items() if mark in printed}
+
+
+def _separating_columns(cells: Mapping[str, Sequence[Cell]]) -> list[str]:
+    """Return the fewest first columns that tell apart the rows that all columns tell apart."""
+    kept = {name: [cell.text for cell in column] for name, column in cells.items()}
+    for name in reversed(list(cells)):
+        others = [column for other, column in kept.items() if other != name]
+        if len(set(zip(*others, strict=True))) == len(set(zip(*kept.values(), strict=True))):
+            del kept[name]
+    return list(kept)
 
 
 def _format_text(name: str, row: Row) -> Cell:

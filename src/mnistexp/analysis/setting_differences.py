@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mnistexp.analysis.seed_groups import SeedGroup
-from mnistexp.config.config import SHARED_MODEL_SETTINGS
+from mnistexp.config.config import NETWORK_SECTIONS, SHARED_MODEL_SETTINGS
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 from mnistexp.config.run_names import short_names
 from mnistexp.train.config import DEFAULT_EPOCHS
@@ -19,14 +19,16 @@ def differing_settings(groups: Sequence[SeedGroup]) -> list[str]:
     """Return the settings that differ between groups, without those that follow from a choice.
 
     For example, the layers of two groups with different choices of `model` are left out. A layer
-    that differs between groups with the same `model` is named.
+    that differs between groups with the same `model` is named. Groups whose type of model or
+    optimizer has no such setting do not count.
     """
     names = dict.fromkeys(name for group in groups for name in group.settings)
-    different = [name for name in names if len({_text_of(g, name) for g in groups}) > 1]
     found: list[str] = []
-    for name in sorted(different, key=_rank):
+    for name in sorted(names, key=_rank):
+        compared = _groups_with(groups, name)
         choices = [other for other in found if _may_set(other, name)]
-        if not _follows_from(groups, name, choices):
+        is_different = len({_text_of(group, name) for group in compared}) > 1
+        if is_different and not _follows_from(compared, name, choices):
             found.append(name)
     return found
 
@@ -170,6 +172,32 @@ def _may_set(other: str, name: str) -> bool:
         return name.startswith(LAYER) and name.endswith(other.removeprefix("model"))
     prefixes = (f"{other.replace('/', '.')}.", f"{other}/")
     return other in EXPERIMENT_GROUPS or (other in CHOICES and name.startswith(prefixes))
+
+
+def _groups_with(groups: Sequence[SeedGroup], name: str) -> list[SeedGroup]:
+    """Return the groups without those that lack a setting because they are of another type.
+
+    For example, stochastic gradient descent has no `optim.beta_1`, and a random forest has no
+    `optim.type`. A setting that a group of the same type has may be lacking because it is none.
+    """
+    having = [group for group in groups if name in group.settings]
+    types = {
+        path: {group.settings.get(path) for group in having} | {None} for path in _types_above(name)
+    }
+    return [
+        group
+        for group in groups
+        if name in group.settings
+        or all(group.settings.get(path) in known for path, known in types.items())
+    ]
+
+
+def _types_above(name: str) -> list[str]:
+    """Return the types that decide whether there is a setting: `optim.type` for `optim.beta_1`."""
+    sections = name.split(".")[:-1]
+    types = [f"{'.'.join(sections[: end + 1])}.type" for end in range(len(sections))]
+    is_of_network = name.replace("/", ".").split(".")[0] in NETWORK_SECTIONS
+    return [*types, "model.type"] if is_of_network else types
 
 
 def _follows_from(groups: Sequence[SeedGroup], name: str, choices: Sequence[str]) -> bool:

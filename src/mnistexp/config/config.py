@@ -17,6 +17,8 @@ from mnistexp.schema import Section
 from mnistexp.tracking import TrackingConfig
 from mnistexp.train import TrainConfig
 
+NETWORK_SECTIONS = ("optim", "train")
+"""Sections that have an effect on the training of a network only."""
 SHARED_MODEL_SETTINGS = tuple(
     name for name in NetworkConfig.model_fields if name not in ("type", "layers")
 )
@@ -41,7 +43,7 @@ class Config(Section):
     @property
     def unused_sections(self) -> tuple[str, ...]:
         """The sections that have no effect for this type of model."""
-        return () if isinstance(self.model, NetworkConfig) else ("optim", "train")
+        return () if isinstance(self.model, NetworkConfig) else NETWORK_SECTIONS
 
     @model_validator(mode="before")
     @classmethod

@@ -52,6 +52,14 @@ class ConfigSource:
             return ""
         return f"the default of model={self.choices.get('model', 'network')}"
 
+    def used_choices(self, config: Config) -> dict[str, str]:
+        """Return the choices without those of sections that this type of model does not use."""
+        return {
+            name: option
+            for name, option in self.choices.items()
+            if name.partition("/")[0] not in config.unused_sections
+        }
+
     @property
     def command(self) -> str:
         """The command line that starts this run, quoted for a shell."""

@@ -162,7 +162,7 @@ def _log_setup(
         (source.folder / "config.yaml").write_text(settings)
     tracker.describe(describe_run(config, source))
     environment = describe_environment()
-    tracker.log_params({**source.choices, **flatten_config(config)})
+    tracker.log_params({**source.used_choices(config), **flatten_config(config)})
     tracker.set_tags(
         {
             "config_hash": config_hash(config, data.digest),

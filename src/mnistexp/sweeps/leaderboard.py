@@ -61,7 +61,7 @@ def _finished_runs(jobs: Sequence[Job], results: Mapping[str, JobResult]) -> "pa
             "status": "FINISHED",
             "tags.config_hash": job.config_hash,
             "tags.seedless_hash": job.seedless_hash,
-            **job.source.choices,
+            **job.source.used_choices(job.config),
             **flatten_config(job.config),
             **results[job.config_hash].metrics,
             JOB_INDEX: index,
