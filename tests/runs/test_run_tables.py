@@ -22,7 +22,7 @@ def client() -> mlflow.MlflowClient:
 
 
 def test_there_is_a_row_for_each_run_with_its_settings_and_metrics() -> None:
-    runs = mnistexp.load_runs(columns="all")
+    runs = mnistexp.load_runs(columns="all", include_sweeps=True)
     logged = {run.info.run_id: run for run in client().search_runs(["1"])}
     assert set(runs["run_id"]) == set(logged)
     assert runs["started"].is_monotonic_increasing
@@ -33,6 +33,13 @@ def test_there_is_a_row_for_each_run_with_its_settings_and_metrics() -> None:
             assert row[metric_name(metric)] == value
     sweep = runs[runs["tags.kind"] == "sweep"].iloc[-1]
     assert (runs["parent"] == sweep["run_id"]).sum() == 6
+    assert set(mnistexp.load_runs()["run_id"]) == set(runs["run_id"][runs["tags.kind"] != "sweep"])
+
+
+def test_whole_numbers_stay_whole() -> None:
+    types = mnistexp.load_runs().dtypes
+    assert [str(types[name]) for name in ("seed", "train.steps", "num_parameters")] == ["Int64"] * 3
+    assert [str(types[name]) for name in ("optim.learning_rate", "seconds")] == ["float64"] * 2
 
 
 def test_by_default_the_columns_are_few_and_those_that_one_looks_for() -> None:
@@ -82,6 +89,7 @@ def test_conditions_select_runs(where: str, count: int) -> None:
     [
         ("accuracy", "expected NAME OPERATOR VALUE.*Received: 'accuracy'"),
         ("test_acuracy > 0.9", "test_acuracy: .*Did you mean test_accuracy"),
+        ("modle = conv", r"modle: .*Did you mean model\?$"),
         ("units = 200", "units: expected one of model.layers"),
         ("model > conv", "expected a number after >"),
     ],
@@ -105,6 +113,8 @@ def test_a_history_has_the_latest_value_of_each_run_metric_and_step() -> None:
         )
     only = mnistexp.load_history(runs["run_id"].iloc[0], ["train_loss"])
     assert set(only["metric"]) == {"train_loss"}
+    with pytest.raises(InputError, match="Received: 'val_acc'. Did you mean val_accuracy"):
+        mnistexp.load_history(runs, ["val_acc"])
 
 
 def test_reading_creates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

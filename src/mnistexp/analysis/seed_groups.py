@@ -87,12 +87,12 @@ def _group(runs: "pandas.DataFrame") -> list[SeedGroup]:
 
 
 def _build_group(seedless_hash: str, runs: "pandas.DataFrame") -> SeedGroup:
+    import pandas
+
     last = runs.iloc[-1]
     names = [str(name) for name in runs if re.split(r"[./]", str(name))[0] in SETTING_GROUPS]
     settings = {
-        name: last[name]
-        for name in names
-        if name != "seed" and last[name] is not None and last[name] == last[name]  # Not NaN.
+        name: last[name] for name in names if name != "seed" and not pandas.isna(last[name])
     }
     return SeedGroup(seedless_hash, settings, runs)
 

@@ -76,8 +76,14 @@ def _full_name(name: str, names: Collection[str]) -> str:
         raise ConfigError(f"{name}: expected one of {', '.join(endings[:8])}. Received: {name!r}")
     raise ConfigError(
         f"{name}: expected a setting, a metric or a tag of these runs. Received: {name!r}."
-        f"{did_you_mean(name, names)}"
+        f"{_suggest(name, names)}"
     )
+
+
+def _suggest(name: str, names: Collection[str]) -> str:
+    """Suggest similar names, first those with as many parts: `model`, not `model.C`."""
+    alike = [known for known in names if known.count(".") == name.count(".")]
+    return did_you_mean(name, alike) or did_you_mean(name, names)
 
 
 def _text(value: object) -> str:

@@ -1,6 +1,6 @@
 """Runs and their histories as pandas data frames."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
@@ -27,6 +27,7 @@ def load_runs(
     where: str = "",
     *,
     columns: Sequence[str] | Literal["all"] | None = None,
+    include_sweeps: bool = False,
     experiment: str = DEFAULT_EXPERIMENT,
     uri: str | None = None,
 ) -> "pandas.DataFrame":
@@ -38,21 +39,24 @@ def load_runs(
             then every tag (`tags.device`), every setting under its path (`optim.learning_rate`) or,
             for a choice, its group (`model`), and the final value of every metric. Default: see
             Returns.
+        include_sweeps: return the runs of sweeps too, not only those of their jobs. A sweep's run
+            has no seed and no accuracy.
         experiment: the MLflow experiment.
         uri: the address of the store. Default: MLFLOW_TRACKING_URI, else `mlflow.db` here.
 
     Returns:
         By default the columns `run_id`, `name`, `status`, `started`, `parent` (the id of the
         sweep's run), the choices and the seed, the settings that were set on the command line, and
-        accuracy, loss, seconds and number of parameters. Where a run has no value, it is None or
-        NaN.
+        accuracy, loss, seconds and number of parameters. Where a run has no value, it is None, NaN
+        or NA. Columns of whole numbers, such as `seed` and `num_parameters`, are of type Int64.
 
     Raises:
         InputError: no run has one of the columns.
         TrackingError: there is no such store or experiment.
         ConfigError: `where` cannot be parsed.
     """
-    runs = open_run_store(experiment, uri).runs()
+    stored = open_run_store(experiment, uri).runs()
+    runs = [run for run in stored if include_sweeps or not run.is_sweep]
     table, found = tabulate_runs(runs), filter_runs(runs, where)
     names = list(table.columns) if columns == "all" else columns or _default_columns(table, found)
     for name in names:
@@ -63,7 +67,21 @@ def load_runs(
                 f"{did_you_mean(name, known)}"
             )
     is_found = table["run_id"].isin([run.run_id for run in found])
-    return table.loc[is_found, list(names)].reset_index(drop=True)
+    rows = table.loc[is_found, list(names)].reset_index(drop=True)
+    return rows.astype(dict.fromkeys(_whole_columns(found, names), "Int64"))
+
+
+def _whole_columns(runs: Sequence[RunRecord], names: Sequence[str]) -> list[str]:
+    """Return the columns of settings and counts whose values are all whole numbers."""
+    rows = [run.values for run in runs]
+    whole = []
+    for name in names:
+        values = [row[name] for row in rows if row.get(name) is not None]
+        # Metrics are floats in the store. A loss that happens to be whole stays a float.
+        is_count = name.startswith("num_") and all(float(value).is_integer() for value in values)
+        if values and (is_count or all(type(value) is int for value in values)):
+            whole.append(name)
+    return whole
 
 
 def _default_columns(table: "pandas.DataFrame", runs: Sequence[RunRecord]) -> list[str]:
@@ -95,14 +113,25 @@ def load_history(
         Columns `run_id`, `metric`, `step` and `value`.
 
     Raises:
+        InputError: no run of the experiment has one of the metrics.
         TrackingError: there is no such store or experiment.
     """
     store = open_run_store(experiment, uri)
     ids = [runs] if isinstance(runs, str) else list(getattr(runs, "run_id", runs))
+    stored = store.runs()
     if metrics is None:
-        known = [run for run in store.runs() if run.run_id in ids]
-        metrics = sorted({name for run in known for name in run.metrics})
+        metrics = sorted({name for run in stored if run.run_id in ids for name in run.metrics})
+    _check_metrics(metrics, {name for run in stored for name in run.metrics})
     return tabulate_histories(store, ids, metrics)
+
+
+def _check_metrics(metrics: Sequence[str], known: Collection[str]) -> None:
+    for name in metrics:
+        if name not in known:
+            raise InputError(
+                f"metrics: expected metrics that a run logged. Received: {name!r}."
+                f"{did_you_mean(name, sorted(known))}"
+            )
 
 
 def tabulate_histories(
