@@ -54,7 +54,15 @@ def test_layers_that_each_follow_the_other_are_rejected() -> None:
         ),
         (
             ["model=conv", "model.layers.pool={type: max_pooling, pool_size: 40, after: conv1}"],
-            "model.layers.pool: ",
+            "model.layers.pool: expected a pool_size of at most 28 x 28, .* Received: 40 x 40",
+        ),
+        (
+            [
+                "model=conv",
+                "model.layers.conv1.dilation_rate=9",
+                "model.layers.conv1.padding=valid",
+            ],
+            "model.layers.conv1: expected a kernel_size of at most 28 x 28, .*, dilated to 37 x 37",
         ),
         (
             ["model=conv_big", "model.layers.conv1.groups=4"],
@@ -70,7 +78,11 @@ def test_layers_that_each_follow_the_other_are_rejected() -> None:
         ),
         (
             ["model.layers.x={type: keras, class_name: Dense, config: {unit: 3}, after: flatten}"],
-            "model.layers.x: Dense rejects its settings: .*'units'",
+            r"model.layers.x: expected config: {units: VALUE} for Dense. .* Did you mean units\?$",
+        ),
+        (
+            ["model.layers.x={type: keras, class_name: ELU, config: {alph: 3}, after: flatten}"],
+            r"model.layers.x: ELU rejects its settings: .*Did you mean alpha\?",
         ),
     ],
 )

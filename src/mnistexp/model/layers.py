@@ -1,5 +1,7 @@
 """Settings of each layer type, and the Keras layers that they build."""
 
+import inspect
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -248,13 +250,38 @@ def build_layer(name: str, config: Layer) -> "keras.layers.Layer":
         return layer_class(name=name, **arguments)
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"model.layers.{name}: {layer_class.__name__} rejects its settings: {one_line(error)}"
+            f"model.layers.{name}: {_explain_rejection(layer_class, arguments, error)}"
         ) from error
 
 
+def _explain_rejection(
+    layer_class: type, arguments: Mapping[str, Any], error: TypeError | ValueError
+) -> str:
+    """Name the arguments that are missing or unknown, otherwise repeat what Keras says."""
+    known = inspect.signature(layer_class).parameters
+    missing = [
+        name
+        for name, parameter in known.items()
+        if parameter.default is parameter.empty
+        and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        and name not in arguments
+    ]
+    unknown = [name for name in arguments if name not in known]
+    hints = "".join(did_you_mean(name, known) for name in unknown)
+    if missing:
+        received = ", ".join(arguments) or "nothing"
+        return (
+            f"expected config: {{{missing[0]}: VALUE}} for {layer_class.__name__}. "
+            f"Received: {received}.{hints}".removesuffix(".")
+        )
+    problem = f"{layer_class.__name__} rejects its settings: {one_line(error)}"
+    return f"{problem}.{hints}" if hints else problem
+
+
 def one_line(error: Exception) -> str:
-    """Return the message of a Keras error in one line, without its list of arguments."""
-    return " ".join(str(error).partition("Arguments received")[0].split())
+    """Return the message of a Keras error in one line, without its list of arguments and colors."""
+    text = re.sub(r"\x1b\[\d*m", "", str(error).partition("Arguments received")[0])
+    return " ".join(text.split())
 
 
 def _keras_class(name: str, config: Layer) -> tuple[Any, dict[str, Any]]:

@@ -83,6 +83,7 @@ def build_model(config: NetworkConfig) -> "keras.Model":
         try:
             outputs = layer(outputs)
         except (TypeError, ValueError, NotImplementedError) as error:
+            _check_window(name, layer, outputs)
             raise ConfigError(
                 f"model.layers.{name}: a {layer_config.type} layer does not accept the input shape "
                 f"{_format_shape(outputs)}: {one_line(error) or type(error).__name__}"
@@ -131,6 +132,24 @@ def _suggest_place(name: str, order: list[tuple[str, Layer]]) -> str:
     if not places:
         return f"Remove this layer: model.layers.{name}=null"
     return f"Set model.layers.{name}.after to one of {', '.join(places)}"
+
+
+def _check_window(name: str, layer: "keras.layers.Layer", inputs: "keras.KerasTensor") -> None:
+    """Refuse a kernel or pooling window that is larger than the image that the layer receives."""
+    setting = "kernel_size" if hasattr(layer, "kernel_size") else "pool_size"
+    window = getattr(layer, setting, None)
+    if not isinstance(window, tuple) or len(inputs.shape) != 4 or None in inputs.shape[1:3]:
+        return
+    dilation = getattr(layer, "dilation_rate", (1, 1))
+    spans = [(size - 1) * step + 1 for size, step in zip(window, dilation, strict=True)]
+    height, width = inputs.shape[1:3]
+    if spans[0] > height or spans[1] > width:
+        dilated = f", dilated to {spans[0]} x {spans[1]}" if tuple(spans) != window else ""
+        raise ConfigError(
+            f"model.layers.{name}: expected a {setting} of at most {height} x {width}, the size of "
+            f"the layer's input. Received: {window[0]} x {window[1]}{dilated}. Use a smaller one, "
+            "or padding=same"
+        )
 
 
 def _check_logits(path: str, last: Layer) -> None:
