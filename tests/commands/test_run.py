@@ -17,7 +17,9 @@ def test_a_run_prints_a_table_of_results_and_how_to_open_them(mnistexp: Command)
         assert re.search(rf"^{row} +\S", outcome.out, re.MULTILINE), row
     assert "mnistexp ui" in outcome.out
     assert outcome.err == ""
-    assert max(len(line.rstrip()) for line in outcome.out.splitlines()[2:]) <= 80
+    *lines, address = outcome.out.splitlines()[2:]
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    assert re.fullmatch(r"http://127.0.0.1:5000/#/experiments/1/runs/\w{32}\?\S+", address)
 
 
 def test_cfg_prints_the_settings_without_a_run(mnistexp: Command, tmp_path: Path) -> None:

@@ -80,5 +80,6 @@ def test_the_page_of_a_run_shows_its_command_metrics_and_expectation(
     description = run.data.tags["mlflow.note.content"]
     assert "`mnistexp user=short tracking.figures=false`" in description
     assert f"| {run.data.metrics['test_accuracy']:.4g} |" in description
+    assert "| seconds, whole run with loading TensorFlow |" in description
     assert "Expected: 0.0000 to 1.0000; met." in description
     assert run.data.tags["expectation"] == "met"
