@@ -32,7 +32,7 @@ def running_run(folder: Path) -> Iterator["subprocess.Popen[str]"]:
     )
     assert process.stdout is not None
     try:
-        assert process.stdout.readline() == "begun\n"
+        assert "begun\n" in iter(process.stdout.readline, "")
         yield process
     finally:
         process.kill()

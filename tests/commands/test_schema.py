@@ -23,11 +23,18 @@ def test_the_schema_of_the_config_or_of_a_kind_of_file_is_printed(mnistexp: Comm
     assert "Did you mean model" in outcome.err
 
 
+TINY_MODEL = """activation: relu
+layers:
+  flatten: {type: flatten}
+  logits: {type: dense, units: 10}
+"""
+
+
 def test_an_editor_finds_the_written_schema_by_the_printed_comment(
     mnistexp: Command, tmp_path: Path
 ) -> None:
     (tmp_path / "mine" / "model").mkdir(parents=True)
-    (tmp_path / "mine" / "model" / "tiny.yaml").write_text("activation: relu\n")
+    (tmp_path / "mine" / "model" / "tiny.yaml").write_text(TINY_MODEL)
     out = mnistexp("schema", "--write", ".schemas", "--config-dir", "mine").out
     package, line = out.strip().splitlines()[-2:]
     write_user_experiment(tmp_path, "mine", "defaults:\n  - override /model: tiny\nseed: 5\n")

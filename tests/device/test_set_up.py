@@ -52,5 +52,5 @@ def test_the_precision_applies_to_new_layers() -> None:
 def test_threads_and_onednn_are_set_and_tensorflow_prints_nothing() -> None:
     code = SET_UP.format(overrides=["device=cpu", "device.threads=1"])
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert process.stdout.split() == ["1", "1"]
+    assert process.stdout.split()[-2:] == ["1", "1"]
     assert process.stderr == ""

@@ -76,5 +76,5 @@ def test_a_divergence_names_the_optimizer_and_the_rate(mnistexp: Command) -> Non
     arguments = ["model=linear", "optim=sgd", "optim.learning_rate=5.0", "tracking=none"]
     result = mnistexp(*FEW_STEPS, *arguments)
     assert result.exit_code == 1
-    assert re.search(r"became (nan|inf) at step \d+\.", result.err)
+    assert re.search(r"became (nan|inf) at step \d+: the output of layer", result.err)
     assert "Seen with sgd and optim.learning_rate=5. Try optim.learning_rate=0.05" in result.err

@@ -97,7 +97,8 @@ def test_a_convolutional_network_reaches_96_percent_in_200_steps() -> None:
 def test_a_network_learns_with_reduced_precision(precision: str) -> None:
     settings = [
         *("model=two_layers", "model.layers.hidden1.units=30"),  # float16 is slow on a CPU.
-        *("optim=adam", "train.steps=100", "data.validation_size=500", "data.test_slice=[0,500]"),
+        *("optim=adam", "optim.learning_rate=0.003", "train.steps=100"),
+        *("data.validation_size=500", "data.test_slice=[0,500]"),
         *(f"device.precision={precision}", "device.xla=off"),
     ]
     result = run(*settings)
