@@ -29,6 +29,9 @@ THUMBNAIL_SIDE = 32
 MIN_CONTRAST = 0.05
 """Smallest difference of ink and background, where 1 is that of black and white."""
 MIN_CONTRAST_TO_NOISE = 5.0
+MIN_DIGIT_AREA = 12
+"""Fewest pixels of a digit that exceed both contrasts. In a picture of an empty page, noise and
+JPEG blocks exceed them in groups of a few pixels."""
 HIGH_THRESHOLD, LOW_THRESHOLD = 0.6, 0.35
 """Hysteresis thresholds of strokes, relative to the typical contrast of the ink."""
 MAX_INK_AREA = 0.5
@@ -120,10 +123,11 @@ def _segment(pixels: np.ndarray, max_border: float) -> list[np.ndarray]:
     contrast = _contrast(pixels)
     smooth = ndimage.gaussian_filter(contrast, 0.7)
     noise = 1.4826 * float(np.median(np.abs(smooth - np.median(smooth))))
-    # Rounded, since a histogram cannot separate values that differ in their last bit only.
-    candidates = smooth[smooth > max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise)].round(3)
-    if not candidates.size:
+    exceeds_noise = smooth > max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise)
+    if exceeds_noise.sum() < MIN_DIGIT_AREA:
         return []
+    # Rounded, since a histogram cannot separate values that differ in their last bit only.
+    candidates = smooth[exceeds_noise].round(3)
     # Otsu's method needs two classes of similar size; in the whole image, ink is too rare.
     ink_level = float(np.median(candidates[candidates >= threshold_otsu(candidates)]))
     is_ink = apply_hysteresis_threshold(
@@ -132,7 +136,11 @@ def _segment(pixels: np.ndarray, max_border: float) -> list[np.ndarray]:
     if is_ink.mean() > MAX_INK_AREA:
         return []
     ink = (contrast / ink_level).clip(0, 1)
-    masks = _digit_masks(is_ink, smooth, max_border)
+    masks = [
+        mask
+        for mask in _digit_masks(is_ink, smooth, max_border)
+        if (mask & exceeds_noise).sum() >= MIN_DIGIT_AREA
+    ]
     return [np.where(ndimage.binary_dilation(mask), ink, 0) for mask in masks]
 
 
