@@ -44,7 +44,7 @@ def test_values_that_are_spread_over_decades_have_a_logarithmic_axis(
 
 def test_whole_numbers_have_no_fractions() -> None:
     axis = value_axis("hidden_units", [*range(10, 21), 25])
-    assert axis.title == "hidden units"
+    assert axis.title == "hidden_units"
     assert axis.ticks
     assert all(position.is_integer() for position in axis.ticks)
     assert not any("." in text for text in axis.ticks.values())
@@ -65,6 +65,16 @@ def test_texts_and_missing_values_are_at_equal_distances() -> None:
 def test_ticks_that_would_touch_are_replaced() -> None:
     axis = value_axis("units", [100, 101, 102, 2000], is_log=False)
     assert set(axis.ticks) & {101, 102} == set()
+
+
+def test_sampled_and_measured_values_have_round_ticks_one_two_or_five_apart() -> None:
+    assert list(value_axis("s", [6.33034, 8.72929, 17.6542]).ticks.values()) == [
+        *("8", "10", "12", "14", "16")
+    ]
+    rates = value_axis("rate", [0.00114989, 0.0443038, 0.6], is_log=True)
+    assert list(rates.ticks.values()) == ["0.01", "0.1"]
+    narrow = value_axis("rate", [0.0112345, 0.0198765], is_log=True)
+    assert list(narrow.ticks.values()) == ["0.012", "0.014", "0.016", "0.018"]
 
 
 def test_an_axis_fits_where_long_curves_lead() -> None:

@@ -40,7 +40,7 @@ def test_a_sweep_has_at_most_eight_colors_and_whole_labels(count: int) -> None:
     assert (GREY in colors) == (count > 8)
     if count > 8:
         assert legend(figure)[8].startswith(f"{count - 8} other")
-    assert figure.get_suptitle() == "sweep-units (0123abcd)"
+    assert figure.get_suptitle().startswith("sweep-units (0123abcd)")
     assert_nothing_is_cut(figure)
 
 
@@ -51,6 +51,7 @@ def test_the_axis_fits_the_colored_curves_and_the_legend_counts_those_outside() 
     low, high = figure.axes[0].get_ylim()
     assert 0.8 < low < 0.98 < high < 1
     assert legend(figure)[-1] == "2 others, 1 of them outside the axis"
+    assert figure.get_suptitle() == "a sweep\noutside the axis: the start of 8 curves"
 
 
 def test_pruned_trials_are_dotted() -> None:
@@ -116,6 +117,34 @@ def test_each_parameter_has_the_axis_that_fits_it() -> None:
     assert "mean ± std" in rate.get_ylabel()
     assert figure.get_suptitle() == "sweep (0123abcd)"
     assert_nothing_is_cut(figure)
+
+
+def test_error_bars_are_within_the_axis() -> None:
+    rows = pd.DataFrame(
+        {
+            "model": ["softmax", "conv"],
+            "val_accuracy_mean": [0.87, 0.88],
+            "val_accuracy_std": [0.02, 0.01],
+            "n": [2, 2],
+            "best": [False, True],
+        }
+    )
+    (axes,) = draw_metric_by_parameter("a sweep", rows, ["model"], "val_accuracy").axes
+    low, high = axes.get_ylim()
+    assert low < 0.85 < 0.89 < high
+
+
+def test_a_setting_that_was_sampled_by_decades_has_a_logarithmic_axis() -> None:
+    rates = [0.00115, 0.0443, 0.05, 0.6]  # Too few to see how they were sampled.
+    rows = pd.DataFrame(
+        {"optim.learning_rate": rates, "val_accuracy_mean": [0.6, 0.7, 0.8, 0.9]}
+        | {"val_accuracy_std": [None] * 4, "n": [1] * 4, "best": [False] * 4}
+    ).astype({"val_accuracy_std": float})
+    name = "optim.learning_rate"
+    for log_parameters in ((), (name,)):
+        figure = draw_metric_by_parameter("s", rows, [name], "val_accuracy", log_parameters)
+        assert figure.axes[0].get_xlabel() == name
+    assert figure.axes[0].get_xscale() == "log"
 
 
 def ticks(axes: Axes) -> list[str]:

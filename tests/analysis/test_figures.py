@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from mnistexp.analysis.figures.run import (
     draw_confusion_matrix,
     draw_first_layer,
     draw_mistakes,
+    draw_reliability,
     draw_training,
 )
 from mnistexp.config.compose import compose_config
@@ -141,6 +143,33 @@ def test_the_calibration_error_is_that_of_its_definition() -> None:
     bins, error = calibration(probabilities, np.array([1, 3, 2, 2]))
     np.testing.assert_allclose(bins, [(0.5, 1.0, 2), (0.9, 0.5, 2)])
     assert error == pytest.approx(0.45)
+
+
+def test_bars_of_the_reliability_do_not_overlap_and_end_at_one() -> None:
+    confidences = [0.199, 0.201, 0.201, 1.0]  # The first two are in neighboring bins.
+    figure = draw_reliability(
+        "a run", np.array([1, 1, 2, 2]), predictions_of([1, 1, 2, 2], confidences)
+    )
+    boxes = [bar.get_bbox() for bar in figure.axes[0].patches]
+    assert all(left.x1 <= right.x0 + 1e-9 for left, right in pairwise(boxes))
+    assert boxes[-1].x1 == pytest.approx(1)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1", "2", "1"]
+    assert all(text.get_position()[1] > 1 for text in figure.axes[0].texts)  # Above the diagonal.
+    assert_nothing_is_cut(figure)
+
+
+@pytest.mark.parametrize(
+    ("shape", "name"),
+    [((6, 5, 5), "6 filters"), ((300, 5, 5), "256 of 300 filters"), ((10, 28, 28), "10 units")],
+)
+def test_the_first_layer_is_named_and_fills_its_figure(
+    shape: tuple[int, int, int], name: str
+) -> None:
+    test, probabilities = some_images([1, 2]), predictions_of([1, 3], [0.9, 0.6])
+    figure = dict(draw_run("a run", History(), test, probabilities, np.ones(shape)))["first_layer"]
+    assert title(figure) == f"a run\nfirst layer: {name}"
+    figure.draw_without_rendering()
+    assert figure.axes[0].get_window_extent().height > 0.7 * figure.bbox.height
 
 
 def test_figures_are_drawn_without_a_display(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,10 +71,10 @@ def test_costs_leave_a_value_far_from_all_others_outside() -> None:
 def test_parallel_coordinates_have_numbers_and_logarithmic_axes() -> None:
     figure = draw_parallel_coordinates(groups_of(12), "val_accuracy")
     axes = {axis.label: axis for axis in figure.data[0].dimensions}
-    assert list(axes) == ["learning rate", "units", "seconds", "parameters", "val accuracy"]
+    assert list(axes) == ["learning_rate", "units", "seconds", "parameters", "val accuracy"]
     assert list(axes["units"].values) == [100.0 + n for n in range(12)]
-    assert axes["learning rate"].values[0] == -1  # The logarithm of 0.1.
-    assert "0.1" in axes["learning rate"].ticktext
+    assert axes["learning_rate"].values[0] == -1  # The logarithm of 0.1.
+    assert "0.1" in axes["learning_rate"].ticktext
     assert not any("." in text for text in axes["units"].ticktext)
     # The darkest line is the best; the palest is grey, so all are readable on white.
     assert figure.data[0].line.colorscale[0][1] != "#ffffff"

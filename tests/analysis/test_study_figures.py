@@ -60,6 +60,7 @@ def test_importance_from_few_trials_comes_with_a_word_of_caution(
 ) -> None:
     figure = figures_of(study_of(num_finished), "val_accuracy")["importance_val_accuracy"]
     assert ("uncertain" in figure.get_suptitle()) == is_cautious
+    assert all(text.get_text().endswith(" %") for text in figure.axes[0].texts)
     labels = {text.get_text() for text in figure.axes[0].get_yticklabels()}
     assert labels == {"learning_rate", "units", "activation"}
 
@@ -88,10 +89,14 @@ def test_pruned_trials_are_shown_with_the_value_that_they_reached() -> None:
 def test_parallel_coordinates_have_readable_lines_and_axes() -> None:
     axes = figures_of(study_of(12), "val_accuracy")["parallel_coordinates_val_accuracy"].axes[0]
     titles = [text.get_text() for text in axes.get_xticklabels()]
-    assert titles == ["learning rate", "units", "activation", "val accuracy"]
+    assert titles == ["learning_rate", "units", "activation", "val accuracy"]
     texts = {text.get_text() for text in axes.texts}
     assert {"0.001", "0.01", "relu", "tanh"} <= texts
     trials = [line for line in axes.lines if len(points_of(line)) == len(titles)]
+    boxes = [text.get_bbox_patch() for text in axes.texts]
+    assert all(
+        box is not None and box.get_alpha() is None for box in boxes
+    )  # No line shines through.
     *others, best = trials
     assert best.get_linewidth() > max(line.get_linewidth() for line in others)
     assert all(0 <= y <= 1 for line in trials for _, y in points_of(line))

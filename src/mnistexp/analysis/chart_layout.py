@@ -29,6 +29,8 @@ MIN_TICK_DISTANCE = 0.07
 """As a fraction of the axis, so that the texts of ticks do not touch."""
 MAX_TICKS = 7
 """So many different numbers, as of a grid, are each a tick."""
+TICK_STEPS = (1, 2, 5, 10)
+"""The distances of ticks, times a power of ten."""
 LABEL_WIDTH = 44
 """Characters of a line of a label. Longer labels have several lines."""
 
@@ -49,7 +51,7 @@ def wrap_label(text: str, line_break: str = "\n") -> str:
 
 
 def readable(name: str) -> str:
-    """Return the name of a metric or a setting as the title of an axis."""
+    """Return the name of a metric as the title of an axis. Settings keep their names."""
     return name.replace("_", " ")
 
 
@@ -128,7 +130,6 @@ def value_axis(title: str, values: Sequence[Any], is_log: bool | None = None) ->
     Args:
         is_log: whether the axis is logarithmic. Default: whether the values are spread like that.
     """
-    title = readable(title)
     if not all(isinstance(v, Real) and not isinstance(v, bool) for v in values):
         texts = list(dict.fromkeys("none" if value is None else str(value) for value in values))
         positions = [float(texts.index("none" if v is None else str(v))) for v in values]
@@ -139,17 +140,34 @@ def value_axis(title: str, values: Sequence[Any], is_log: bool | None = None) ->
 
 
 def _number_ticks(numbers: Sequence[float], is_log: bool) -> dict[float, str]:
-    from matplotlib.ticker import LogLocator, MaxNLocator
-
     different = sorted({number for number in numbers if math.isfinite(number)})
     if not different:
         return {}
-    low, high = different[0], different[-1]
-    ticks: Sequence[float] = different
     gaps = _gaps([math.log(value) for value in different] if is_log else different)
-    if len(different) > MAX_TICKS or min(gaps, default=1) < MIN_TICK_DISTANCE:
-        whole = all(number.is_integer() for number in different)
-        subs = (1.0, 2.0, 5.0) if high < 50 * low else (1.0,)
-        locator = LogLocator(subs=subs) if is_log else MaxNLocator(MAX_TICKS - 1, integer=whole)
-        ticks = [float(tick) for tick in locator.tick_values(low, high) if low <= tick <= high]
-    return {tick: f"{tick:,.6g}" for tick in ticks}
+    fit = len(different) <= MAX_TICKS and min(gaps, default=1) >= MIN_TICK_DISTANCE
+    ticks = different
+    if len(different) > 1 and not (fit and all(map(_is_round, different))):
+        ticks = _round_ticks(different, is_log)
+    return {tick: f"{tick:,.6g}" if _is_round(tick) else f"{tick:.4g}" for tick in ticks}
+
+
+def _is_round(number: float) -> bool:
+    """Return whether a number was chosen, as those of a grid, and not sampled or measured."""
+    return number.is_integer() or float(f"{number:.4g}") == number
+
+
+def _round_ticks(numbers: Sequence[float], is_log: bool) -> list[float]:
+    """Return round numbers between the first and the last of sorted numbers."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    low, high = numbers[0], numbers[-1]
+    whole = all(number.is_integer() for number in numbers)
+    linear = MaxNLocator(MAX_TICKS - 1, integer=whole, steps=TICK_STEPS)
+    subs = (1.0, 2.0, 5.0) if high < 50 * low else (1.0,)
+    for locator in (LogLocator(subs=subs), linear) if is_log else (linear,):
+        # Without the error of a floating point sum: 0.3, not 0.30000000000000004.
+        found = [float(f"{tick:.12g}") for tick in locator.tick_values(low, high)]
+        ticks = [tick for tick in found if low <= tick <= high]
+        if 1 < len(ticks) <= MAX_TICKS:
+            return ticks
+    return [low, high]

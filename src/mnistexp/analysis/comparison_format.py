@@ -9,7 +9,7 @@ from typing import Any, cast
 from mnistexp.analysis.comparison import Comparison, lower_is_better
 from mnistexp.analysis.significance import NOISE_TEST
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
-from mnistexp.config.run_names import short_names
+from mnistexp.config.run_names import format_value, short_names
 from mnistexp.errors import InputError, did_you_mean
 from mnistexp.tables import Cell, Column, Table, print_folded
 
@@ -226,8 +226,7 @@ def _format_setting(path: str, row: Row) -> Cell:
     value = row[path]
     if value is None or value != value:
         return Cell("–")
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return Cell(text, value)
+    return Cell(format_value(str(value)), value)
 
 
 def _format_difference(name: str, row: Row) -> Cell:

@@ -52,6 +52,11 @@ class OptunaStrategy(Strategy):
         self._search = parse_search_config(settings)
         self._space = build_search_space(overrides)
         self.varying = list(self._space.distributions)
+        self.log_settings = frozenset(
+            name
+            for name, distribution in self._space.distributions.items()
+            if getattr(distribution, "log", False)
+        )
         print(f"checking the search space of {', '.join(self.varying)} …", flush=True)
         traits = launcher_traits(session.launcher, self._search.n_jobs)
         jobs = _validate_boundaries(session, self._space, traits)

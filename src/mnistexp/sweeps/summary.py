@@ -47,12 +47,14 @@ class SweepSummary:
         results: the results of the jobs that have ended, by `config_hash`.
         skipped: the keys of results that single runs or other sweeps produced.
         best_job: None if none can be selected without test images.
+        log_settings: the settings that a search sampled on a logarithmic scale.
     """
 
     jobs: Sequence[Job]
     results: Mapping[str, JobResult]
     skipped: frozenset[str]
     best_job: Job | None
+    log_settings: frozenset[str] = frozenset()
 
     def counts(self) -> dict[str, int]:
         """Return the number of jobs, and how many of them ended in each way."""
@@ -177,7 +179,7 @@ class SweepSummary:
         for metric in ("val_accuracy", "test_accuracy"):
             if comparison.settings and f"{metric}_mean" in comparison.rows:
                 figure = draw_metric_by_parameter(
-                    title, comparison.rows, comparison.settings, metric
+                    title, comparison.rows, comparison.settings, metric, self.log_settings
                 )
                 tracker.log_figure(figure, f"by_parameter/{metric}.png")
 

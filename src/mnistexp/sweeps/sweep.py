@@ -42,11 +42,13 @@ class Strategy(ABC):
         name: the name of the sweep's run.
         sweep_hash: identifies the sweep when the same command is repeated.
         varying: the settings that differ between the jobs.
+        log_settings: those that are sampled on a logarithmic scale.
     """
 
     name: str
     sweep_hash: str
     varying: Sequence[str]
+    log_settings: frozenset[str] = frozenset()
 
     def __init__(self, session: HydraSession, traits: LauncherTraits, example: Job) -> None:
         """Read the previous runs.
@@ -149,7 +151,8 @@ def run_sweep(strategy: Strategy) -> None:
             strategy.finish()
             results = {**strategy.known_results, **runner.results}
             skipped = _other_results(strategy, runner.results, resumed_run_id)
-            summary = SweepSummary(strategy.jobs, results, skipped, strategy.best_job(results))
+            best_job = strategy.best_job(results)
+            summary = SweepSummary(strategy.jobs, results, skipped, best_job, strategy.log_settings)
             summary.print()
             title = run_title(strategy.name, tracker.run_id)
             summary.log(tracker, config.tracking, title)

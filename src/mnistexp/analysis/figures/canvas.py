@@ -3,6 +3,8 @@
 import textwrap
 from typing import TYPE_CHECKING
 
+from mnistexp.analysis.chart_layout import TICK_STEPS
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -43,4 +45,4 @@ def whole_steps() -> "Locator":
     """Return the ticks of an axis of steps, which have no fractions."""
     from matplotlib.ticker import MaxNLocator
 
-    return MaxNLocator("auto", integer=True)
+    return MaxNLocator("auto", integer=True, steps=TICK_STEPS)

@@ -1,6 +1,7 @@
 """Figures that compare runs."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,12 +69,16 @@ def draw_curves(
     if have_lines:
         num_pruned = max(map(len, pruned.values()), default=0)
         _write_legend(figure, panels, metrics, colors, num_pruned)
-    write_title(figure, title)
+    write_title(figure, title, _describe_cut_starts(panels, metrics, colors))
     return figure
 
 
 def draw_metric_by_parameter(
-    title: str, rows: "pandas.DataFrame", parameters: Sequence[str], metric: str
+    title: str,
+    rows: "pandas.DataFrame",
+    parameters: Sequence[str],
+    metric: str,
+    log_parameters: Collection[str] = (),
 ) -> "Figure":
     """Draw the final metric of each seed group against each parameter, with error bars.
 
@@ -82,6 +87,8 @@ def draw_metric_by_parameter(
         rows: the rows of a `Comparison`, with the columns `{metric}_mean` and `{metric}_std`.
         parameters: columns of settings that differ; each has a panel.
         metric: the name of the metric.
+        log_parameters: those with a logarithmic axis in any case, because a search sampled them
+            like that.
     """
     num_columns = min(PANELS_PER_ROW, len(parameters))
     num_rows = -(-len(parameters) // num_columns)
@@ -92,7 +99,11 @@ def draw_metric_by_parameter(
     means, stds = rows[f"{metric}_mean"], rows[f"{metric}_std"].fillna(0)
     best = rows["best"].to_numpy(dtype=bool)
     for axes, parameter in zip(panels.ravel(), parameters, strict=False):
-        axis = value_axis(parameter.removeprefix("model.layers."), rows[parameter].tolist())
+        axis = value_axis(
+            parameter.removeprefix("model.layers."),
+            rows[parameter].tolist(),
+            is_log=True if parameter in log_parameters else None,
+        )
         positions = np.array(axis.positions)
         axes.errorbar(positions, means, yerr=stds, fmt="o", capsize=3, alpha=0.7, color=COLORS[0])
         (star,) = axes.plot(positions[best], means[best], "*", markersize=15, zorder=3)
@@ -110,7 +121,9 @@ def draw_metric_by_parameter(
     has_seeds = (rows["n"] > 1).any()
     for axes in panels[:, 0]:
         axes.set_ylabel(f"{readable(metric)}{', mean ± std' if has_seeds else ''}")
-    limits = metric_range([[(0, value)] for value in central_values(means.tolist())])
+    central = means.isin(central_values(means.tolist()))
+    ends = [*(means - stds)[central], *(means + stds)[central]]
+    limits = metric_range([[(0, value)] for value in ends])
     num_outside = 0
     if limits is not None:
         panels[0, 0].set_ylim(limits)
@@ -221,6 +234,22 @@ def _describe_others(
 def _is_within(value: float, axes: "Axes") -> bool:
     low, high = axes.get_ylim()
     return low <= value <= high
+
+
+def _describe_cut_starts(
+    panels: Sequence["Axes"], metrics: Mapping[str, Curves], colors: Mapping[str, str]
+) -> str:
+    """Return how many colored curves begin outside the axes, which fit where the curves lead."""
+    cut = {
+        label
+        for axes, curves in zip(panels, metrics.values(), strict=True)
+        for label, seeds in curves.items()
+        if colors[label] != GREY
+        and any(math.isfinite(v) and not _is_within(v, axes) for curve in seeds for _, v in curve)
+    }
+    if not cut or not any(map(_has_lines, metrics.values())):
+        return ""
+    return f"outside the axis: the start of {len(cut)} curve{'s' if len(cut) > 1 else ''}"
 
 
 def _legend_width(labels: Sequence[str]) -> float:

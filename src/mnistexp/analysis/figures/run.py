@@ -49,7 +49,9 @@ def draw_run(
     yield "mistakes", draw_mistakes(title, test, probabilities)
     yield "reliability", draw_reliability(title, test.labels, probabilities)
     if weights is not None:
-        yield "first_layer", draw_first_layer(title, weights)
+        reads_whole_image = weights.shape[1:] == test.images.shape[1:3]
+        noun = "units" if reads_whole_image else "filters"
+        yield "first_layer", draw_first_layer(title, weights, noun)
 
 
 def draw_training(title: str, history: History) -> "Figure":
@@ -178,12 +180,13 @@ def draw_mistakes(title: str, test: Split, probabilities: np.ndarray) -> "Figure
     return figure
 
 
-def draw_first_layer(title: str, weights: np.ndarray) -> "Figure":
+def draw_first_layer(title: str, weights: np.ndarray, noun: str = "units") -> "Figure":
     """Draw the weights of each unit or filter: red for positive, blue for negative.
 
     Args:
         title: names the run.
         weights: [num_units, height, width].
+        noun: what the layer has: `units` or `filters`.
     """
     from matplotlib.patches import Rectangle
 
@@ -192,7 +195,8 @@ def draw_first_layer(title: str, weights: np.ndarray) -> "Figure":
     columns = int(np.ceil(np.sqrt(len(shown))))
     gap = max(1, shown.shape[2] // 6)
     picture, corners = arrange_in_grid(shown, columns, margin=gap, background=np.nan)
-    figure = new_figure((8, 7.5))
+    # The picture is 6.6 inches wide; the rest is for the color scale and the title.
+    figure = new_figure((8, 0.9 + 6.6 * picture.shape[0] / picture.shape[1]))
     axes = figure.subplots()
     image = axes.imshow(
         picture, cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="nearest"
@@ -206,7 +210,8 @@ def draw_first_layer(title: str, weights: np.ndarray) -> "Figure":
     axes.set(xlim=(-0.5 - gap, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5 - gap))
     figure.colorbar(image, ax=axes, shrink=0.7, label="weight")
     axes.set_axis_off()
-    write_title(figure, title, f"first layer: {len(shown)} of {len(weights)} units")
+    count = f"{len(shown)} of " if len(shown) < len(weights) else ""
+    write_title(figure, title, f"first layer: {count}{len(weights)} {noun}")
     return figure
 
 
@@ -218,23 +223,32 @@ def draw_reliability(title: str, labels: np.ndarray, probabilities: np.ndarray) 
         labels: [num_images]. probabilities: [num_images, 10].
     """
     bins, error = calibration(probabilities, labels)
-    figure = new_figure((7, 7.4))
+    figure = new_figure((7.5, 7.9))
     axes = figure.subplots()
-    width = 1 / NUM_BINS
+    confidences, accuracies, counts = zip(*bins, strict=True)
+    # The mean confidences of two bins may be close: each bar is as wide as its bin instead.
+    starts = np.minimum(np.floor(np.array(confidences) * NUM_BINS), NUM_BINS - 1) / NUM_BINS
     bars = axes.bar(
-        [confidence for confidence, _, _ in bins],
-        [accuracy for _, accuracy, _ in bins],
-        width=width * 0.8,
+        starts,
+        accuracies,
+        width=1 / NUM_BINS,
+        align="edge",
         color="#8ab8dc",
-        label="images of equal confidence; above: their number",
+        edgecolor="white",
+        label="images of similar confidence; above: their number",
+    )
+    (points,) = axes.plot(
+        confidences, accuracies, "o", color="#1f5f99", markersize=4, label="their mean confidence"
     )
     (line,) = axes.plot(
         [0, 1], [0, 1], color="black", linestyle="--", linewidth=1, label="confidence is right"
     )
-    axes.bar_label(bars, [f"{count:,}" for _, _, count in bins], fontsize=8, padding=1)
-    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.05), ylim=(0, 1.08))
+    for start, count in zip(starts, counts, strict=True):  # Above 1, where the line does not go.
+        axes.text(start + 0.5 / NUM_BINS, 1.03, f"{count:,}", ha="center", fontsize=7.5)
+    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.08))
     axes.grid(alpha=0.3)
     axes.set_axisbelow(True)
-    figure.legend(handles=[bars, line], loc="outside lower center", ncols=2, fontsize="small")
+    handles = [bars, points, line]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small")
     write_title(figure, title, f"expected calibration error {error:.4f}")
     return figure

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mnistexp.analysis.chart_layout import (
     COLORS,
@@ -128,7 +128,7 @@ def _draw_importance(
     is_certain = num_finished >= MIN_TRIALS
     color = COLORS[0] if is_certain else GREY
     bars = axes.barh([names[name] for name in importance], list(importance.values()), color=color)
-    axes.bar_label(bars, [f"{value:.0%}" for value in importance.values()], padding=3)
+    axes.bar_label(bars, [f"{100 * value:.1f} %" for value in importance.values()], padding=3)
     axes.invert_yaxis()
     axes.set(xlabel=f"share of the variance of {readable(objective.name)}", xlim=(0, 1.08))
     caution = f"Only {num_finished} finished trials: uncertain. {MIN_TRIALS} are needed for more."
@@ -147,7 +147,8 @@ def _draw_parallel_coordinates(
 
     trials = [*pruned, *sorted(finished, key=objective.value, reverse=objective.is_minimized)]
     value_of = [objective.value(trial) for trial in trials]
-    axes_of_values = [*_setting_axes(trials), value_axis(objective.name, value_of, is_log=False)]
+    objective_axis = value_axis(readable(objective.name), value_of, is_log=False)
+    axes_of_values = [*_setting_axes(trials), objective_axis]
     heights = [_fractions(axis) for axis in axes_of_values]
     colors = LinearSegmentedColormap.from_list("worst_to_best", WORST_TO_BEST)
     num_finished = len(finished)
@@ -162,9 +163,11 @@ def _draw_parallel_coordinates(
             is_best = rank == num_finished - 1
             color = colors((rank + 1) / num_finished)
             axes.plot(line, color=color, linewidth=3 if is_best else 1.2)
+    last = len(heights) - 1
     for position, axis in enumerate(axes_of_values):
-        _draw_vertical_axis(axes, position, axis)
-    axes.set_xlim(-0.3, len(heights) - 0.4)
+        side = -1 if position == 0 else 1 if position == last else 0
+        _draw_vertical_axis(axes, position, axis, side)
+    axes.set_xlim(-0.4, last + 0.4)
     axes.set_xticks(range(len(heights)), [axis.title for axis in axes_of_values])
     axes.set_yticks([])
     axes.tick_params("x", length=0)
@@ -183,11 +186,19 @@ def _setting_axes(trials: "Sequence[FrozenTrial]") -> list[ValueAxis]:
     return [
         value_axis(
             names[name],
-            [trial.params.get(name) for trial in trials],
+            _numbers_if_all([trial.params.get(name) for trial in trials]),
             is_log=bool(getattr(distribution, "log", False)),
         )
         for name, distribution in distributions.items()
     ]
+
+
+def _numbers_if_all(values: Sequence[Any]) -> Sequence[Any]:
+    """Return values as numbers if all are: a choice `20,50,100` is stored as texts."""
+    try:
+        return [float(value) if isinstance(value, str) else value for value in values]
+    except ValueError:
+        return values
 
 
 def _fractions(axis: ValueAxis) -> list[float]:
@@ -198,7 +209,11 @@ def _fractions(axis: ValueAxis) -> list[float]:
     return [(position - low) / (high - low) if high > low else 0.5 for position in positions]
 
 
-def _draw_vertical_axis(axes: "Axes", position: int, axis: ValueAxis) -> None:
+def _draw_vertical_axis(axes: "Axes", position: int, axis: ValueAxis, side: int) -> None:
+    """Draw an axis with its ticks. side: -1 for ticks at the left, 1 at the right, 0 on it.
+
+    Lines of trials arrive at both sides of an inner axis, so there the ticks cover them.
+    """
     axes.axvline(position, color="black", linewidth=0.8)
     count = len(axis.positions)
     extended = ValueAxis(axis.title, [*axis.positions, *axis.ticks], is_log=axis.is_log)
@@ -207,11 +222,12 @@ def _draw_vertical_axis(axes: "Axes", position: int, axis: ValueAxis) -> None:
         axes.annotate(
             text,
             (position, height),
-            xytext=(4, 0),
+            xytext=(5 * side, 0),
             textcoords="offset points",
+            ha=("right", "center", "left")[side + 1],
             va="center",
             fontsize=8,
-            bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.5},
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
 
 

@@ -144,7 +144,7 @@ def draw_parallel_coordinates(groups: Sequence[SeedGroup], metric: str) -> "Figu
     }
     axes = [_parallel_axis(titles[name], values) for name, values in chosen.items()]
     axes += [_parallel_axis(title, runs[cost].tolist()) for cost, title in COST_TITLES.items()]
-    axes.append(_parallel_axis(metric, runs[metric].tolist(), is_log=False))
+    axes.append(_parallel_axis(readable(metric), runs[metric].tolist(), is_log=False))
     central = central_values(runs[metric].tolist())
     low, high = metric_range([[(0, value)] for value in central]) or (0.0, 1.0)
     line = {
