@@ -1,5 +1,7 @@
 """Preprocessing images of any background, ink and size to 28×28 pixels like those of MNIST."""
 
+import io
+
 import numpy as np
 import pytest
 from not_digits import row_of_digits
@@ -92,6 +94,22 @@ def test_an_empty_image_has_no_digit(brightness: int) -> None:
     assert find_digit(Image.new("RGB", (400, 300), (brightness,) * 3)) is None
     noise = np.random.default_rng(0).normal(brightness, 6, (300, 400, 3)).clip(0, 255)
     assert find_digit(Image.fromarray(noise.astype("u1"))) is None
+
+
+@pytest.mark.parametrize("deviation", [3, 5, 8])
+@pytest.mark.parametrize("quality", [None, 40, 75, 90])
+def test_noise_of_an_empty_page_is_not_a_digit(deviation: int, quality: int | None) -> None:
+    """Gray and colored noise, even and uneven light, as PNG and JPEG."""
+    gradient = np.linspace(150, 225, 600) + np.linspace(0, 20, 600)[:, np.newaxis]
+    random = np.random.default_rng(deviation)
+    for light, channels in [(gradient, 1), (gradient, 3), (np.full_like(gradient, 180), 1)]:
+        pixels = light[..., np.newaxis] + random.normal(0, deviation, (600, 600, channels))
+        page = Image.fromarray(np.broadcast_to(pixels, (600, 600, 3)).clip(0, 255).astype("u1"))
+        if quality is not None:
+            file = io.BytesIO()
+            page.save(file, "JPEG", quality=quality)
+            page = Image.open(file)
+        assert find_digits(page) == []
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 300), (300, 2)])

@@ -1,5 +1,6 @@
 """`mnistexp draw` in a real browser: drawing, undo, clear, touch, and invalid requests."""
 
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +31,8 @@ TWO: list[Stroke] = [
 @pytest.fixture(scope="module")
 def address(conv_big_run: TrackedRun) -> Iterator[str]:
     """The address of a running server with a trained network."""
-    process = start_command(conv_big_run.folder, "draw", "best", "--port", str(free_port()))
+    options = ["--no-browser", "--port", str(free_port())]
+    process = start_command(conv_big_run.folder, "draw", "best", *options)
     try:
         yield wait_for_output(process, r"Draw a digit: (\S+)")
     finally:
@@ -104,7 +106,11 @@ def test_two_digits_are_read_from_left_to_right(page: Page, tmp_path: Path) -> N
     expect(page.locator("#digit")).to_have_text("71")
     expect(page.locator("#message")).to_contain_text("2 digits, from left to right: 7 (")
     expect(page.locator("#inputs img")).to_have_count(2)
-    expect(page.locator("li.highest")).to_have_count(0)
+    expect(page.locator("#bars")).to_have_text("Probabilities of digit 1 of 2, from the left")
+    expect(page.locator("li.highest .digit")).to_have_text("7")
+    # A probability is not separated from its digit at the end of a line.
+    message = page.locator("#message").text_content() or ""
+    assert re.search(r"7\u00a0\((over\u00a0)?\d+\.\d\u00a0%\)", message)
     page.screenshot(path=tmp_path / "two.png")
 
 
@@ -118,6 +124,8 @@ def test_a_scribble_is_refused_without_a_percentage(page: Page, tmp_path: Path) 
     draw(page, [zigzag])
     expect(page.locator("#digit")).to_have_text("?")
     expect(page.locator("#message")).to_contain_text("This does not look like a digit; closest:")
+    expect(page.locator("#bars")).to_contain_text("does not look like a digit")
+    expect(page.locator("li.highest")).to_have_count(0)
     assert "%" not in page.locator("body").inner_text()
     page.screenshot(path=tmp_path / "scribble.png")
 

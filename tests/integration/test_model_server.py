@@ -58,6 +58,15 @@ def test_the_health_check_succeeds(server: Server) -> None:
     assert requests.get(f"{server.address}/health", timeout=10).status_code == 200
 
 
+def test_the_address_itself_says_what_to_send(server: Server) -> None:
+    response = requests.get(server.address, timeout=10)
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain")
+    (line,) = response.text.splitlines()
+    assert '{"inputs": images} to /invocations' in line
+    assert "[n, 28, 28, 1]" in line
+
+
 def test_predictions_equal_those_of_the_run(server: Server, conv_big_run: TrackedRun) -> None:
     test = load_data(compose_config([])[0].data).test[:50]
     response = server.post(json.dumps({"inputs": test.images.tolist()}))

@@ -6,13 +6,16 @@ import typer
 
 from mnistexp.commands.options import Experiment, RunName, Uri, Where
 from mnistexp.commands.serve import load_served_model
-from mnistexp.local_server import address, listen, serve_app
+from mnistexp.local_server import address, listen, open_browser, serve_app
 from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 
 def draw(
     model: RunName,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5002,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only print the address of the page.")
+    ] = False,
     where: Where = "",
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
@@ -27,4 +30,6 @@ def draw(
 
         app = build_app(trained, f"{trained.run_name}, run {trained.run_id[:8]}")
         print(f"Draw a digit: {address(listener)}  (Ctrl-C to stop)", flush=True)
+        if not no_browser:
+            open_browser(address(listener))
         serve_app(app, listener)

@@ -13,6 +13,7 @@ from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 if TYPE_CHECKING:
     import numpy as np
 
+    from mnistexp.inference import TrainedModel
     from mnistexp.inference.classification import Prediction, Reading
 
 
@@ -31,8 +32,11 @@ def predict(
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
     """Predict the digits in images of any size, color and lighting, from left to right."""
-    targets = _output_files(images, save_preprocessed) if save_preprocessed else []
-    preprocessed = _preprocess_files(images)
+    if save_preprocessed:
+        _check_output(images, save_preprocessed)
+    pictures, errors = _preprocess_files(images)
+    if not pictures:
+        raise _join_errors(errors)
 
     from mnistexp.inference import load_model
     from mnistexp.inference.classification import read_pictures
@@ -41,42 +45,56 @@ def predict(
 
     store = open_run_store(experiment, uri)
     trained = load_model(select_model(store, model, where), store)
-    readings = read_pictures(trained, preprocessed)
-    for target, digits in zip(targets, preprocessed, strict=False):
-        _save(digits, target)
+    readings = read_pictures(trained, [digits for _, digits in pictures])
+    if save_preprocessed:
+        for name, digits in pictures:
+            _save(digits, _output_file(name, save_preprocessed))
+    named_readings = [(name, r) for (name, _), r in zip(pictures, readings, strict=True)]
+    _print_readings(trained, named_readings, as_json)
+    if errors:
+        raise _join_errors(errors)
+
+
+def _print_readings(
+    trained: "TrainedModel", readings: "list[tuple[str, Reading]]", as_json: bool
+) -> None:
     if as_json:
-        entries = [_to_dict(name, r) for name, r in zip(images, readings, strict=True)]
+        entries = [_to_dict(name, reading) for name, reading in readings]
         document = {"model": trained.run_name, "run_id": trained.run_id, "predictions": entries}
-        print(json.dumps(document))
+        print(json.dumps(document), flush=True)
         return
     print(trained)
-    for name, reading in zip(images, readings, strict=True):
-        print(f"{name}: {reading}")
+    for name, reading in readings:
+        print(f"{name}: {reading}", flush=True)
 
 
-def _preprocess_files(paths: list[str]) -> "list[list[np.ndarray]]":
-    """Read and preprocess image files.
-
-    Raises:
-        ImageError: with one line for each file that cannot be read.
-    """
+def _preprocess_files(
+    paths: list[str],
+) -> "tuple[list[tuple[str, list[np.ndarray]]], list[ImageError]]":
+    """Return (path, digits) of each image file, and the errors of those that cannot be read."""
     from mnistexp.inference.image_io import read_image
     from mnistexp.inference.preprocessing import find_digits
 
-    preprocessed, errors = [], []
+    pictures, errors = [], []
     for path in paths:
         try:
-            preprocessed.append(find_digits(read_image(path)))
+            pictures.append((path, find_digits(read_image(path))))
         except ImageError as error:
-            errors.append(str(error))
-    if errors:
-        raise ImageError("\nerror: ".join(errors))
-    return preprocessed
+            errors.append(error)
+    return pictures, errors
 
 
-def _output_files(paths: list[str], folder: Path) -> list[Path]:
-    files = [folder / f"{Path(path).name}.28x28.png" for path in paths]
-    if len(set(files)) < len(files):
+def _join_errors(errors: list[ImageError]) -> ImageError:
+    """Return an error that is printed as one line for each of several."""
+    return ImageError("\nerror: ".join(map(str, errors)))
+
+
+def _output_file(path: str, folder: Path) -> Path:
+    return folder / f"{Path(path).name}.28x28.png"
+
+
+def _check_output(paths: list[str], folder: Path) -> None:
+    if len({_output_file(path, folder) for path in paths}) < len(paths):
         raise InputError(
             "--save-preprocessed: expected images of different file names. "
             "Received: several of the same name"
@@ -85,7 +103,6 @@ def _output_files(paths: list[str], folder: Path) -> list[Path]:
         raise InputError(
             f"--save-preprocessed: expected a folder. Received: {folder}, which is a file"
         )
-    return files
 
 
 def _save(digits: "list[np.ndarray]", file: Path) -> None:

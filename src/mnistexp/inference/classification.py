@@ -10,6 +10,8 @@ MIN_CONFIDENCE = 0.5
 """Without a rejection rule, a prediction below this probability counts as "not a digit"."""
 MIN_LISTED = 0.001
 """Classes of a lower probability are not listed."""
+MAX_LISTED = 0.999
+"""A probability that would be rounded to 100 % is printed as "over 99.9 %"."""
 NUM_ALTERNATIVES = 2
 """Classes that are listed after the most probable one."""
 
@@ -116,4 +118,7 @@ def read_pictures(
 
 
 def _format_class(digit: int, probability: float) -> str:
-    return f"{digit} ({100 * probability:.1f} %)"
+    percentage = f"{100 * probability:.1f} %"
+    if percentage == "100.0 %":
+        percentage = f"over {100 * MAX_LISTED:.1f} %"
+    return f"{digit} ({percentage})"

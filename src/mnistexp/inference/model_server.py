@@ -19,8 +19,21 @@ MAX_REQUEST_BYTES = 8 * 2**20
 def build_app(model: "TrainedModel") -> Any:
     """Build the ASGI application with `/health`, `/version` and `/invocations`.
 
-    MLflow documents these and checks requests against the stored signature.
+    MLflow documents these and checks requests against the stored signature. `/` says in one line
+    what to send.
     """
+    from starlette.responses import PlainTextResponse
+
+    (spec,) = model.description.signature.inputs
+    shape = ", ".join(map(str, spec.shape[1:]))
+    usage = (
+        f'{model}: POST {{"inputs": images}} to /invocations as application/json, '
+        f"images of shape [n, {shape}] with raw pixels from 0 to 255. "
+        "GET /health reports the state.\n"
+    )
+
+    async def explain(_: Any) -> PlainTextResponse:
+        return PlainTextResponse(usage)
 
     def predict(pixels: np.ndarray) -> np.ndarray:
         if len(pixels) > MAX_IMAGES:
@@ -30,6 +43,7 @@ def build_app(model: "TrainedModel") -> Any:
         return model.predict_probabilities(pixels.reshape(-1, *IMAGE_SHAPE))
 
     app = build_scoring_app(model.description, predict)
+    app.add_route("/", explain)
     app.middleware("http")(_reject_invalid_requests)
     return app
 

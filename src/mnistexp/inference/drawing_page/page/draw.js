@@ -90,20 +90,34 @@ function show(result) {
   buttons.undo.disabled = buttons.clear.disabled = isBlank();
   const digits = result ? result.digits : [];
   showInputs(digits);
-  // The ten bars are those of a single digit that the model recognizes.
-  const only = digits.length === 1 && digits[0].is_digit ? digits[0].probabilities : null;
-  const highest = only ? Math.max(...only) : null;
+  // The ten bars are those of the first digit that the model recognizes.
+  const index = digits.findIndex((digit) => digit.is_digit);
+  const shown = index < 0 ? null : digits[index].probabilities;
+  const highest = shown ? Math.max(...shown) : null;
   rows.forEach(({ row, bar, percentage }, digit) => {
-    const p = only ? only[digit] : 0;
+    const p = shown ? shown[digit] : 0;
     bar.style.transform = `scaleX(${p})`;
-    percentage.textContent = only ? percent(p) : "";
+    percentage.textContent = shown ? percent(p) : "";
     row.classList.toggle("highest", p === highest);
   });
+  document.getElementById("bars").textContent = describeBars(digits.length, index);
   if (!result) showPrediction("–", "Draw with mouse, pen or finger.");
-  else if (only) showPrediction(best(only), `${percent(highest)} sure`);
-  else if (result.status === "several digits") showPrediction(digits.map(symbol).join(""), `${result.text}.`);
+  else if (result.status === "digit") showPrediction(best(shown), `${percent(highest)} sure`);
+  else if (result.status === "several digits") showPrediction(digits.map(symbol).join(""), `${keepTogether(result.text)}.`);
   else if (digits.length === 1) showPrediction("?", `This ${result.text}.`);
   else showPrediction(digits.length ? "?" : "–", `${result.text[0].toUpperCase()}${result.text.slice(1)}.`);
+}
+
+// Which drawn digit the bars belong to, or why they are empty.
+function describeBars(count, index) {
+  if (!count) return "";
+  if (index < 0) return "No probabilities, since it does not look like a digit.";
+  return count > 1 ? `Probabilities of digit ${index + 1} of ${count}, from the left` : "Probabilities";
+}
+
+// Do not break a line within "7 (98.2 %)".
+function keepTogether(text) {
+  return text.replace(/\d \((over )?[\d.]+ %\)/g, (part) => part.replaceAll(" ", "\u00a0"));
 }
 
 function showInputs(digits) {
@@ -117,9 +131,11 @@ function showInputs(digits) {
   document.getElementById("input").hidden = !digits.length;
 }
 
-// Probabilities below 0.1 % are not listed.
+// Probabilities below 0.1 % are not listed, and none is rounded to 100 %.
 function percent(p) {
-  return p < 0.001 ? "" : `${(100 * p).toFixed(1)} %`;
+  if (p < 0.001) return "";
+  const rounded = (100 * p).toFixed(1);
+  return rounded === "100.0" ? "over 99.9 %" : `${rounded} %`;
 }
 
 function best(probabilities) {
