@@ -150,7 +150,10 @@ def test_bars_of_the_reliability_do_not_overlap_and_end_at_one() -> None:
     figure = draw_reliability(
         "a run", np.array([1, 1, 2, 2]), predictions_of([1, 1, 2, 2], confidences)
     )
-    boxes = [bar.get_bbox() for bar in figure.axes[0].patches]
+    boxes = [
+        bar.get_window_extent().transformed(figure.axes[0].transData.inverted())
+        for bar in figure.axes[0].patches
+    ]
     assert all(left.x1 <= right.x0 + 1e-9 for left, right in pairwise(boxes))
     assert boxes[-1].x1 == pytest.approx(1)
     assert [text.get_text() for text in figure.axes[0].texts] == ["1", "2", "1"]
