@@ -63,7 +63,7 @@ def evaluate(
     if as_json:
         print(document)
         return
-    print(f"{trained}, on {len(data.test):,} test images of {name}")
+    print(f"{trained}\non {len(data.test):,} test images of {name}")
     _print_report(report)
     if log:
         print(f"Logged to the run: evaluations/{name}.json, and metrics evaluation/{name}/…")
