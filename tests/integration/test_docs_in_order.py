@@ -17,7 +17,7 @@ from support import Command, start_command
 from mnistexp.cli import COMMAND_NAMES
 from mnistexp.data import DataConfig, load_data
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
 
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"

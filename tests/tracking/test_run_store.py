@@ -16,6 +16,7 @@ from support import TrackedRun
 
 from mnistexp.errors import TrackingError
 from mnistexp.tracking import MlflowTracking, RunStore, run_context
+from mnistexp.tracking.metric_names import metric_name
 
 NUM_RUNS = 50
 
@@ -67,7 +68,8 @@ def test_a_record_equals_the_run_of_mlflow(two_layers_run: TrackedRun) -> None:
     assert (record.run_id, record.name) == (run.info.run_id, run.info.run_name)
     assert (record.status, record.parent) == ("FINISHED", None)
     assert record.params == run.data.params
-    assert record.metrics == run.data.metrics
+    assert record.metrics == {metric_name(key): run.data.metrics[key] for key in run.data.metrics}
+    assert record.metrics["num_parameters"] == 159_010
     assert record.tags == run.data.tags
     assert record.model_id == run.outputs.model_outputs[0].model_id
     assert record.values["optim.learning_rate"] == 0.0031

@@ -138,7 +138,7 @@ def test_an_interrupted_verification_says_what_is_kept(
     assert outcome.exit_code == 130
     message, ended, kept = outcome.err.splitlines()
     assert message == "interrupted"
-    assert "ended at step 5 of 5" in ended
+    assert "killed at step 5 of 5" in ended
     assert kept.startswith("Kept: settings, metrics")
 
 

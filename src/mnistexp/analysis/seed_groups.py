@@ -92,7 +92,11 @@ def _build_group(seedless_hash: str, runs: "pandas.DataFrame") -> SeedGroup:
     last = runs.iloc[-1]
     names = [str(name) for name in runs if re.split(r"[./]", str(name))[0] in SETTING_GROUPS]
     settings = {
-        name: last[name] for name in names if name != "seed" and not pandas.isna(last[name])
+        name: last[name]
+        for name in names
+        # `isna` of a list, such as data.test_slice, is an array.
+        if name != "seed"
+        and not (pandas.api.types.is_scalar(last[name]) and pandas.isna(last[name]))
     }
     return SeedGroup(seedless_hash, settings, runs)
 
