@@ -106,7 +106,7 @@ def test_the_ui_shows_runs_metrics_artifacts_and_a_comparison(
         page.goto(f"{start}/artifacts/figures/confusion_matrix.png")
         picture = page.locator("img[src^=blob], img[src*=confusion]").first
         expect(picture).to_be_visible(timeout=30_000)
-        assert picture.evaluate("image => image.naturalWidth") == 700
+        assert picture.evaluate("image => image.naturalWidth") == 900
 
         experiments = quote(json.dumps(["1"]))
         chosen = quote(json.dumps([run.info.run_id for run in runs[:3]]))
