@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support import QUICK, Command, write_option, write_user_experiment
+from support import QUICK, Command, CommandResult, write_option, write_user_experiment
 
 from mnistexp.config.completion import complete_override
 from mnistexp.config.compose import compose_config
@@ -85,16 +85,21 @@ def message_about(path: str, line: int) -> str:
     return f"error: {path}, line {line}: "
 
 
+def assert_slip_is_named(outcome: CommandResult, path: str, line: int, message: str) -> None:
+    """One line on the standard error, with file, line and what to write."""
+    assert outcome.exit_code == 2
+    assert outcome.err.startswith(message_about(path, line))
+    assert message in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
 @pytest.mark.parametrize(("text", "line", "message"), EXPERIMENT_SLIPS)
 def test_a_slip_in_an_experiment_gives_file_line_and_what_to_write(
     mnistexp: Command, tmp_path: Path, text: str, line: int, message: str
 ) -> None:
     write_user_experiment(tmp_path, "slip", text)
     outcome = mnistexp("user=slip")
-    assert outcome.exit_code == 2
-    assert outcome.err.startswith(message_about("experiments/user/slip.yaml", line))
-    assert message in outcome.err
-    assert outcome.err.count("\n") == 1
+    assert_slip_is_named(outcome, "experiments/user/slip.yaml", line, message)
     assert [path.name for path in tmp_path.iterdir()] == ["experiments"]
 
 
@@ -104,10 +109,7 @@ def test_a_slip_in_a_model_gives_file_line_and_what_to_write(
 ) -> None:
     write_option(tmp_path, "model/slip", text)
     outcome = mnistexp("model=slip")
-    assert outcome.exit_code == 2
-    assert outcome.err.startswith(message_about("conf/model/slip.yaml", line))
-    assert message in outcome.err
-    assert outcome.err.count("\n") == 1
+    assert_slip_is_named(outcome, "conf/model/slip.yaml", line, message)
 
 
 @pytest.mark.parametrize("text", ["train: {epochs: 2}\n", "# Mine\n# @package _global_\nseed: 1\n"])

@@ -30,6 +30,21 @@ def report(
     return page
 
 
+@pytest.fixture
+def lab_report(
+    mnistexp: Command,
+    store_with_sweep: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    page: Page,
+) -> Page:
+    """The report of two experiments of the lab, which have curves."""
+    monkeypatch.chdir(store_with_sweep)
+    assert mnistexp("report", "lab", "-o", str(tmp_path / "lab.html")).exit_code == 0
+    page.goto(f"file://{tmp_path}/lab.html")
+    return page
+
+
 def column(page: Page, title: str) -> list[str]:
     titles = [text.strip() for text in page.locator("#leaderboard th").all_inner_texts()]
     position = titles.index(title) + 1
@@ -58,17 +73,8 @@ def test_a_click_on_a_heading_sorts_by_number(report: Page) -> None:
     assert column(report, "model") == ["two_layers", "softmax"]
 
 
-def test_curves_are_drawn_and_can_be_switched(
-    mnistexp: Command,
-    store_with_sweep: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    page: Page,
-) -> None:
-    monkeypatch.chdir(store_with_sweep)
-    assert mnistexp("report", "lab", "-o", str(tmp_path / "lab.html")).exit_code == 0
-    page.goto(f"file://{tmp_path}/lab.html")
-    chart = page.locator(".js-plotly-plot").first
+def test_curves_are_drawn_and_can_be_switched(lab_report: Page) -> None:
+    chart = lab_report.locator(".js-plotly-plot").first
     lines = chart.locator(".scatterlayer .trace")
     expect(lines).to_have_count(4)  # Of one metric: two groups of two seeds.
     expect(chart.locator(".legendtext")).to_have_text(["1_0_softmax", "1_1_two_layers_sigmoid"])
@@ -121,19 +127,10 @@ def test_the_page_fits_a_small_screen(report: Page) -> None:
     report.wait_for_function("document.documentElement.scrollWidth <= 400")
 
 
-def test_a_report_of_named_runs_has_these_runs(
-    mnistexp: Command,
-    store_with_sweep: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    page: Page,
-) -> None:
-    monkeypatch.chdir(store_with_sweep)
-    assert mnistexp("report", "lab", "-o", str(tmp_path / "lab.html")).exit_code == 0
-    page.goto(f"file://{tmp_path}/lab.html")
-    names = pd.Series(column(page, "name"))
+def test_a_report_of_named_runs_has_these_runs(lab_report: Page) -> None:
+    names = pd.Series(column(lab_report, "name"))
     assert names.tolist() == ["lab.1_0_softmax", "lab.1_1_two_layers_sigmoid"]
-    expect(page.get_by_text("select models by validation accuracy")).to_be_visible()
+    expect(lab_report.get_by_text("select models by validation accuracy")).to_be_visible()
 
 
 def test_an_output_in_a_missing_folder_is_refused(mnistexp: Command) -> None:

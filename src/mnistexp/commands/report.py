@@ -44,4 +44,6 @@ def report(
         html = build_report(groups, title, command, store)
     output.write_text(html)
     counted = "1 run" if num_runs == 1 else f"{num_runs} runs"
-    print(f"{output}: {counted}, {output.stat().st_size / 1e6:.1f} MB. Open it in a browser")
+    print(
+        f"{title}\n{output}: {counted}, {output.stat().st_size / 1e6:.1f} MB. Open it in a browser"
+    )

@@ -10,18 +10,17 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from mnistexp.config.compose import (
-    COMPOSITION_ERRORS,
     HYDRA_VERSION_BASE,
     PRIMARY_CONFIG,
     add_force_prefix,
     compose_config,
-    format_hydra_error,
     read_config_source,
     resolve_config,
 )
 from mnistexp.config.config import Config, config_to_yaml
 from mnistexp.config.config_groups import FOLDER_OPTIONS, list_groups, package_folder
 from mnistexp.config.config_source import ConfigSource
+from mnistexp.config.hydra_errors import COMPOSITION_ERRORS, format_hydra_error
 from mnistexp.errors import ConfigError, TrainingDiverged, did_you_mean
 
 OPTIONS = (

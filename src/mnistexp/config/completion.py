@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
-from mnistexp.config.option_files import read_option
+from mnistexp.config.option_reader import read_option
 from mnistexp.config.schema_tree import JsonSchema, SchemaTree, is_object
 
 HYDRA_GROUPS = ("sweeper", "launcher")

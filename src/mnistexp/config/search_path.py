@@ -17,7 +17,8 @@ from mnistexp.config.config_groups import (
     package_folders,
     user_folders,
 )
-from mnistexp.config.option_files import format_place, included_files
+from mnistexp.config.option_file import format_place
+from mnistexp.config.option_reader import included_files
 from mnistexp.errors import ConfigError
 
 SCHEME = "mnistexp"

@@ -98,41 +98,35 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
                 probabilities = learner.predict_probabilities(data.test.images)
                 metrics = _final_metrics(learner, data, training, probabilities)
             scalars = _scalars(learner, training)
-        note = explain_guessing(
-            config, training.history["train_loss"], metrics["test_accuracy"], data.test.labels
-        )
-        expectation_result = _compare_with_expectation(config, source, metrics["test_accuracy"])
+        accuracy = metrics["test_accuracy"]
+        loss = training.history["train_loss"]
+        judgments = {
+            "expectation": _compare_with_expectation(config, source, accuracy),
+            "note": explain_guessing(config, loss, accuracy, data.test.labels),
+        }
+        tracker.set_tags({tag: text for tag, text in judgments.items() if text})
         tracker.set_tags({"weights_sha256": learner.digest()})
-        if expectation_result:
-            tracker.set_tags({"expectation": expectation_result})
-        if note:
-            tracker.set_tags({"note": note})
         with show_activity("saving the model"):
             tracker.log_model(partial(_save_model, learner, data))
-        title = run_title(name, tracker.run_id)
         with show_activity("drawing the figures"):
-            tracker.log_figures(
-                lambda: draw_run(
-                    title, training.history, data.test, probabilities, learner.first_layer()
-                )
-            )
+            _log_figures(tracker, name, data, learner, training.history, probabilities)
         tracker.log_metrics(metrics, training.num_steps)
         scalars["seconds"] = time.perf_counter() - begin
         # At step 0, because MLflow draws values of later steps as curves, here of a single point.
         tracker.log_metrics(scalars, 0)
         metrics |= scalars
-        tracker.describe(describe_run(config, source, metrics, expectation_result))
+        tracker.describe(describe_run(config, source, metrics, judgments["expectation"]))
     return RunResult(
         config=config,
         history=training.history,
         metrics=metrics,
         learner=learner,
-        expectation_result=expectation_result,
+        expectation_result=judgments["expectation"],
         run_id=tracker.run_id,
         url=tracker.url(),
         recording=opened.recording,
         viewer=opened.viewer,
-        note=note,
+        note=judgments["note"],
     )
 
 
@@ -217,6 +211,21 @@ def _scalars(learner: Learner, training: TrainingResult) -> dict[str, float]:
         "num_parameters": float(learner.num_parameters),
         **peak_memory_mb(learner.device),
     }
+
+
+def _log_figures(
+    tracker: Tracker,
+    name: str,
+    data: Data,
+    learner: Learner,
+    history: History,
+    probabilities: np.ndarray,
+) -> None:
+    """Draw and log the figures. probabilities: predicted for the test images, [num_images, 10]."""
+    title = run_title(name, tracker.run_id)
+    tracker.log_figures(
+        lambda: draw_run(title, history, data.test, probabilities, learner.first_layer())
+    )
 
 
 def _save_model(learner: Learner, data: Data, folder: str, mlflow_model: "Model") -> None:

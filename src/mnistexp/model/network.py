@@ -24,8 +24,6 @@ LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 RESERVED_NAMES = {"image", "pixels", "rescaling", "probabilities"}
 NOT_ALLOWED_LAST = {"dropout", "spatial_dropout", "activation", "batch_normalization"}
 """Layer types that cannot be the last one, since they would change the logits."""
-
-
 ACTIVATION_CLASSES = {"Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"}
 """Keras' layers that apply an activation."""
 
@@ -54,12 +52,12 @@ class NetworkConfig(Section):
         if not order:
             raise ConfigError("model.layers: expected at least one layer that is not null")
         name, last = order[-1]
-        if last.type in NOT_ALLOWED_LAST - {"activation"}:
+        _check_logits(f"model.layers.{name}", last)
+        if last.type in NOT_ALLOWED_LAST:
             raise ConfigError(
                 f"model.layers.{name}: expected the logits to come last. Received: a {last.type} "
                 f"layer after them. {_suggest_place(name, order)}"
             )
-        _check_logits(f"model.layers.{name}", last)
         for name in sorted(RESERVED_NAMES & set(layers)):
             raise ConfigError(
                 f"model.layers.{name}: expected another name: mnistexp uses this one itself"

@@ -63,7 +63,7 @@ def loading_code(files: RunFiles) -> Sequence[str]:
         file = str(folder / SKOPS_FILE)
         return (
             "import skops.io",
-            f"types = skops.io.get_untrusted_types(file={file!r})",
+            f"types = skops.io.get_untrusted_types(file={file!r})  # Read them if it is not yours.",
             f"model = skops.io.load({file!r}, trusted=types)",
         )
     return ()

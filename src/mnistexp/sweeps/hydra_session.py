@@ -8,11 +8,10 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from mnistexp.config.compose import (
-    COMPOSITION_ERRORS,
-    format_hydra_error,
     read_config_source,
     resolve_composed,
 )
+from mnistexp.config.hydra_errors import COMPOSITION_ERRORS, format_hydra_error
 from mnistexp.data import load_data
 from mnistexp.errors import ConfigError
 from mnistexp.sweeps.jobs import Job

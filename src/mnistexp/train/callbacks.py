@@ -50,7 +50,7 @@ class EvaluationCallback(keras.callbacks.Callback):
         evaluations: Mapping[str, Callable[[int], Evaluation]],
         steps: Collection[int],
         stoppers: Collection[keras.callbacks.EarlyStopping],
-        find_origin: Callable[[], str] = str,
+        find_origin: Callable[[], str] | None = None,
     ) -> None:
         """Create the callback.
 

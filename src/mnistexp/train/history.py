@@ -53,7 +53,7 @@ class History:
 
 
 def check_finite(
-    loss: float, step: int, name: str = "loss", find_origin: Callable[[], str] = str
+    loss: float, step: int, name: str = "loss", find_origin: Callable[[], str] | None = None
 ) -> None:
     """Check that the loss after `step` steps is neither NaN nor infinite.
 
@@ -64,7 +64,7 @@ def check_finite(
         TrainingDiverged: the loss is NaN or infinite; the message says what to try.
     """
     if not math.isfinite(loss):
-        origin = find_origin()
+        origin = find_origin() if find_origin is not None else ""
         raise TrainingDiverged(
             f"the {name} became {loss} at step {step}{origin and f': {origin}'}. "
             "Try a lower optim.learning_rate, "

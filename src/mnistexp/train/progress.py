@@ -14,13 +14,13 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from mnistexp.tables import fit_parts
 from mnistexp.train.config import TrainingLength
 from mnistexp.train.history import History
 
 LINE_SECONDS = 5.0
 """Minimum time between two lines. The last line is always printed."""
 LINE_WIDTH = 80
-SEPARATOR = "  "
 
 
 def build_progress(history: History, length: TrainingLength) -> keras.callbacks.Callback:
@@ -60,7 +60,7 @@ class ProgressBar(keras.callbacks.Callback):
         self._live.update(Group(self._bar, Text(self._metrics(), style="dim")))
 
     def _metrics(self) -> str:
-        return format_metrics(self._history, self._bar.console.width)
+        return fit_parts(format_metrics(self._history) or [""], self._bar.console.width)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Remove the bar."""
@@ -85,9 +85,8 @@ class ProgressLines(keras.callbacks.Callback):
         """Print a line if the last one is old enough."""
         assert logs is not None
         step = int(logs["step"])
-        progress = f"{self._length.epoch(step)}{SEPARATOR}step {step}/{self._length.num_steps}"
-        width = LINE_WIDTH - len(progress) - len(SEPARATOR)
-        self._line = f"{progress}{SEPARATOR}{format_metrics(self._history, width)}"
+        position = [self._length.epoch(step), f"step {step}/{self._length.num_steps}"]
+        self._line = fit_parts([*position, *format_metrics(self._history)], LINE_WIDTH)
         if time.monotonic() - self._last_line >= LINE_SECONDS:
             self._print()
 
@@ -101,9 +100,6 @@ class ProgressLines(keras.callbacks.Callback):
         self._line = ""
         self._last_line = time.monotonic()
 
-    def close(self) -> None:
-        """Do nothing."""
-
 
 FORMATS = {
     "train_loss": "loss {:.4f}",
@@ -116,12 +112,7 @@ FORMATS = {
 """The metrics of a line, the most important first. Those that do not fit are left out."""
 
 
-def format_metrics(history: History, width: int) -> str:
-    """Return the latest metrics in one line of at most `width` characters."""
+def format_metrics(history: History) -> list[str]:
+    """Return the latest value of each metric that was measured, the most important first."""
     latest = {name: history.last(name) for name in FORMATS}
-    line = ""
-    for name, value in latest.items():
-        if value is not None:
-            longer = SEPARATOR.join(filter(None, [line, FORMATS[name].format(value)]))
-            line = longer if len(longer) <= width else line
-    return line
+    return [FORMATS[name].format(value) for name, value in latest.items() if value is not None]

@@ -17,6 +17,8 @@ from mnistexp.train.snapshot import NO_MONITORS, Monitors
 if TYPE_CHECKING:
     import keras
 
+    from mnistexp.train.compiled_trainer import CompiledTrainer
+
 METRIC_PREFIXES = {"validation": "val", "test": "test"}
 
 
@@ -66,13 +68,7 @@ def fit(
     Raises:
         TrainingDiverged: the loss became NaN or infinite.
     """
-    # These modules import TensorFlow.
-    from mnistexp.train.callbacks import EvaluationCallback, LogTrainingMetrics, build_stoppers
-    from mnistexp.train.compiled_trainer import find_or_build_trainer
-    from mnistexp.train.divergence import find_origin_of_evaluation
-    from mnistexp.train.progress import build_progress
-    from mnistexp.train.snapshot_callback import CompiledEvaluation, SnapshotCallback
-    from mnistexp.train.tensorboard import TensorBoardCallback
+    from mnistexp.train.compiled_trainer import find_or_build_trainer  # Imports TensorFlow.
 
     begin = time.perf_counter()
     history = History(log_metrics)
@@ -88,39 +84,54 @@ def fit(
         xla=xla,
         deterministic=deterministic,
     )
+    learning_rate = _learning_rate_of_step(schedule)
+    callbacks = _build_callbacks(model, history, config, splits, learning_rate, monitors)
+    with ExitStack() as stack:
+        for callback in callbacks:
+            if hasattr(callback, "close"):  # Keras has no hook that also runs after a failure.
+                stack.callback(callback.close)
+        stack.enter_context(model.training(network, optimizer, train, order))
+        _fit_segments(model, config.segments(num_images), callbacks)
+    return _summarize(history, config.batch_size, time.perf_counter() - begin)
+
+
+def _build_callbacks(
+    model: "CompiledTrainer",
+    history: History,
+    config: TrainConfig,
+    splits: Mapping[str, Split],
+    learning_rate: Callable[[int], float],
+    monitors: Monitors,
+) -> "list[keras.callbacks.Callback]":
+    """Return what happens between the segments: metrics, evaluations, progress and monitors."""
+    # These modules import TensorFlow.
+    from mnistexp.train.callbacks import EvaluationCallback, LogTrainingMetrics, build_stoppers
+    from mnistexp.train.divergence import find_origin_of_evaluation
+    from mnistexp.train.progress import build_progress
+    from mnistexp.train.snapshot_callback import CompiledEvaluation, SnapshotCallback
+    from mnistexp.train.tensorboard import TensorBoardCallback
+
+    train = splits["train"]
+    num_images = len(train.labels)
+    steps = config.evaluation_steps(num_images)
+    length = config.length(num_images)
     evaluations = {
         METRIC_PREFIXES[name]: CompiledEvaluation(model, splits[name])
         for name in config.evaluated_splits
     }
-    learning_rate = _learning_rate_of_step(schedule)
-    steps = config.evaluation_steps(num_images)
-    length = config.length(num_images)
-    progress = build_progress(history, length)
+    find_origin = partial(find_origin_of_evaluation, model)
     callbacks = [
         LogTrainingMetrics(history, learning_rate),
-        EvaluationCallback(
-            history,
-            evaluations,
-            steps,
-            build_stoppers(config),
-            find_origin=partial(find_origin_of_evaluation, model),
-        ),
-        progress,
+        EvaluationCallback(history, evaluations, steps, build_stoppers(config), find_origin),
+        build_progress(history, length),
     ]
-    writers: list[TensorBoardCallback | SnapshotCallback] = []
     if monitors.tensorboard_folder is not None:
         folder = monitors.tensorboard_folder
-        writers.append(TensorBoardCallback(folder, history, length.steps_per_epoch))
+        callbacks.append(TensorBoardCallback(folder, history, length.steps_per_epoch))
     if monitors.recorder is not None:
         test = evaluations.get("test") or CompiledEvaluation(model, splits["test"])
-        writers.append(SnapshotCallback(monitors.recorder, train, test, steps, learning_rate))
-    callbacks += writers
-    with ExitStack() as stack:
-        for callback in (progress, *writers):
-            stack.callback(callback.close)
-        stack.enter_context(model.training(network, optimizer, train, order))
-        _fit_segments(model, config.segments(num_images), callbacks)
-    return _summarize(history, config.batch_size, time.perf_counter() - begin)
+        callbacks.append(SnapshotCallback(monitors.recorder, train, test, steps, learning_rate))
+    return callbacks
 
 
 def _fit_segments(

@@ -10,6 +10,7 @@ from mnistexp.analysis.chart_layout import (
     COLORS,
     FEW_POINTS,
     GREY,
+    ValueAxis,
     central_values,
     has_line,
     is_log_scaled,
@@ -99,25 +100,14 @@ def draw_metric_by_parameter(
     means, stds = rows[f"{metric}_mean"], rows[f"{metric}_std"].fillna(0)
     best = rows["best"].to_numpy(dtype=bool)
     for axes, parameter in zip(panels.ravel(), parameters, strict=False):
-        axis = value_axis(
-            parameter.removeprefix("model.layers."),
-            rows[parameter].tolist(),
-            is_log=True if parameter in log_parameters else None,
-        )
+        is_log = True if parameter in log_parameters else None
+        name = parameter.removeprefix("model.layers.")
+        axis = value_axis(name, rows[parameter].tolist(), is_log=is_log)
         positions = np.array(axis.positions)
         axes.errorbar(positions, means, yerr=stds, fmt="o", capsize=3, alpha=0.7, color=COLORS[0])
         (star,) = axes.plot(positions[best], means[best], "*", markersize=15, zorder=3)
         star.set(color=COLORS[3], label="best")
-        if axis.is_log:
-            axes.set_xscale("log")
-        names = [wrap_label(text) for text in axis.ticks.values()]
-        axes.set_xticks(list(axis.ticks), names)
-        axes.minorticks_off()
-        if max(map(len, names), default=0) > 8 or (len(names) > 4 and not axis.is_log):
-            axes.tick_params("x", rotation=45)
-        axes.set(xlabel=axis.title)
-        axes.margins(x=0.12)
-        axes.grid(alpha=0.3)
+        _set_parameter_axis(axes, axis)
     has_seeds = (rows["n"] > 1).any()
     for axes in panels[:, 0]:
         axes.set_ylabel(f"{readable(metric)}{', mean ± std' if has_seeds else ''}")
@@ -132,6 +122,20 @@ def draw_metric_by_parameter(
         figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower right")
     write_title(figure, title, f"{num_outside} outside the axis" if num_outside else "")
     return figure
+
+
+def _set_parameter_axis(axes: "Axes", axis: ValueAxis) -> None:
+    """Set scale, ticks and title of the horizontal axis of a parameter."""
+    if axis.is_log:
+        axes.set_xscale("log")
+    names = [wrap_label(text) for text in axis.ticks.values()]
+    axes.set_xticks(list(axis.ticks), names)
+    axes.minorticks_off()
+    if max(map(len, names), default=0) > 8 or (len(names) > 4 and not axis.is_log):
+        axes.tick_params("x", rotation=45)
+    axes.set(xlabel=axis.title)
+    axes.margins(x=0.12)
+    axes.grid(alpha=0.3)
 
 
 def _has_lines(curves: Curves) -> bool:

@@ -76,22 +76,30 @@ def draw_curves(groups: Sequence[SeedGroup], history: "pandas.DataFrame") -> "Fi
                 )
                 metric_of_trace.append(metric)
                 named.add(name)
+    axis_of_metric = {
+        metric: _metric_axis(metric, _colored(groups, colors, found))
+        for metric, found in curves.items()
+    }
+    menu = _metric_menu(axis_of_metric, metric_of_trace)
+    _set_layout(figure, names)
+    figure.update_layout({"xaxis.title.text": "step", "updatemenus": [menu], "margin.t": 60})
+    figure.update_layout(axis_of_metric[metric_of_trace[0]])
+    return figure
+
+
+def _metric_menu(
+    axis_of_metric: Mapping[str, dict[str, Any]], metric_of_trace: Sequence[str]
+) -> dict[str, Any]:
+    """Return Plotly's menu that shows the lines and the axis of one metric."""
     buttons = [
         {
             "label": readable(metric),
             "method": "update",
-            "args": [
-                {"visible": [metric == other for other in metric_of_trace]},
-                _metric_axis(metric, _colored(groups, colors, found)),
-            ],
+            "args": [{"visible": [metric == other for other in metric_of_trace]}, axis],
         }
-        for metric, found in curves.items()
+        for metric, axis in axis_of_metric.items()
     ]
-    menu = {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.16, "type": "dropdown"}
-    _set_layout(figure, names)
-    figure.update_layout({"xaxis.title.text": "step", "updatemenus": [menu], "margin.t": 60})
-    figure.update_layout(buttons[0]["args"][1])
-    return figure
+    return {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.16, "type": "dropdown"}
 
 
 def draw_costs(groups: Sequence[SeedGroup], metric: str) -> "Figure":
@@ -143,7 +151,11 @@ def draw_parallel_coordinates(groups: Sequence[SeedGroup], metric: str) -> "Figu
         for name in settings
     }
     axes = [_parallel_axis(titles[name], values) for name, values in chosen.items()]
-    axes += [_parallel_axis(title, runs[cost].tolist()) for cost, title in COST_TITLES.items()]
+    axes += [
+        _parallel_axis(title, runs[cost].tolist())
+        for cost, title in COST_TITLES.items()
+        if runs[cost].nunique() > 1
+    ]
     axes.append(_parallel_axis(readable(metric), runs[metric].tolist(), is_log=False))
     central = central_values(runs[metric].tolist())
     low, high = metric_range([[(0, value)] for value in central]) or (0.0, 1.0)
@@ -153,10 +165,9 @@ def draw_parallel_coordinates(groups: Sequence[SeedGroup], metric: str) -> "Figu
         "reversescale": lower_is_better(metric),
         "cmin": low,
         "cmax": high,
-        "showscale": True,
-        "colorbar": {"title": readable(metric), "x": 1.06},
+        "showscale": False,  # The last axis shows the same values.
     }
-    figure = Figure(Parcoords(dimensions=axes, line=line, domain={"x": [0, 0.98]}))
+    figure = Figure(Parcoords(dimensions=axes, line=line))
     figure.update_layout(height=PLOT_HEIGHT, margin={"l": 80, "r": 40, "t": 60, "b": 30})
     return figure
 
