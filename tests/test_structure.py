@@ -267,7 +267,7 @@ def distribution_name(requirement: str) -> str:
     return re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-")
 
 
-def test_integration_tests_are_in_their_own_folder() -> None:
-    mark = "pytest.mark." + "integration"
-    marked = {path for path in TESTS.rglob("test_*.py") if mark in path.read_text()}
+def test_integration_and_soak_tests_are_in_their_own_folder() -> None:
+    mark = re.compile(r"pytest[.]mark[.](integration|soak)")
+    marked = {path for path in TESTS.rglob("test_*.py") if mark.search(path.read_text())}
     assert marked == set((TESTS / "integration").glob("test_*.py"))

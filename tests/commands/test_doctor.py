@@ -50,8 +50,8 @@ def test_the_environment_of_the_tests_has_no_problem(mnistexp: Command, copied_s
         assert re.search(rf"^ok +{topic} ", outcome.out, re.MULTILINE), topic
     assert f"mlflow {mlflow.__version__}" in one_line(outcome.out)
     assert re.search(r"^0 problems, \d notes, \d+ ok$", outcome.out, re.MULTILINE)
-    lines = [line.rstrip() for line in outcome.out.splitlines() if str(copied_store) not in line]
-    assert max(map(len, lines)) <= 80  # A path is not broken.
+    lines = [line.rstrip() for line in outcome.out.splitlines() if "/" not in line]
+    assert max(map(len, lines)) <= 80  # A path is longer, and not broken.
 
 
 def test_a_folder_without_a_store_remains_empty(mnistexp: Command, tmp_path: Path) -> None:
