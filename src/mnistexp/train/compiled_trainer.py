@@ -135,17 +135,20 @@ class CompiledTrainer(keras.Model):
         }
 
     def _compile_chunk(self) -> Any:
-        """Compile `_run_chunk`, and return the weights after it, too.
+        """Compile `_run_chunk`, and return also all variables before it and the weights after it.
 
-        Reading the weights copies nothing: TensorFlow copies a variable's value only if the
-        variable changes while another reference to the value exists.
+        Reading them copies nothing: TensorFlow copies a variable's value only if the variable
+        changes while another reference to the value exists.
         """
         compiled = tf.function(self._run_chunk, jit_compile=self.jit_compile)
 
         def run_chunk(*arguments: Any) -> Any:
-            result = compiled(*arguments)
+            before = [variable.value.read_value() for variable in self._all_variables]
+            with tf.control_dependencies(before):
+                result = compiled(*arguments)
             with tf.control_dependencies(result):
-                return result, [weight.value.read_value() for weight in self.network.weights]
+                after = [weight.value.read_value() for weight in self.network.weights]
+            return result, before, after
 
         return tf.function(run_chunk)
 
@@ -165,9 +168,8 @@ class CompiledTrainer(keras.Model):
         indices = np.zeros((MAX_CHUNK_STEPS, self.order.batch_size), "i4")
         indices[:num_steps] = self.order.take(num_steps)
         self._indices = indices
-        # TensorFlow copies the values when the chunk first changes them.
-        self._values_before_chunk = [v.value.read_value() for v in self._all_variables]
-        losses, accuracies = self._run_batches(num_steps)
+        self._values_before_chunk = []  # Free them before the next ones are kept.
+        losses, accuracies, self._values_before_chunk = self._run_batches(num_steps)
         self.num_steps_of_chunk = len(losses)
         return losses, accuracies
 
@@ -185,13 +187,15 @@ class CompiledTrainer(keras.Model):
     def _all_variables(self) -> list[Any]:
         return [*self.network.variables, *self.optimizer.variables]
 
-    def _run_batches(self, num_steps: int) -> tuple[np.ndarray, np.ndarray]:
+    def _run_batches(self, num_steps: int) -> tuple[np.ndarray, np.ndarray, list[Any]]:
+        """Return losses, accuracies, and the values of all variables before the first step."""
         indices = tf.constant(self._indices)
         self.latest_weights = []  # Without a second reference, the weights are updated in place.
-        (done, losses, accuracies, self.latest_predictions), self.latest_weights = self.run_chunk(
+        result, before, self.latest_weights = self.run_chunk(
             self.train_images, self.train_labels, indices, tf.constant(num_steps)
         )
-        return losses.numpy()[: int(done)], accuracies.numpy()[: int(done)]
+        done, losses, accuracies, self.latest_predictions = result
+        return losses.numpy()[: int(done)], accuracies.numpy()[: int(done)], before
 
     def _run_chunk(self, images: Any, labels: Any, indices: Any, num_steps: Any) -> Any:
         """Run the first `num_steps` of the batches, int32 [MAX_CHUNK_STEPS, batch_size].
