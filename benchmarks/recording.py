@@ -52,7 +52,7 @@ CASES = [
     Case(("model=five_layers", *LAB), block=500, pairs=100),
     Case(("model=conv_big", *LAB), block=100, pairs=50),
     Case(("lab=1_0_softmax",), block=500, pairs=100),
-    Case(("lab=4_2_batchnorm_conv",), block=100, pairs=20),
+    Case(("lab=4_2_batchnorm_conv_2018",), block=100, pairs=20),
 ]
 
 

@@ -127,7 +127,8 @@ def train_network(
     config, _ = compose_config(list(overrides))
     keras.config.set_dtype_policy("float32")  # An earlier test may have set another one.
     keras.utils.set_random_seed(1)
-    network = build_model(network_config(*overrides))
+    model = network_config(*overrides)
+    network = build_model(model)
     optimizer, schedule = build_optimization(config, len(data.train))
     splits = {"train": data.train, "validation": data.validation, "test": data.test}
     result = fit(
@@ -135,6 +136,7 @@ def train_network(
         scale=255.0,
         seed=1,
         xla=xla,
+        momentum_warmup=model.momentum_warmup,
         monitors=Monitors(recorder),
     )
     return network, result

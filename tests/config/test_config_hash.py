@@ -15,7 +15,7 @@ STORED_HASHES = {
     "model=conv_big optim=adam_decay": (
         "b3a2b6e3b4ded143f08b852384278192041e6fb7dab6f3d71218520cc44cd280"
     ),
-    "lab=3_1_conv_big_dropout": "f33bbae73a8d96474104ca62afca2a5fac747c18cec22f42a39264d05d24e127",
+    "lab=3_1_conv_big_dropout": "afeca094877b30c82e4ada3c2bb1a1b84faaba06321edb539327151f217f50bf",
 }
 """`config_hash` of each config with the data digest "data"."""
 

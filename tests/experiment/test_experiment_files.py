@@ -60,8 +60,8 @@ def test_every_file_starts_with_its_command_time_expectation_and_source(experime
         ("lab=3_0_conv", 122_270),
         ("lab=3_1_conv_big_dropout", 244_076),
         # Hidden weights without biases; an offset and a scale for each hidden neuron; the logits.
-        ("lab=4_0_batchnorm_sigmoid", 784 * 200 + 20_000 + 6_000 + 1_800 + 2 * 390 + 310),
-        ("lab=4_1_batchnorm_relu", 784 * 200 + 20_000 + 6_000 + 1_800 + 390 + 310),
+        ("lab=4_0_batchnorm_sigmoid_2018", 784 * 200 + 20_000 + 6_000 + 1_800 + 2 * 390 + 310),
+        ("lab=4_1_batchnorm_relu_old", 784 * 200 + 20_000 + 6_000 + 1_800 + 390 + 310),
         ("tutorial=linear", 567_434),
         ("practical=3_five_layers_relu", 185_300),
         ("practical=5_conv", 244_076),
@@ -84,6 +84,8 @@ def test_settings_of_the_lab_equal_those_of_its_source() -> None:
         "100 steps",
     )
     assert config.train.evaluate_early
+    assert config.train.evaluate_at_start
+    assert not config_of("lab=3_1_conv_big").train.evaluate_early
     assert config.optim.learning_rate == 0.0031
     model = config.model
     assert isinstance(model, NetworkConfig)
@@ -95,11 +97,17 @@ def test_settings_of_the_lab_equal_those_of_its_source() -> None:
 
 def test_batch_normalization_of_the_lab_equals_that_of_its_source() -> None:
     expected = {
-        "4_0_batchnorm_sigmoid": (0.998, True, 0.0),
-        "4_1_batchnorm_relu": (0.999, False, 0.1),
+        "4_0_batchnorm_sigmoid_old": (0.998, True, 0.0),
+        "4_0_batchnorm_sigmoid_2018": (0.998, True, 0.0),
+        "4_1_batchnorm_relu_old": (0.998, False, 0.1),
+        "4_1_batchnorm_relu_2018": (0.999, False, 0.1),
+        "4_2_batchnorm_conv_old": (0.999, False, 0.01),
+        "4_2_batchnorm_conv_2018": (0.999, False, 0.1),
     }
     for name, values in expected.items():
-        network = build_model(network_config(f"lab={name}"))
+        model = network_config(f"lab={name}")
+        assert model.momentum_warmup == {"norm1", "norm2", "norm3", "norm4"}
+        network = build_model(model)
         for number in (1, 2, 3, 4):
             norm = network.get_layer(f"norm{number}")
             assert (norm.momentum, norm.scale) == values[:2]
@@ -107,6 +115,38 @@ def test_batch_normalization_of_the_lab_equals_that_of_its_source() -> None:
             np.testing.assert_allclose(norm.beta.numpy(), values[2])
             order = [layer.name for layer in network.layers]
             assert order.index(f"norm{number}") == order.index(f"activation{number}") - 1
+
+
+@pytest.mark.parametrize(
+    ("experiment", "old_rate", "rate_of_2018"),
+    [
+        ("2_1_five_layers_relu_decay", 0.003, 0.0031),
+        ("4_0_batchnorm_sigmoid", 0.03, 0.0301),
+        ("4_1_batchnorm_relu", 0.03, 0.0301),
+        ("4_2_batchnorm_conv", 0.02, 0.0201),
+    ],
+)
+def test_the_older_scripts_shuffle_in_every_epoch_and_divide_by_255(
+    experiment: str, old_rate: float, rate_of_2018: float
+) -> None:
+    of_2018 = experiment if experiment.startswith("2_1") else f"{experiment}_2018"
+    for name, shuffle, scale, rate in (
+        (f"{experiment}_old", "every_epoch", 255.0, old_rate),
+        (of_2018, "once", 256.0, rate_of_2018),
+    ):
+        config = config_of(f"lab={name}")
+        assert (config.train.shuffle, config.data.scale) == (shuffle, scale)
+        assert config.optim.learning_rate == rate
+
+
+def test_the_notebooks_equal_their_source() -> None:
+    for name in list_groups()["notebook"]:
+        config = config_of(f"notebook={name}")
+        assert config.data.scale == 256.0
+        assert not network_config(f"notebook={name}").momentum_warmup
+    rates = {"03_dense_dropout_decay": 0.6, "04_conv": 0.6, "05_conv_batchnorm": 0.666}
+    for name, rate in rates.items():
+        assert config_of(f"notebook={name}").optim.decay.rate == rate  # type: ignore[union-attr]
 
 
 def test_the_practical_has_dropout_before_every_dense_layer() -> None:

@@ -27,6 +27,7 @@ def train_config(*overrides: str) -> Any:
             120,
             [20, 40, 50, 100, 120],
         ),
+        (["train.epochs=2", "train.evaluate_at_start=true"], 1_100, [0, 550, 1100]),
     ],
 )
 def test_number_of_steps_and_evaluation_steps(
@@ -34,6 +35,11 @@ def test_number_of_steps_and_evaluation_steps(
 ) -> None:
     assert train_config(*overrides).num_steps(55_000) == num_steps
     assert train_config(*overrides).evaluation_steps(55_000) == evaluations
+
+
+def test_an_evaluation_at_the_start_adds_no_segment() -> None:
+    settings = ["train.steps=100", "train.log_every=50", "train.evaluate_at_start=true"]
+    assert train_config(*settings).segments(55_000) == [(0, 50), (50, 100)]
 
 
 def test_segments_cover_all_steps_and_end_at_each_log_or_evaluation() -> None:

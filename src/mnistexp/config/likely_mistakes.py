@@ -66,7 +66,7 @@ def _is_rescaling(layer: object) -> TypeGuard[AnyKerasLayer]:
 def _check_evaluations(train: TrainConfig, num_images: int) -> list[str]:
     """Check that the curves of evaluated metrics have more than one point."""
     num_steps = train.num_steps(num_images)
-    is_single = len(train.evaluation_steps(num_images)) == 1
+    is_single = len({*train.evaluation_steps(num_images)} - {0}) == 1
     is_short = num_steps <= max(MIN_STEPS_FOR_CURVES, ceil(num_images / train.batch_size))
     if not is_single or not train.evaluated_splits or is_short:
         return []

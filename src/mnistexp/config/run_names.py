@@ -14,7 +14,8 @@ UNNAMED_SECTIONS = ("seed", "device", "tracking", "dashboard", "sweep", "expect"
 """Changes in these sections are not part of a name; the seed is its end."""
 UNNAMED_SETTINGS = (
     *("data.directory", "data.url"),
-    *("train.log_every", "train.evaluate_every", "train.evaluate_early", "train.evaluate_on"),
+    *("train.log_every", "train.evaluate_every", "train.evaluate_early"),
+    *("train.evaluate_at_start", "train.evaluate_on"),
 )
 """Settings that change nothing about the training."""
 DEFAULT_CHOICES = ("data=mnist", "train=default")

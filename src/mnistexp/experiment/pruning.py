@@ -66,7 +66,7 @@ def report_to_pruner(
 
     def log_or_prune(metrics: Mapping[str, float], step: int) -> None:
         log_metrics(metrics, step)
-        if objective not in metrics:
+        if objective not in metrics or step == 0:  # At the start all trials are equal.
             return
         trial.report(metrics[objective], step)
         if step < num_steps and trial.should_prune():

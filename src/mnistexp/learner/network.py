@@ -33,7 +33,7 @@ class NetworkLearner(Learner):
     def __init__(self, config: Config, num_images: int) -> None:
         """Args: num_images: size of the training split."""
         assert isinstance(config.model, NetworkConfig)
-        self._config = config
+        self._config, self._model_config = config, config.model
         self.device = set_up_device(config.device, config.seed)
         self._network = build_model(config.model)
         self._schedule = build_schedule(
@@ -70,6 +70,7 @@ class NetworkLearner(Learner):
             scale=self._config.data.scale,
             seed=self._config.seed,
             xla=self._xla,
+            momentum_warmup=self._model_config.momentum_warmup,
             deterministic=self._config.device.deterministic,
             log_metrics=log_metrics,
             monitors=monitors,

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -60,6 +60,8 @@ class LayerBase(Section):
     """Settings of every layer. They have Keras' own names."""
 
     keras_class: ClassVar[str]
+    own_settings: ClassVar[Collection[str]] = ("type", "after")
+    """Settings that are not arguments of the Keras class."""
 
     after: str | None = None
     """Name of the layer before this one. Default: the order of the mapping."""
@@ -69,7 +71,7 @@ class LayerBase(Section):
         return {
             name: _keras_argument(name, getattr(self, name))
             for name in type(self).model_fields
-            if name not in ("type", "after")
+            if name not in self.own_settings
         }
 
 
@@ -143,8 +145,13 @@ class BatchNormalization(LayerBase):
     """Normalizes each channel: in training by the batch, otherwise by moving averages."""
 
     keras_class = "BatchNormalization"
+    own_settings = (*LayerBase.own_settings, "momentum_warmup")
     type: Literal["batch_normalization"]
     momentum: Fraction = 0.99
+    momentum_warmup: bool = False
+    """Start with a low momentum, as the lab does: min(momentum, (1 + step) / (10 + step)) in the
+    update of a step, which counts from 0. Without it, the initial averages still count after
+    1 / (1 - momentum) steps."""
     epsilon: Positive = 1e-3
     center: bool = True
     """Learn an offset (beta)."""

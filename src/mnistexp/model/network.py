@@ -10,6 +10,7 @@ from mnistexp.model.layers import (
     Activation,
     ActivationName,
     AnyKerasLayer,
+    BatchNormalization,
     Layer,
     build_layer,
     one_line,
@@ -63,6 +64,15 @@ class NetworkConfig(Section):
                 f"model.layers.{name}: expected another name: mnistexp uses this one itself"
             )
         return layers
+
+    @property
+    def momentum_warmup(self) -> frozenset[str]:
+        """Names of the batch-normalization layers whose momentum warms up."""
+        return frozenset(
+            name
+            for name, layer in self.layers.items()
+            if isinstance(layer, BatchNormalization) and layer.momentum_warmup
+        )
 
 
 def build_model(config: NetworkConfig) -> "keras.Model":

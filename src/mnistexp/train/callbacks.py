@@ -57,7 +57,7 @@ class EvaluationCallback(keras.callbacks.Callback):
         Args:
             history: receives the metrics.
             evaluations: by metric prefix, `val` or `test`, the evaluation of a split after a step.
-            steps: after which to evaluate.
+            steps: after which to evaluate; 0 is the start.
             stoppers: Keras callbacks that stop the training or restore the best weights.
             find_origin: as of `check_finite`.
         """
@@ -74,13 +74,16 @@ class EvaluationCallback(keras.callbacks.Callback):
         self._stoppers.set_model(model)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Reset the stoppers."""
+        """Reset the stoppers, and evaluate if 0 is one of `steps`."""
         self._stoppers.on_train_begin()
+        self._evaluate(0)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Evaluate if the last step of this segment is one of `steps`."""
         assert logs is not None
-        step = int(logs["step"])
+        self._evaluate(int(logs["step"]))
+
+    def _evaluate(self, step: int) -> None:
         if step not in self._steps:
             return
         metrics = {}

@@ -14,7 +14,7 @@ training and back after it.
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any
@@ -30,6 +30,7 @@ from mnistexp.train.history import check_finite
 from mnistexp.train.keras_private import skip_gradient_sum
 from mnistexp.train.layer_statistics import LayerStatistics
 from mnistexp.train.losses import cross_entropy, find_loss
+from mnistexp.train.momentum_warmup import copy_network, count_updates
 
 MAX_CHUNK_STEPS = 200
 """Maximum number of steps per call; the loop is compiled for this shape."""
@@ -265,6 +266,7 @@ def find_or_build_trainer(
     scale: float,
     loss: str,
     xla: bool,
+    momentum_warmup: Collection[str],
     deterministic: bool,
 ) -> CompiledTrainer:
     """Return the trainer for this configuration of network and optimizer; build it if needed.
@@ -277,16 +279,18 @@ def find_or_build_trainer(
         scale,
         loss,
         xla,
+        frozenset(momentum_warmup),
         keras.config.dtype_policy().name,
         deterministic,
     )
     if key not in _TRAINERS:
-        trainer = CompiledTrainer(keras.Model.from_config(network.get_config()), scale, loss)
+        trainer = CompiledTrainer(copy_network(network, momentum_warmup), scale, loss)
         # Keras cannot deserialize a schedule of our own without registering its class, and MLflow
         # pickles registered classes. So pass the object itself.
         settings = {**optimizer.get_config(), "learning_rate": schedule}
         trainer.compile(type(optimizer).from_config(settings), jit_compile=xla)
         trainer.optimizer.build(trainer.network.trainable_variables)
+        count_updates(trainer.network, trainer.optimizer)
         trainer.run_evaluation = tf.function(trainer.evaluate_batch, jit_compile=xla)
         _TRAINERS[key] = trainer
     _TRAINERS.move_to_end(key)

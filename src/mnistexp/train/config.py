@@ -140,6 +140,8 @@ class TrainConfig(Section):
     """Interval of the evaluation. The last step is always evaluated."""
     evaluate_early: bool = False
     """Evaluate at each `log_every`, too, until the first regular evaluation."""
+    evaluate_at_start: bool = False
+    """Evaluate before the first step, too."""
     evaluate_on: list[Literal["validation", "test"]] = ["validation"]
     """Splits to evaluate during the training. `test` is shown, and never used to select."""
     early_stopping: EarlyStopping | None = None
@@ -194,7 +196,7 @@ class TrainConfig(Section):
         return self.model_copy(update={"epochs": self.length(num_images=1).num_epochs})
 
     def evaluation_steps(self, num_images: int) -> list[int]:
-        """Return the steps after which to evaluate, in rising order; the last step is included."""
+        """Return the steps after which to evaluate, in rising order: the last one, and 0 for the start."""
         num_steps = self.num_steps(num_images)
         regular = self.evaluate_every.steps(num_steps, self.batch_size, num_images)
         early: list[int] = []
@@ -202,11 +204,12 @@ class TrainConfig(Section):
             first_regular = regular[0] if regular else num_steps
             logged = self.log_every.steps(num_steps, self.batch_size, num_images)
             early = [step for step in logged if step < first_regular]
-        return sorted({*early, *regular, num_steps})
+        start = [0] if self.evaluate_at_start else []
+        return sorted({*start, *early, *regular, num_steps})
 
     def segments(self, num_images: int) -> list[tuple[int, int]]:
         """Split the training at each step to log or evaluate: [(start, stop), …]."""
         num_steps = self.num_steps(num_images)
         logged = self.log_every.steps(num_steps, self.batch_size, num_images)
-        stops = sorted({*logged, *self.evaluation_steps(num_images)})
+        stops = sorted({*logged, *self.evaluation_steps(num_images)} - {0})
         return list(zip([0, *stops[:-1]], stops, strict=True))

@@ -25,17 +25,15 @@ class TensorBoardCallback(keras.callbacks.Callback):
         self._writer = tf.summary.create_file_writer(str(folder))
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Write the initial weights."""
+        """Write the initial weights, and the metrics of an evaluation at the start."""
+        self._write_metrics(0)
         self._write_weights(0)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Write the metrics of a segment, and the weights if an epoch is complete."""
         assert logs is not None
         step = int(logs["step"])
-        with self._writer.as_default():
-            for name in self._history.names:
-                if step in self._history[name]:
-                    tf.summary.scalar(name, self._history[name][step], step)
+        self._write_metrics(step)
         epochs = int(step / self._steps_per_epoch)
         if epochs > self._epochs_written:
             self._epochs_written = epochs
@@ -44,6 +42,12 @@ class TensorBoardCallback(keras.callbacks.Callback):
     def close(self) -> None:
         """Write buffered events; also after a failure."""
         self._writer.close()
+
+    def _write_metrics(self, step: int) -> None:
+        with self._writer.as_default():
+            for name in self._history.names:
+                if step in self._history[name]:
+                    tf.summary.scalar(name, self._history[name][step], step)
 
     def _write_weights(self, step: int) -> None:
         with self._writer.as_default():

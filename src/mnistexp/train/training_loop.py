@@ -1,7 +1,7 @@
 """The one training loop: Keras' `fit` and callbacks around compiled segments of steps."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -46,6 +46,7 @@ def fit(
     scale: float,
     seed: int,
     xla: bool,
+    momentum_warmup: Collection[str] = (),
     deterministic: bool = False,
     log_metrics: LogMetrics | None = None,
     monitors: Monitors = NO_MONITORS,
@@ -61,6 +62,7 @@ def fit(
         scale: divisor of the pixels.
         seed: of the order of the images.
         xla: compile the loop with XLA.
+        momentum_warmup: names of the batch-normalization layers whose momentum warms up.
         deterministic: whether TensorFlow's determinism is on, which needs a separate compilation.
         log_metrics: receives every metric as soon as it is measured.
         monitors: outputs that are written during the training.
@@ -82,6 +84,7 @@ def fit(
         scale=scale,
         loss=config.loss,
         xla=xla,
+        momentum_warmup=momentum_warmup,
         deterministic=deterministic,
     )
     learning_rate = _learning_rate_of_step(schedule)
