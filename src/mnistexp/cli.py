@@ -23,6 +23,7 @@ from mnistexp.commands.new import new
 from mnistexp.commands.predict import predict
 from mnistexp.commands.promote import promote
 from mnistexp.commands.report import report
+from mnistexp.commands.rerun import rerun
 from mnistexp.commands.results import results
 from mnistexp.commands.rm import rm
 from mnistexp.commands.schema import schema
@@ -52,6 +53,7 @@ COMMANDS: list[Callable[..., None]] = [
     ui,
     list_,
     show,
+    rerun,
     rm,
     compare,
     diff,

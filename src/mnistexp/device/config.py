@@ -1,6 +1,7 @@
 """Settings of the device, and the check for a GPU that needs no TensorFlow."""
 
 import ctypes
+import os
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -61,3 +62,19 @@ def count_gpus() -> int:
     if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
         return 0
     return count.value
+
+
+def num_threads(config: DeviceConfig) -> int:
+    """Return the number of threads that one operation may use.
+
+    It is the setting, else the share of a sweep's worker, else the number of cores of this process.
+    The weights of convolutional networks depend on it.
+    """
+    if config.threads is not None:
+        return config.threads
+    share = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    if share.isdigit() and int(share) > 0:
+        return int(share)
+    if hasattr(os, "sched_getaffinity"):  # Not on macOS.
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

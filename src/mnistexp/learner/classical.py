@@ -9,7 +9,7 @@ import numpy as np
 from mnistexp.activity import show_activity
 from mnistexp.config.config import Config
 from mnistexp.data import Data, Split
-from mnistexp.device import cpu_device
+from mnistexp.device import cpu_device, num_threads
 from mnistexp.errors import DeviceError
 from mnistexp.learner.learner import Learner, pin_versions
 from mnistexp.model import (
@@ -113,8 +113,13 @@ class ClassicalLearner(Learner):
         )
 
     def tags(self) -> dict[str, str]:
-        """Return the device and the precision as tags of the run."""
-        return {"device": self.device.name, "device_type": "cpu", "precision": "float64"}
+        """Return the device, the number of threads and the precision as tags of the run."""
+        return {
+            "device": self.device.name,
+            "device_type": "cpu",
+            "threads": str(num_threads(self._config.device)),
+            "precision": "float64",
+        }
 
     def _fit(self, train: Split) -> None:
         pixels, labels = train.images.reshape(len(train), -1), train.labels

@@ -77,7 +77,7 @@ class Learner(Predictor, ABC):
 
     @abstractmethod
     def tags(self) -> dict[str, str]:
-        """Return the device and the precision as tags of the run."""
+        """Return the device, the number of threads and the precision as tags of the run."""
 
 
 def pin_versions(*packages: str) -> list[str]:

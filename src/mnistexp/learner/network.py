@@ -9,7 +9,7 @@ import numpy as np
 
 from mnistexp.config.config import Config
 from mnistexp.data import Data
-from mnistexp.device import Device, set_up_device
+from mnistexp.device import Device, num_threads, set_up_device
 from mnistexp.learner.learner import Learner, pin_versions
 from mnistexp.learner.rejection import fit_rejection_rule
 from mnistexp.model import NetworkConfig, build_classifier, build_model
@@ -123,10 +123,11 @@ class NetworkLearner(Learner):
         )
 
     def tags(self) -> dict[str, str]:
-        """Return device, precision and XLA as tags of the run."""
+        """Return device, number of threads, precision and XLA as tags of the run."""
         return {
             "device": self.device.name,
             "device_type": self.device.type,
+            "threads": str(num_threads(self._config.device)),
             "precision": self._config.device.precision,
             "xla": "on" if self._xla else "off",
         }

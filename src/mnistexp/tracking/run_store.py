@@ -236,6 +236,14 @@ class RunStore:
             file = self.download(run_id, path, folder)
             return None if file is None else file.read_bytes()
 
+    def data_digest(self, run_id: str) -> str | None:
+        """Return the SHA-256 of the data files that a run used; None if none is recorded."""
+        for used in self.client.get_run(run_id).inputs.dataset_inputs:
+            source = json.loads(used.dataset.source)
+            if isinstance(source, dict) and "sha256" in source:
+                return str(source["sha256"])
+        return None
+
     def _has_experiment(self) -> bool:
         if not self.exists:
             return False
