@@ -8,8 +8,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from mnistexp.diagnostics.check_result import CheckResult
-from mnistexp.diagnostics.store import check_access, check_schema
-from mnistexp.tracking.store import lock_file
+from mnistexp.diagnostics.store import check_access, check_schema, check_store_and_runs
+from mnistexp.tracking import MlflowTracking
+from mnistexp.tracking.store import open_store
+from mnistexp.tracking.store_set_up import lock_file
 
 
 def address(store: Path) -> str:
@@ -63,3 +65,17 @@ def test_a_store_that_is_not_writable_is_a_problem(copied_store: Path) -> None:
         if ours == 0:
             os.setresuid(0, 0, 0)
     assert found == [f"tracking.uri: expected a writable database. Received: {copied_store}"]
+
+
+def test_a_half_set_up_store_is_noted_with_advice_that_works(tmp_path: Path) -> None:
+    database = tmp_path / "mlflow.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE experiments (experiment_id INTEGER, name TEXT)")
+    connection.close()
+    *_, noted = check_store_and_runs(address(database), close_orphaned_runs=False)
+    assert noted.status == "note"
+    assert "first set-up was interrupted" in noted.message
+    assert noted.remedy == "the next run or mnistexp ui completes it"
+    open_store(MlflowTracking(type="mlflow", uri=address(database)))
+    results = list(check_store_and_runs(address(database), close_orphaned_runs=False))
+    assert {result.status for result in results} == {"ok"}

@@ -29,6 +29,7 @@ def ui(
     from mnistexp.tracking import check_store, redact_password, tracking_uri
     from mnistexp.tracking.relocation import follow_moved_folder
     from mnistexp.tracking.store import sqlite_file
+    from mnistexp.tracking.store_set_up import store_locked
 
     store = tracking_uri(uri)
     check_store(store)
@@ -36,7 +37,9 @@ def ui(
         typer.echo(f"The runs are on a server: open {redact_password(store)}")
         return
     listen(port).close()  # Report a port that is in use before MLflow loads.
-    follow_moved_folder(sqlite_file(store))
+    file = sqlite_file(store)
+    with store_locked(file):  # MLflow's server would leave a half set-up store on Ctrl-C.
+        follow_moved_folder(file)
     typer.echo(f"MLflow UI of {redact_password(store)}  (Ctrl-C to stop)")
     typer.echo(_runs_url(f"http://{HOST}:{port}", uri, experiment))
     sys.stdout.flush()

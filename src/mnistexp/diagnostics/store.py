@@ -13,7 +13,13 @@ from mnistexp.tracking import MlflowTracking, RunStore, check_store, redact_pass
 from mnistexp.tracking.mlflow_private import migration_scripts
 from mnistexp.tracking.orphaned_runs import close_orphaned, is_orphaned, process_state
 from mnistexp.tracking.relocation import local_path
-from mnistexp.tracking.store import lock_file, sqlite_file
+from mnistexp.tracking.store import sqlite_file
+from mnistexp.tracking.store_set_up import (
+    is_half_set_up,
+    lock_file,
+    needs_set_up,
+    processes_with_open_file,
+)
 
 LOCK_TIMEOUT_SECONDS = 2.0
 """A run that logs metrics locks the database for less than 0.1 seconds."""
@@ -64,7 +70,11 @@ def check_access(uri: str) -> Iterator[CheckResult]:
         yield CheckResult("store", "note", message, "the first run creates it")
     else:
         yield _check_set_up_lock(lock_file(database))
-        yield _check_database(database)
+        access = _check_database(database)
+        yield access
+        if access.status == "ok" and is_half_set_up(database):
+            message = f"{database}: its first set-up was interrupted; it has no runs"
+            yield CheckResult("store", "note", message, "the next run or mnistexp ui completes it")
 
 
 def check_schema(uri: str) -> CheckResult:
@@ -134,8 +144,8 @@ def _has_tables(uri: str) -> bool:
     if uri.startswith("http"):
         return True
     database = sqlite_file(uri)
-    is_readable = database is None or _has_content(database)
-    return is_readable and _schema_revisions(uri)[0] is not None
+    is_complete = database is None or not needs_set_up(database)
+    return is_complete and _schema_revisions(uri)[0] is not None
 
 
 def _schema_revisions(uri: str) -> tuple[str | None, str | None, set[str]]:
@@ -196,7 +206,7 @@ def _check_database(database: Path) -> CheckResult:
     except sqlite3.DatabaseError as error:
         if "locked" not in str(error):
             return CheckResult("store", "problem", f"{database}: {error}", RECOVER)
-        processes = _processes_with_open_file(database)
+        processes = _format_processes(database)
         message = f"{database}: locked for over {LOCK_TIMEOUT_SECONDS:g} s; open in {processes}"
         return CheckResult("store", "problem", message, WAIT_FOR_PROCESS)
     if damage != "ok":
@@ -213,25 +223,13 @@ def _check_set_up_lock(file: Path) -> CheckResult:
             with FileLock(file, timeout=LOCK_TIMEOUT_SECONDS):
                 pass
         except Timeout:
-            processes = _processes_with_open_file(file)
+            processes = _format_processes(file)
             message = f"{file}: held for over {LOCK_TIMEOUT_SECONDS:g} s by {processes}"
             return CheckResult("lock", "problem", message, WAIT_FOR_PROCESS)
     return CheckResult("lock", "ok", "no process sets up the store")
 
 
-def _processes_with_open_file(file: Path) -> str:
+def _format_processes(file: Path) -> str:
     """Return the visible processes that have a file open: `PID (command), PID (command)`."""
-    target = file.resolve()
-    processes = [
-        f"{process.name} ({(process / 'comm').read_text().strip()})"
-        for process in Path("/proc").glob("[0-9]*")
-        if _has_open(process, target)
-    ]
+    processes = [f"{pid} ({command})" for pid, command in processes_with_open_file(file)]
     return ", ".join(processes) or "a process of another user or machine"
-
-
-def _has_open(process: Path, file: Path) -> bool:
-    try:
-        return any(link.resolve() == file for link in (process / "fd").iterdir())
-    except OSError:  # The process has ended, or belongs to another user.
-        return False

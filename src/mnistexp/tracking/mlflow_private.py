@@ -13,6 +13,7 @@
 - No call of MLflow changes an artifact location, which is an absolute path. So the locations in a
   local store whose folder was moved are changed in its SQLite tables.
 - Only the migration scripts inside MLflow define the database schema that its version expects.
+- MLflow's client keeps the file of its database open, also one that is only built beside another.
 """
 
 import json
@@ -189,6 +190,19 @@ def replace_artifact_locations(database: Path, locations: Mapping[str, str]) -> 
     with closing(sqlite3.connect(database)) as connection, connection:
         for table, column in LOCATION_COLUMNS.items():
             connection.executemany(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", pairs)
+
+
+def create_database(file: Path) -> None:
+    """Create a local database with all of MLflow's tables, and close it."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    uri = f"sqlite:///{file}"
+    try:
+        SqlAlchemyStore(uri, str(file.parent / "mlruns"))
+    finally:
+        engine = SqlAlchemyStore._engine_map.pop(uri, None)
+        if engine is not None:
+            engine.dispose()
 
 
 def migration_scripts() -> Path:

@@ -25,6 +25,7 @@ from mnistexp.tracking.store import (
     sqlite_file,
     tracking_uri,
 )
+from mnistexp.tracking.store_set_up import needs_set_up
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -115,7 +116,7 @@ class RunStore:
         """Whether there is a store. Raises TrackingError if it cannot be used."""
         check_store(self.uri, for_writing=False)
         file = sqlite_file(self.uri)
-        return file is None or (file.is_file() and file.stat().st_size > 0)
+        return file is None or not needs_set_up(file)
 
     @cached_property
     def client(self) -> "MlflowClient":

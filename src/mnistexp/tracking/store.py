@@ -1,12 +1,10 @@
-"""The MLflow store: its address, checks of it, its first set-up, and the addresses of its pages."""
+"""The MLflow store: its address, checks of it, how it is opened, and the addresses of its pages."""
 
-import hashlib
 import os
 import re
 import sqlite3
-import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +19,7 @@ from mnistexp.tracking.mlflow_private import (
     TRAINING_PAGES,
 )
 from mnistexp.tracking.relocation import follow_moved_folder
+from mnistexp.tracking.store_set_up import store_locked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -178,7 +177,7 @@ def _first_bytes(file: Path) -> bytes:
 def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
     """Open the store for writing; create the store and the experiment if they do not exist.
 
-    A lock lets one process at a time set up a local database, because MLflow fails otherwise.
+    One process at a time sets up a local database, because MLflow fails otherwise.
 
     Returns:
         A client of the store, and the id of the experiment.
@@ -192,8 +191,9 @@ def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
 
     uri = tracking_uri(config.uri)
     try:
-        with _set_up_lock(uri), _unchanged_environment("MLFLOW_TRACKING_URI"):
-            follow_moved_folder(sqlite_file(uri))
+        file = sqlite_file(uri)
+        with store_locked(file), _unchanged_environment("MLFLOW_TRACKING_URI"):
+            follow_moved_folder(file)
             mlflow.set_tracking_uri(uri)
             experiment = mlflow.set_experiment(config.experiment)
             client = mlflow.MlflowClient(uri)
@@ -235,22 +235,6 @@ def _unchanged_environment(name: str) -> Iterator[None]:
         os.environ.pop(name, None)
         if value is not None:
             os.environ[name] = value
-
-
-def _set_up_lock(uri: str) -> AbstractContextManager[object]:
-    """Return a lock for the first set-up of a local database. Other stores need none."""
-    file = sqlite_file(uri)
-    if file is None:
-        return nullcontext()
-    from filelock import FileLock
-
-    return FileLock(lock_file(file))
-
-
-def lock_file(database: Path) -> Path:
-    """Return the file that a process locks while it sets up a local database."""
-    name = hashlib.sha256(str(database).encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"mnistexp-{os.getuid()}-{name}.lock"
 
 
 def run_url(uri: str, experiment_id: str, run_id: str) -> str:
