@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format integration soak test-gpu benchmark benchmark-recording benchmark-rejection docs clean
+.PHONY: help run test check format integration soak torture test-gpu benchmark benchmark-recording benchmark-rejection docs clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 21
@@ -32,6 +32,9 @@ integration: $(READY)  ## Run tests of wheels, servers, launchers and browsers
 
 soak: $(READY)  ## Run tests that take longer than CI allows
 	$(BIN)/pytest -m soak || test $$? = 5  # 5: pytest found no tests.
+
+torture: $(READY)  ## Kill runs and feed bad input in bulk, and count: docs/reliability.md
+	PYTHONPATH=tests $(BIN)/python -m torture
 
 test-gpu: $(READY)  ## Run the tests that need an NVIDIA GPU
 	@ldconfig -p | grep -q 'libcuda.so.1' || { echo "not run: no NVIDIA driver here"; exit 1; }

@@ -179,3 +179,19 @@ def test_a_database_without_the_tables_of_mlflow_is_refused_and_not_changed(tmp_
     with pytest.raises(TrackingError, match="its tables are not those of this MLflow version"):
         store_in(tmp_path).runs()
     assert contents(tmp_path) == before
+
+
+def test_a_store_that_is_read_only_is_read(copied_store: Path) -> None:
+    """Checked as another user than root, because root can write every file."""
+    copied_store.chmod(0o444)
+    for folder in (copied_store.parent, *copied_store.parent.parents[:-2]):
+        folder.chmod(folder.stat().st_mode | 0o555)
+    ours = os.getuid()
+    if ours == 0:
+        os.seteuid(65534)
+    try:
+        (run,) = RunStore(MlflowTracking(type="mlflow", uri=f"sqlite:///{copied_store}")).runs()
+    finally:
+        if ours == 0:
+            os.seteuid(0)
+    assert run.status == "FINISHED"

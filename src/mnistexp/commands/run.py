@@ -112,6 +112,11 @@ def _run_composed(cfg: DictConfig) -> None:
 
 
 def _run(config: Config, source: ConfigSource) -> None:
+    if config.sweep.dry_run:
+        raise ConfigError(
+            "sweep.dry_run: expected together with -m, since it lists the jobs of a sweep. "
+            "Received: a single run. Use --cfg job to see its settings"
+        )
     # Imported only after validation, so that a wrong setting is reported at once.
     from mnistexp.commands.summary import print_summary
     from mnistexp.experiment import run_experiment

@@ -113,6 +113,7 @@ class MlflowTracker(Tracker):
         import json
 
         from mlflow.entities import Dataset, DatasetInput, InputTag
+        from mlflow.exceptions import MlflowException
 
         dataset = Dataset(
             name=name,
@@ -122,7 +123,11 @@ class MlflowTracker(Tracker):
             profile=json.dumps(dict(profile)),
         )
         context = InputTag("mlflow.data.context", "train, validation, test")
-        self._client.log_inputs(self._id, [DatasetInput(dataset, [context])])
+        inputs = [DatasetInput(dataset, [context])]
+        try:
+            self._client.log_inputs(self._id, inputs)
+        except MlflowException:  # Another run recorded the same new data set at the same moment.
+            self._client.log_inputs(self._id, inputs)
 
     def log_model(self, save: SaveModel) -> None:
         """Store the model that `save` writes, unless `log_model` is false; register it if set.

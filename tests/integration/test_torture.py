@@ -1,0 +1,21 @@
+"""The parts of `make torture`, in short."""
+
+from pathlib import Path
+
+import pytest
+from torture.counts import BEGIN, END, HEADER, Counts, write_counts
+from torture.store_set_up import interrupt_set_ups
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_store_is_usable_after_its_first_set_up_was_interrupted() -> None:
+    assert interrupt_set_ups(6).lost == ()
+
+
+def test_counts_replace_their_row_of_the_table(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\n{HEADER}\n| kills | 1 | 1 | 0 |\n{END}\nafter")
+    write_counts([Counts("input", 5_000), Counts("kills", 30, lost=("the second",))], page)
+    rows = "| kills | 30 | 29 | 1 |\n| input | 5,000 | 5,000 | 0 |"
+    assert page.read_text() == f"before\n{BEGIN}\n{HEADER}\n{rows}\n{END}\nafter"

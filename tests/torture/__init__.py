@@ -1,0 +1,1 @@
+"""Kills, faults and bad input in bulk, counted. `make torture` writes docs/reliability.md."""

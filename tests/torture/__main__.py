@@ -1,0 +1,26 @@
+"""Run all parts, or those that are named, and write their counts into docs/reliability.md."""
+
+import sys
+from collections.abc import Callable, Mapping
+
+from torture.counts import Counts, write_counts
+from torture.store_set_up import interrupt_set_ups
+
+PARTS: Mapping[str, Callable[[], Counts]] = {
+    "set_up": lambda: interrupt_set_ups(30),
+}
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(PARTS)
+    any_lost = False
+    for name in names:
+        counts = PARTS[name]()
+        print(counts, *counts.lost, sep="\n", flush=True)
+        write_counts([counts])
+        any_lost = any_lost or bool(counts.lost)
+    sys.exit(1 if any_lost else 0)
+
+
+if __name__ == "__main__":
+    main()
