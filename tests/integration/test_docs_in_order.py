@@ -5,9 +5,10 @@ import re
 import runpy
 import shlex
 import signal
-import sys
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from support import Command, start_command
 from mnistexp.cli import COMMAND_NAMES
 from mnistexp.data import DataConfig, load_data
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"
@@ -93,24 +94,34 @@ def problem_of_command(mnistexp: Command, folder: Path, arguments: list[str]) ->
     return None if outcome.exit_code == expected else outcome.out[-500:] + outcome.err[-1000:]
 
 
-def run_block(mnistexp: Command, folder: Path, language: str, block: str) -> Iterator[str]:
-    """Do what a reader does with a block; yield what did not work."""
+def run_python(run: Callable[[], object]) -> str | None:
+    try:
+        run()
+    except Exception:
+        return traceback.format_exc()
+    return None
+
+
+def steps(
+    mnistexp: Command, folder: Path, language: str, block: str
+) -> Iterator[tuple[str, Callable[[], str | None]]]:
+    """Yield what a reader does with a block: its text, and a function that returns a problem."""
     if language.startswith("save "):
         file = folder / language.removeprefix("save ")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(block)
     elif language.startswith("{literalinclude}"):
-        runpy.run_path(str(DOCS / language.split()[1]))
+        script = DOCS / language.split()[1]
+        yield f"python {script.name}", lambda: run_python(lambda: runpy.run_path(str(script)))
     elif language == "python":
-        exec(compile(block, "<python block>", "exec"), {})
+        yield block, lambda: run_python(lambda: exec(compile(block, "<block>", "exec"), {}))
     elif language == "sh":
         for words in shell_commands(block):
             if words[:1] == ["export"] and words[1].startswith("MLFLOW_TRACKING_URI=sqlite"):
                 os.environ["MLFLOW_TRACKING_URI"] = words[1].partition("=")[2]
             if words[:1] == ["mnistexp"]:
-                problem = problem_of_command(mnistexp, folder, words[1:])
-                if problem is not None:
-                    yield f"$ {shlex.join(words)}\n{problem}"
+                run = partial(problem_of_command, mnistexp, folder, words[1:])
+                yield f"$ {shlex.join(words)}", run
         os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
@@ -125,7 +136,10 @@ def write_photographs(folder: Path) -> None:
 
 
 def test_every_command_of_the_pages_works_in_the_order_of_reading(
-    mnistexp: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mnistexp: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -135,11 +149,16 @@ def test_every_command_of_the_pages_works_in_the_order_of_reading(
     folder.mkdir()
     monkeypatch.chdir(folder)
     write_photographs(folder)
-    problems = [
-        f"{page.name}: {problem}"
-        for page in PAGES
-        for language, block in blocks(page)
-        for problem in run_block(mnistexp, folder, language, block)
-    ]
-    sys.stdout.write("\n\n".join(problems))
+    problems = []
+    for page in PAGES:
+        for language, block in blocks(page):
+            for text, find_problem in steps(mnistexp, folder, language, block):
+                start = time.monotonic()
+                problem = find_problem()
+                with capfd.disabled():  # With -s, it shows how far it came.
+                    print(f"{time.monotonic() - start:4.0f} s  {page.name}: {text}", flush=True)
+                    if problem is not None:
+                        print(problem, flush=True)
+                if problem is not None:
+                    problems.append(f"{page.name}: {text}\n{problem}")
     assert problems == []
