@@ -1,6 +1,8 @@
 """The command line: help, version, and the messages about wrong arguments."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,33 @@ def test_wrong_settings_create_no_files(mnistexp: Command, tmp_path: Path) -> No
     mnistexp("train.epochs=0")
     mnistexp("model=conv", "model.layers.flatten=null", "model.layers.hidden=null")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unexpected_error_is_one_line_that_names_the_file_of_its_traceback(
+    mnistexp: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(overrides: object) -> None:
+        raise ZeroDivisionError("first line\nsecond line")
+
+    monkeypatch.setattr("mnistexp.commands.run.compose_config", fail)
+    outcome = mnistexp("model=conv")
+    assert outcome.exit_code == 1
+    assert outcome.err.startswith("error: unexpected ZeroDivisionError: first line. ")
+    assert outcome.err.count("\n") == 1
+    traceback = Path(outcome.err.strip().rpartition("Traceback: ")[2])
+    assert 'raise ZeroDivisionError("first line' in traceback.read_text()
+    traceback.unlink()
+
+
+def test_a_reader_that_ends_early_is_no_error() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mnistexp", "schema"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process, process.stderr:
+        process.stdout.close()
+        assert process.stderr.read() == ""

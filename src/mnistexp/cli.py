@@ -1,8 +1,11 @@
 """The entry point of `mnistexp`: Typer runs the commands; all other arguments configure a run."""
 
+import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from tempfile import NamedTemporaryFile
 from typing import Annotated
 
 import typer
@@ -49,6 +52,8 @@ EXAMPLES = """\
 [bold]mnistexp optim=sgd optim/decay=cosine train.epochs=3[/bold]
 [bold]mnistexp model=two_layers model.layers.hidden1.units=400[/bold]"""
 
+MAX_MESSAGE = 300
+"""Characters. Those of TensorFlow may have thousands."""
 COMMANDS: list[Callable[..., None]] = [
     ui,
     list_,
@@ -147,7 +152,10 @@ def main() -> None:
 
 @contextmanager
 def _failures_reported() -> Iterator[None]:
-    """Print an expected failure or an interruption, and exit with its code."""
+    """Print a failure or an interruption, and exit with its code.
+
+    The traceback of an unexpected failure is written into a file.
+    """
     try:
         yield
     except MnistexpError as error:
@@ -156,6 +164,26 @@ def _failures_reported() -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         _print_failure("interrupted", interrupt)
         sys.exit(143 if isinstance(interrupt, Terminated) else 130)
+    except (typer.Exit, typer.Abort):
+        raise
+    except BrokenPipeError:  # The reader of the output has ended: `mnistexp list | head -1`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        _print_failure(f"error: {_describe_unexpected(error)}", error)
+        sys.exit(1)
+
+
+def _describe_unexpected(error: Exception) -> str:
+    """Write the traceback of an unexpected failure into a file, and return a line about both."""
+    with NamedTemporaryFile("w", prefix="mnistexp-traceback-", suffix=".txt", delete=False) as file:
+        traceback.print_exception(error, file=file)
+    message = str(error).strip().partition("\n")[0][:MAX_MESSAGE]
+    name = type(error).__name__
+    return (
+        f"unexpected {name}{': ' if message else ''}{message}. This is a defect of mnistexp, or "
+        f"too little memory or disk. Traceback: {file.name}"
+    )
 
 
 def _print_failure(message: str, error: BaseException) -> None:

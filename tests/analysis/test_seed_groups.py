@@ -63,6 +63,13 @@ def test_a_group_has_the_settings_with_a_value_that_may_change_the_result() -> N
     assert group.metrics == ["test_accuracy"]
 
 
+def test_a_classical_method_has_no_choices_of_sections_that_it_does_not_use() -> None:
+    """Earlier versions logged them."""
+    columns = {"train": "default", "optim/decay": "none", "model.type": "random_forest"}
+    (group,) = group_by_seed(table_of_runs([run("sgd", 0, 0.9, **columns)]))
+    assert group.settings == {"model.type": "random_forest"}
+
+
 def test_mean_standard_deviation_and_median_are_over_the_seeds_with_the_metric() -> None:
     group = seed_group([0.90, 0.92, 0.97, math.nan])
     assert group.mean("test_accuracy") == pytest.approx(0.93)

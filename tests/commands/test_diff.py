@@ -44,6 +44,13 @@ def test_several_runs_are_compared_with_the_first(here: Command, tmp_path: Path)
         assert f"<!-- {title}" in drawn
 
 
+def test_a_choice_stands_for_its_newest_run(here: Command) -> None:
+    outcome = here("diff", "model=softmax", "model=two_layers")
+    assert outcome.exit_code == 0, outcome.err
+    assert re.search(r"^model=softmax: \d runs; the newest is [0-9a-f]{32}$", outcome.err, re.M)
+    assert re.search(r"^A  softmax-sgd-s\d, run [0-9a-f]{32}$", outcome.out, re.M)
+
+
 @pytest.mark.parametrize("other", ["lab=1_0_softmax", None], ids=["finished", "failed"])
 def test_a_failed_run_can_be_compared(here: Command, other: str | None) -> None:
     """The run failed before its first metric."""

@@ -16,14 +16,21 @@ from mnistexp.inference.preprocessing import find_digits
 from mnistexp.runs.run_selection import select_model
 from mnistexp.tracking import MlflowTracking, RunStore
 
-pytestmark = pytest.mark.integration
 
-
-@pytest.mark.timeout(3_600)  # The photographs have about a thousand million pixels.
-def test_photographs_of_test_digits_are_classified(conv_big_run: TrackedRun) -> None:
+@pytest.mark.parametrize(
+    "num_photographs",
+    [
+        pytest.param(100, marks=pytest.mark.integration),
+        # About a thousand million pixels.
+        pytest.param(1_000, marks=[pytest.mark.soak, pytest.mark.timeout(3_600)]),
+    ],
+)
+def test_photographs_of_test_digits_are_classified(
+    conv_big_run: TrackedRun, num_photographs: int
+) -> None:
     """Scaled 1 to 40 times, inverted, noisy, unevenly lit, rotated, off center, JPEG quality 40."""
     test_digits = load_data(compose_config([])[0].data).test
-    photographs = list(generate_photographs(test_digits, 1_000, seed=2026))
+    photographs = list(generate_photographs(test_digits, num_photographs, seed=2026))
     pictures = [find_digits(decode_image(photo.jpeg, "photograph")) for photo in photographs]
     store = RunStore(
         MlflowTracking(type="mlflow", uri=f"sqlite:///{conv_big_run.folder}/mlflow.db")
@@ -35,7 +42,7 @@ def test_photographs_of_test_digits_are_classified(conv_big_run: TrackedRun) -> 
             for reading, photo in zip(readings, photographs, strict=True)
         ]
     )
-    print(f"\n{correct.mean():.4f} of 1,000 photographs")
+    print(f"\n{correct.mean():.4f} of {num_photographs:,} photographs")
     print(Counter(reading.status for reading in readings))
     for inverted in (False, True):
         group = np.array([photograph.inverted == inverted for photograph in photographs])

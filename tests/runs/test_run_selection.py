@@ -59,6 +59,7 @@ def names(store: RunStore, *typed: str, where: str = "") -> list[str]:
         ("lab", ["lab.1_0_softmax-s0", "lab.3_0_conv-s0", "lab.3_0_conv-s1"]),
         ("sweep-model", ["a-s0", "b-s0"]),
         ("best", ["lab.3_0_conv-s1"]),
+        ("seed=0", ["lab.1_0_softmax-s0"]),
     ],
 )
 def test_a_name_selects_its_runs(store: RunStore, typed: str, expected: list[str]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mnistexp.config.config import NETWORK_SECTIONS
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 from mnistexp.errors import InputError
 from mnistexp.runs.run_selection import seedless, select_runs
@@ -90,7 +91,11 @@ def _build_group(seedless_hash: str, runs: "pandas.DataFrame") -> SeedGroup:
     import pandas
 
     last = runs.iloc[-1]
-    names = [str(name) for name in runs if re.split(r"[./]", str(name))[0] in SETTING_GROUPS]
+    # Earlier versions logged choices of sections that have no effect on a classical method.
+    kind = last.get("model.type")
+    is_classical = isinstance(kind, str) and kind != "network"
+    sections = set(SETTING_GROUPS) - set(NETWORK_SECTIONS if is_classical else ())
+    names = [str(name) for name in runs if re.split(r"[./]", str(name))[0] in sections]
     settings = {
         name: last[name]
         for name in names

@@ -25,7 +25,8 @@ SWEEP_JOBS = "jobs.csv"
 REGISTERED_MODEL = re.compile(r"(?P<name>[^/@=]+)[/@](?P<version>[^/@=]+)")
 EXPECTED_NAMES = (
     "the id or the name of a run or a sweep, an experiment (lab=3_0_conv or 3_0_conv), a group of "
-    "experiments (lab), best, or a registered model (NAME@ALIAS or NAME/VERSION)"
+    "experiments (lab), a choice or a setting (model=conv), best, or a registered model "
+    "(NAME@ALIAS or NAME/VERSION)"
 )
 
 
@@ -47,6 +48,7 @@ def select_runs(
     - an experiment, `lab=3_0_conv` or `3_0_conv`, or a group of experiments, `lab`;
     - `best`: the finished run with the highest validation accuracy, of those on the default data
       set if there are runs on several;
+    - another choice, `model=conv`, or a setting, `seed=1`: the newest run with it;
     - a registered model, `digits@champion` or `digits/3`: the run that trained it.
 
     Args:
@@ -202,7 +204,8 @@ class _Selection:
         run = self._of_id(name) or self._of_registered(name)
         if run is None and name == BEST:
             run = self._best()
-        return run or self._of_run_name(name) or self._of_id_prefix(name)
+        run = run or self._of_run_name(name) or self._of_id_prefix(name)
+        return run or self._of_parameter(name)
 
     def _find(self, name: str) -> tuple[list[RunRecord], bool]:
         """Return the runs of a name, and whether it names a sweep or a group of experiments."""
@@ -260,6 +263,14 @@ class _Selection:
             ids = ", ".join(run.run_id for run in found)
             raise InputError(f"{name}: expected the first characters of one id. Received: {ids}")
         return found[0] if found else None
+
+    def _of_parameter(self, name: str) -> RunRecord | None:
+        """Return the newest run with a choice or a setting, `model=conv`."""
+        parameter, _, value = name.partition("=")
+        if not value or parameter in EXPERIMENT_GROUPS:
+            return None
+        found = [run for run in self._candidates if run.params.get(parameter) == value]
+        return self._newest(name, found) if found else None
 
     def _of_seeds(self, name: str) -> list[RunRecord]:
         """Return the runs whose name is this one with a seed, the newest of each seed."""

@@ -80,8 +80,12 @@ def _row(result: ExperimentResult) -> tuple[str, ...]:
 def print_results(results: Sequence[ExperimentResult], *, wide: bool = False) -> None:
     """Print the table, and what its words mean: `highest seen`, and what to do about `missed`."""
     console = get_console()
-    tabulate_results(results).print(console, wide=wide)
-    if any("test_accuracy_max" in run.metrics for result in results for run in result.runs):
+    table = tabulate_results(results)
+    table.print(console, wide=wide)
+    is_shown = "highest seen" in [
+        column.title for column in table.shown(console, wide=wide).columns
+    ]
+    if is_shown and any("test_accuracy_max" in run.metrics for r in results for run in r.runs):
         print_folded(console, HIGHEST_SEEN, style="dim")
     missed = next((result for result in results if not result.is_met), None)
     if missed is not None:
