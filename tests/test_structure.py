@@ -47,6 +47,7 @@ KERAS_MODULES = {
     "train/compiled_trainer.py",
     "train/divergence.py",
     "train/layer_statistics.py",
+    "train/momentum_warmup.py",
     "train/losses.py",
     "train/progress.py",
     "train/snapshot_callback.py",

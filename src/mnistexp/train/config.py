@@ -196,7 +196,7 @@ class TrainConfig(Section):
         return self.model_copy(update={"epochs": self.length(num_images=1).num_epochs})
 
     def evaluation_steps(self, num_images: int) -> list[int]:
-        """Return the steps after which to evaluate, in rising order: the last one, and 0 for the start."""
+        """Return the steps after which to evaluate, in rising order, with 0 for the start."""
         num_steps = self.num_steps(num_images)
         regular = self.evaluate_every.steps(num_steps, self.batch_size, num_images)
         early: list[int] = []
