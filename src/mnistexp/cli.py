@@ -21,6 +21,8 @@ from mnistexp.commands.diff import diff
 from mnistexp.commands.doctor import doctor
 from mnistexp.commands.draw import draw
 from mnistexp.commands.evaluate import evaluate
+from mnistexp.commands.export import export
+from mnistexp.commands.import_ import import_
 from mnistexp.commands.list import list_
 from mnistexp.commands.new import new
 from mnistexp.commands.predict import predict
@@ -60,6 +62,8 @@ COMMANDS: list[Callable[..., None]] = [
     show,
     rerun,
     rm,
+    export,
+    import_,
     compare,
     diff,
     report,

@@ -99,11 +99,16 @@ def _compose_evaluation(store: "RunStore", run_id: str, overrides: list[str]) ->
     from omegaconf import OmegaConf
 
     from mnistexp.config.compose import compose_config
+    from mnistexp.config.option_reader import read_option
 
     text = store.artifact(run_id, "config.yaml")
     recorded = OmegaConf.to_container(OmegaConf.create((text or b"{}").decode()))
     assert isinstance(recorded, dict)
     chosen = {override.partition("=")[0] for override in overrides}
+    data = recorded.get("data", {})
+    if "url" in data:
+        # An imported run is someone else's, and must not choose what is downloaded.
+        data["url"] = read_option("data", str(data.get("name"))).get("url")
     base = [
         f"{section}.{name}={json.dumps(value)}"
         for section in SECTIONS

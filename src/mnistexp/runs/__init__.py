@@ -1,1 +1,1 @@
-"""Find runs: by the names that users type, by conditions, as tables, and their recordings."""
+"""Find runs by the names that users type, tabulate, share and remove them."""
