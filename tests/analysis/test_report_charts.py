@@ -68,6 +68,19 @@ def test_costs_leave_a_value_far_from_all_others_outside() -> None:
     assert draw_costs(groups_of(3), "val_accuracy").layout.yaxis.range[0] < 0.1
 
 
+def test_a_number_of_parameters_that_all_runs_share_is_not_drawn() -> None:
+    groups = groups_of(3)
+    for group in groups:
+        group.runs["num_parameters"] = 7850.0
+    assert [axis.title.text for axis in draw_costs(groups, "val_accuracy").select_xaxes()] == [
+        "seconds"
+    ]
+    labels = [
+        axis.label for axis in draw_parallel_coordinates(groups, "val_accuracy").data[0].dimensions
+    ]
+    assert "parameters" not in labels
+
+
 def test_parallel_coordinates_have_numbers_and_logarithmic_axes() -> None:
     figure = draw_parallel_coordinates(groups_of(12), "val_accuracy")
     axes = {axis.label: axis for axis in figure.data[0].dimensions}

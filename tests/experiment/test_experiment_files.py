@@ -164,7 +164,7 @@ def test_softmax_reaches_its_expected_accuracy(mnistexp: Command) -> None:
 
 def test_an_experiment_with_altered_settings_is_not_judged(mnistexp: Command) -> None:
     out = mnistexp("lab=1_0_softmax", "train.steps=10", "seed=3", "device=cpu").out
-    assert re.search(r"^expected .*: not judged", out, re.MULTILINE)
+    assert re.search(r"^expected .*: not judged, because of train.steps$", out, re.MULTILINE)
 
 
 def test_a_deep_network_with_zero_weights_stays_at_an_accuracy_of_a_tenth() -> None:

@@ -88,6 +88,16 @@ def test_the_ui_shows_runs_metrics_artifacts_and_a_comparison(
         page.goto("about:blank")  # Else only the part after # changes, and the page stays open.
         page.goto(f"{runs_url(address, '1')}&compareRunsMode=CHART")
         expect(page.get_by_text("Accuracy and loss").first).to_be_visible(timeout=30_000)
+        chart = page.locator(".js-plotly-plot").first
+        expect(chart.locator(".scatterlayer .point").first).to_be_attached(timeout=30_000)
+        drawn = chart.evaluate("chart => chart.data.flatMap(line => [...line.y])")
+        logged = client.search_runs(["1"], "status = 'FINISHED'")
+        measured = [
+            point.value
+            for run in logged
+            for point in client.get_metric_history(run.info.run_id, "val_accuracy")
+        ]
+        assert set(drawn) <= set(measured)  # MLflow draws a moving average by default.
         page.goto(f"{address}/#/experiments/1/runs/{sweep.info.run_id}?{TRAINING_PAGES}")
         expect(page.get_by_role("heading", name=str(sweep.info.run_name))).to_be_visible()
 

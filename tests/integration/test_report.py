@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import statistics
+from itertools import pairwise
 from pathlib import Path
 
 import mlflow
@@ -125,6 +126,15 @@ def test_runs_show_their_figures_and_configs(report: Page, store_with_sweep: Pat
 def test_the_page_fits_a_small_screen(report: Page) -> None:
     report.set_viewport_size({"width": 400, "height": 800})
     report.wait_for_function("document.documentElement.scrollWidth <= 400")
+
+
+def test_titles_of_parallel_coordinates_do_not_touch_on_a_telephone(report: Page) -> None:
+    report.set_viewport_size({"width": 375, "height": 800})
+    titles = report.locator(".js-plotly-plot").nth(1).locator(".axis-title")
+    expect(titles).to_have_count(4)
+    boxes = [box for title in titles.all() if (box := title.bounding_box())]
+    for left, right in pairwise(boxes):
+        assert left["x"] + left["width"] < right["x"]
 
 
 def test_a_report_of_named_runs_has_these_runs(lab_report: Page) -> None:

@@ -46,7 +46,7 @@ def test_layers_that_each_follow_the_other_are_rejected() -> None:
     [
         (
             ["model=conv", "model.layers.flatten=null", "model.layers.hidden=null"],
-            r"model.layers.logits: expected 10 logits.*Received: \[n, 7, 7, 10\]",
+            r"model.layers.logits: expected 10 logits.*\[n, 7, 7, 10\]\. Write .* flatten ",
         ),
         (
             ["model.layers.c={type: conv2d, filters: 3, kernel_size: 3, after: flatten}"],

@@ -89,7 +89,7 @@ def test_names_stand_for_runs_that_pass_the_filter(store: RunStore) -> None:
 def test_without_a_name_the_last_sweep_is_selected(store: RunStore) -> None:
     runs, title = select_or_last_sweep(store, [])
     assert [run.name for run in runs] == ["a-s0", "b-s0"]
-    assert title.startswith("sweep-model, ")
+    assert title.startswith("the last sweep: sweep-model, ")
 
 
 @pytest.mark.parametrize("typed", ["lab", "sweep-model"])

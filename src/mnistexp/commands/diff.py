@@ -119,7 +119,9 @@ def _difference(first: "SeedGroup", other: "SeedGroup", metric: str) -> str:
     before, after = first.mean(metric), other.mean(metric)
     if before is None or after is None:
         return ""
-    return f"{after - before:+,.4g}{' ≈' if is_within_noise(first, other, metric) else ''}"
+    difference = after - before
+    text = f"{difference:+,.0f}" if abs(difference) >= 1000 else f"{difference:+.4g}"
+    return f"{text}{' ≈' if is_within_noise(first, other, metric) else ''}"
 
 
 def _print_curves(

@@ -30,7 +30,7 @@ def report(
 
     from mnistexp.analysis.report import build_report
     from mnistexp.analysis.seed_groups import group_by_seed
-    from mnistexp.runs.run_selection import select_or_last_sweep
+    from mnistexp.runs.run_selection import LAST_SWEEP, select_or_last_sweep
     from mnistexp.runs.run_tables import open_run_store, tabulate_runs
 
     store = open_run_store(experiment, uri)
@@ -41,9 +41,8 @@ def report(
     num_runs = sum(len(group.runs) for group in groups)
     command = " ".join(["mnistexp", *sys.argv[1:]])
     with Console(stderr=True).status(f"reading {num_runs} runs …"):
-        html = build_report(groups, title, command, store)
+        html = build_report(groups, title.removeprefix(LAST_SWEEP), command, store)
     output.write_text(html)
     counted = "1 run" if num_runs == 1 else f"{num_runs} runs"
-    print(
-        f"{title}\n{output}: {counted}, {output.stat().st_size / 1e6:.1f} MB. Open it in a browser"
-    )
+    size = f"{output.stat().st_size / 1e6:.1f} MB"
+    print(f"{title}\n{output}: {counted}, {size}. Open it in a browser")

@@ -12,7 +12,7 @@ from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 if TYPE_CHECKING:
     from mnistexp.tracking import RunRecord, RunStore
 
-KERAS_REMARK = " (what TensorFlow prints at its import are notices, not errors)"
+KERAS_REMARK = "# What TensorFlow prints at its import are notices, not errors."
 REASON_TITLES = {
     "failed": "Why it failed",
     "killed": "Why it was killed",
@@ -76,9 +76,8 @@ def _print_details(details: Mapping[str, Any]) -> None:
     _print_section("Metrics", "\n".join(metrics))
     files = [f"{name:<9}  {place}" for name, place in details["files"].items() if place]
     _print_section("Files", "\n".join(files))
-    is_keras = any("import keras" in line for line in details["load"])
-    title = "The model without mnistexp, in Python"
-    _print_section(f"{title}{KERAS_REMARK if is_keras else ''}", "\n".join(details["load"]))
+    remark = [KERAS_REMARK] if any("import keras" in line for line in details["load"]) else []
+    _print_section("The model without mnistexp, in Python", "\n".join([*remark, *details["load"]]))
     _print_section("Traceback", details["traceback"])
     _print_section("Config", details["config"])
 

@@ -35,6 +35,8 @@ def _summary_table(result: RunResult, source: ConfigSource) -> Table:
     rows = {name: f"{value:.4f}" for name, value in accuracies.items() if value is not None}
     if result.expectation_result:
         rows["expected"] = f"{result.config.expect}: {result.expectation_result}"
+        if source.altered_settings:
+            rows["expected"] += f", because of {', '.join(source.altered_settings)}"
     if isinstance(result.config.model, NetworkConfig):
         rows["optimizer"] = _format_optimizer(result.config, source)
     rows["seconds"] = f"{metrics['seconds']:.1f} ({metrics['train_seconds']:.1f} training)"

@@ -102,9 +102,11 @@ def build_model(config: NetworkConfig) -> "keras.Model":
                 f"{_format_shape(outputs)}. Use a smaller kernel, pool or stride, or padding=same"
             )
     if outputs.shape[1:] != (NUM_CLASSES,):
+        is_image = len(outputs.shape) > 2
+        advice = ". Write a layer of type flatten before the first dense layer" if is_image else ""
         raise ConfigError(
             f"model.layers.{name}: expected {NUM_CLASSES} logits per image from the last layer, "
-            f"shape [n, {NUM_CLASSES}]. Received: {_format_shape(outputs)}"
+            f"shape [n, {NUM_CLASSES}]. Received: {_format_shape(outputs)}{advice}"
         )
     network = keras.Model(inputs, outputs, name="network")
     if not network.trainable_weights:

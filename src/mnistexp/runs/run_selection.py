@@ -20,6 +20,8 @@ DEFAULT_DATA = "mnist"
 """The data set of the default run, of which `best` is the best."""
 MIN_ID_LENGTH = 4
 """Minimum number of leading characters that may stand for a whole run id."""
+LAST_SWEEP = "the last sweep: "
+"""Begins the title of runs that were selected without a name."""
 SWEEP_JOBS = "jobs.csv"
 """The artifact of a sweep's run that lists the runs of its jobs."""
 REGISTERED_MODEL = re.compile(r"(?P<name>[^/@=]+)[/@](?P<version>[^/@=]+)")
@@ -152,7 +154,7 @@ def select_or_last_sweep(
     sweeps = [run for run in runs if run.is_sweep]
     if sweeps and not names and not where:
         names = [sweeps[-1].run_id]
-        title = f"{sweeps[-1].name}, {sweeps[-1].started:%Y-%m-%d %H:%M}"
+        title = f"{LAST_SWEEP}{sweeps[-1].name}, {sweeps[-1].started:%Y-%m-%d %H:%M}"
     found = select_runs(store, names, where) if names else filter_runs(runs, where)
     if not found:
         raise InputError(f"--where: no run matches {where!r}" if where else "there are no runs yet")

@@ -54,6 +54,7 @@ def _line_chart(metric: str, section: str) -> dict[str, object]:
         "runsCountToCompare": 10,
         "scaleType": "linear",
         "xAxisScaleType": "linear",
+        "lineSmoothness": 0,  # Without it, MLflow draws a moving average as the curve.
     }
 
 

@@ -103,15 +103,19 @@ def _metric_menu(
 
 
 def draw_costs(groups: Sequence[SeedGroup], metric: str) -> "Figure":
-    """Draw the metric against time and number of parameters, a point for each seed."""
+    """Draw the metric against time and number of parameters, a point for each seed.
+
+    The number of parameters is left out if all have the same.
+    """
     from plotly.graph_objects import Scatter
     from plotly.subplots import make_subplots
 
     names, colors = _legend_of(groups)
     named: set[str] = set()
-    figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
+    costs = [cost for cost in COST_TITLES if cost == "seconds" or _is_different(groups, cost)]
+    figure = make_subplots(1, len(costs), shared_yaxes=True, horizontal_spacing=0.04)
     for group, name, color in zip(groups, names, colors, strict=True):
-        for column, cost in enumerate(COST_TITLES, start=1):
+        for column, cost in enumerate(costs, start=1):
             known = group.runs[[cost, metric, "name"]].dropna()
             figure.add_trace(
                 Scatter(
@@ -130,8 +134,9 @@ def draw_costs(groups: Sequence[SeedGroup], metric: str) -> "Figure":
             named.add(name)
     # With more ticks, Plotly would label a logarithmic axis with single digits, `2 3 4 … 9`.
     figure.update_xaxes(type="log", nticks=4)
-    for column, title in enumerate(COST_TITLES.values(), start=1):
-        figure.update_xaxes(title=title, tickformat="~g" if column == 1 else "~s", col=column)
+    for column, cost in enumerate(costs, start=1):
+        tick_format = "~g" if cost == "seconds" else "~s"
+        figure.update_xaxes(title=COST_TITLES[cost], tickformat=tick_format, col=column)
     _set_layout(figure, names)
     values = [value for group in groups for value in group.values(metric)]
     figure.update_layout(_metric_axis(metric, [[(0, value)] for value in central_values(values)]))
@@ -154,7 +159,7 @@ def draw_parallel_coordinates(groups: Sequence[SeedGroup], metric: str) -> "Figu
     axes += [
         _parallel_axis(title, runs[cost].tolist())
         for cost, title in COST_TITLES.items()
-        if runs[cost].nunique() > 1
+        if _is_different(groups, cost)
     ]
     axes.append(_parallel_axis(readable(metric), runs[metric].tolist(), is_log=False))
     central = central_values(runs[metric].tolist())
@@ -170,6 +175,10 @@ def draw_parallel_coordinates(groups: Sequence[SeedGroup], metric: str) -> "Figu
     figure = Figure(Parcoords(dimensions=axes, line=line))
     figure.update_layout(height=PLOT_HEIGHT, margin={"l": 80, "r": 40, "t": 60, "b": 30})
     return figure
+
+
+def _is_different(groups: Sequence[SeedGroup], cost: str) -> bool:
+    return len({value for group in groups for value in group.values(cost)}) > 1
 
 
 def _parallel_axis(

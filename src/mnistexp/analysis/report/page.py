@@ -28,6 +28,11 @@ FIGURES = {
 """The figures of a run that the page shows, with their headings."""
 MAX_DETAILS = 24
 """Seed groups with figures and config; the others are in the table and the charts only."""
+AXIS_WIDTH = 110
+"""Pixels of an axis of the parallel coordinates, so that its title does not touch the next one. A
+narrower screen scrolls."""
+COST_WIDTH = 260
+"""Pixels of each axis of time or parameters, so that its numbers do not touch."""
 CHART_SETTINGS: Mapping[str, Any] = {"displaylogo": False, "responsive": True}
 
 
@@ -47,6 +52,8 @@ def build_report(groups: Sequence[SeedGroup], title: str, command: str, store: R
 
     metric = selection_metric(groups)
     groups = rank(groups, metric)
+    costs = draw_costs(groups, metric)
+    parallel = draw_parallel_coordinates(groups, metric)
     history = _history(groups, store)
     template = Environment(autoescape=True).from_string(TEMPLATE.read_text())
     return template.render(
@@ -62,14 +69,17 @@ def build_report(groups: Sequence[SeedGroup], title: str, command: str, store: R
             _curves_chart(draw_curves(groups, history)),
             _chart(
                 "Accuracy, time and number of parameters",
-                "A point for each run. Time and parameters have logarithmic axes. A run that is "
-                "far from most others may lie outside the axes; a double click shows all.",
-                draw_costs(groups, metric),
+                "A point for each run. Time and parameters, if they differ, have logarithmic axes. "
+                "A run that is far from most others may lie outside the axes; a double click "
+                "shows all.",
+                costs,
+                COST_WIDTH * len([*costs.select_xaxes()]),
             ),
             _chart(
                 "Parallel coordinates",
                 "A line for each run. Drag along an axis to highlight the runs in that range.",
-                draw_parallel_coordinates(groups, metric),
+                parallel,
+                AXIS_WIDTH * len(parallel.data[0].dimensions),
             ),
         ],
         details=[_details(group, metric, store) for group in groups[:MAX_DETAILS]],
@@ -94,9 +104,11 @@ def _curves_chart(figure: "Figure | None") -> Mapping[str, str]:
     return _chart(heading, f"{note} The axis fits the best runs; a double click shows all.", figure)
 
 
-def _chart(heading: str, note: str, figure: "Figure") -> Mapping[str, str]:
+def _chart(heading: str, note: str, figure: "Figure", min_width: int = 0) -> Mapping[str, str]:
+    """Return the values for the template. min_width: of the figure, in pixels."""
     html = figure.to_html(full_html=False, include_plotlyjs=False, config=CHART_SETTINGS)
-    return {"heading": heading, "note": note, "html": html}
+    wide_html = f'<div style="min-width: {min_width}px">{html}</div>' if min_width else html
+    return {"heading": heading, "note": note, "html": wide_html}
 
 
 def _details(group: SeedGroup, metric: str, store: RunStore) -> Mapping[str, Any]:
