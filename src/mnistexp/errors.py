@@ -1,7 +1,13 @@
 """The exceptions of expected failures. The command line prints their messages, no traceback."""
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+MAX_WORD_LENGTH = 300
+"""Longer than the paths and addresses that a message may have to show."""
+MAX_LINE_LENGTH = 1_500
+LONG_WORD = re.compile(rf"\S{{{MAX_WORD_LENGTH + 1},}}")
 
 
 class MnistexpError(Exception):
@@ -11,6 +17,10 @@ class MnistexpError(Exception):
     """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """Return the message as it can be printed; see `printable`."""
+        return printable(super().__str__())
 
 
 class InputError(MnistexpError):
@@ -72,6 +82,27 @@ class SweepFailed(MnistexpError):
 
 class Pruned(MnistexpError):
     """A search stopped this trial early, because its metric is worse than that of other trials."""
+
+
+def printable(text: str) -> str:
+    """Return a text without control characters, whose words and lines are not too long.
+
+    A message contains what it received, which may be anything: a page of text, or codes that change
+    the colors of the terminal. Line breaks remain.
+    """
+    visible = "".join(
+        char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text
+    )
+    words_cut = LONG_WORD.sub(lambda word: _cut_middle(word[0], MAX_WORD_LENGTH), visible)
+    return "\n".join(_cut_middle(line, MAX_LINE_LENGTH) for line in words_cut.split("\n"))
+
+
+def _cut_middle(text: str, length: int) -> str:
+    """Leave out the middle: what a message expects is at its start, what to do at its end."""
+    if len(text) <= length:
+        return text
+    half = length // 2 - 1
+    return f"{text[:half]}…{text[-half:]}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

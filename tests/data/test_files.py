@@ -6,6 +6,7 @@ import shutil
 import socket
 import struct
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +17,7 @@ import pytest
 
 from mnistexp.config.compose import compose_config
 from mnistexp.data import Data, load_data
-from mnistexp.data.files import DATASETS, FILES
+from mnistexp.data.files import DATASETS, FILES, read_idx
 from mnistexp.errors import DataError
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
@@ -188,7 +189,7 @@ def test_a_downloaded_file_with_a_wrong_checksum_is_deleted(
 ) -> None:
     url, folder, _ = server
     for name in FILES:
-        (folder / f"{name}.gz").write_bytes(gzip.compress(b"something else"))
+        (folder / f"{name}.gz").write_bytes(gzip.compress(b"\0\0\x08\x01\0\0\0\x01else"))
     with pytest.raises(DataError, match=f"{url}/{FILES[0]}.gz: expected SHA-256 "):
         load("data=fashion_mnist", f"data.url={url}")
     assert list(cache.iterdir()) == []
@@ -202,3 +203,42 @@ def test_the_error_without_a_network_names_the_files_and_the_folder(cache: Path)
             load("data=fashion_mnist", f"data.url={url}")
     for part in (*(f"{name}.gz" for name in FILES), str(cache), "data.directory=FOLDER"):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "num_values", "message"),
+    [
+        ([1] * 255, 1, "header of 1024 bytes for 255 dimensions"),
+        ([2**32 - 1] * 255, 1, "header of 1024 bytes for 255 dimensions"),
+        ([], 0, "header of 4 bytes for 0 dimensions"),
+        ([2**32 - 1] * 3, 0, r"expected at most 1,073,741,824 values"),
+        ([2**31, 28, 28], 10, r"expected at most 1,073,741,824 values"),
+        ([3], 2, r"expected \(3,\) values.* Received: 10 bytes in total"),
+        ([3], 10_000_000, r"expected \(3,\) values.* Received: more bytes in total"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_a_header_that_the_file_does_not_keep_is_refused(
+    dimensions: list[int], num_values: int, message: str, ending: str, tmp_path: Path
+) -> None:
+    header = struct.pack(f">BBBB{len(dimensions)}I", 0, 0, 8, len(dimensions), *dimensions)
+    content = header + bytes(num_values)
+    file = tmp_path / f"file{ending}"
+    file.write_bytes(gzip.compress(content) if ending else content)
+    with pytest.raises(DataError, match=message):
+        read_idx(file, None)
+
+
+def test_no_more_is_unpacked_than_the_header_says(tmp_path: Path) -> None:
+    """A file of 0.2 MB that unpacks to 200 MB."""
+    file = tmp_path / "bomb.gz"
+    header = struct.pack(">BBBBI", 0, 0, 8, 1, 100)
+    file.write_bytes(gzip.compress(header + bytes(200_000_000), compresslevel=1))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="Received: more bytes"):
+            read_idx(file, None)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_000_000

@@ -6,6 +6,7 @@ byte), the number of dimensions, each dimension as a big-endian 32-bit number, t
 
 import gzip
 import hashlib
+import math
 import os
 import shutil
 import struct
@@ -30,6 +31,9 @@ FILES = (
     "t10k-labels-idx1-ubyte",
 )
 DOWNLOAD_TIMEOUT_SECONDS = 20
+MAX_DIMENSIONS = 3
+MAX_VALUES = 2**30
+"""1.4 million images. A small gzip file may unpack to more than the memory holds."""
 
 
 @dataclass(frozen=True)
@@ -116,19 +120,21 @@ def read_idx(path: Path, expected_checksum: str | None) -> tuple[np.ndarray, str
     Raises:
         DataError: the file cannot be read, is not an IDX file of bytes, or its checksum is wrong.
     """
-    try:
-        payload = path.read_bytes()
-        if path.suffix == ".gz":
-            payload = gzip.decompress(payload)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: expected an IDX file. Received: {error}. {_REMEDY}") from error
+    payload, shape = _read_payload(path, str(path), is_gzip=path.suffix == ".gz")
     checksum = hashlib.sha256(payload).hexdigest()
     if expected_checksum is not None and checksum != expected_checksum:
         raise DataError(
             f"{path}: expected SHA-256 {expected_checksum} (unpacked). Received: {checksum}. "
             f"{_REMEDY}"
         )
-    return _parse_idx(payload, path), checksum
+    offset = _header_length(len(shape))
+    if len(payload) != offset + math.prod(shape):
+        raise DataError(
+            f"{path}: expected {shape} values, the shape in its header. "
+            f"Received: {'more' if len(payload) > offset + math.prod(shape) else len(payload)} "
+            "bytes in total"
+        )
+    return np.frombuffer(payload, np.uint8, offset=offset).reshape(shape), checksum
 
 
 _REMEDY = (
@@ -137,18 +143,44 @@ _REMEDY = (
 )
 
 
-def _parse_idx(payload: bytes, path: Path) -> np.ndarray:
-    if len(payload) < 4 or payload[:3] != b"\x00\x00\x08":
-        raise DataError(f"{path}: expected an IDX file of unsigned bytes. Received: another format")
-    num_dimensions = payload[3]
-    offset = 4 + 4 * num_dimensions
-    shape = struct.unpack_from(f">{num_dimensions}I", payload, 4) if len(payload) >= offset else ()
-    if len(payload) - offset != np.prod(shape, dtype=np.int64) or not shape:
+def _read_payload(path: Path, name: str, *, is_gzip: bool) -> tuple[bytes, tuple[int, ...]]:
+    """Return the unpacked bytes, and the shape in the header.
+
+    The header is read first, because it bounds what is unpacked: at most one byte more than it says.
+
+    Args:
+        name: of the file, for messages.
+    """
+    try:
+        with gzip.open(path) if is_gzip else path.open("rb") as stream:
+            header = stream.read(4)
+            header += stream.read(4 * header[3]) if len(header) == 4 else b""
+            shape = _parse_header(header, name)
+            return header + stream.read(math.prod(shape) + 1), shape
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{name}: expected an IDX file. Received: {error}. {_REMEDY}") from error
+
+
+def _parse_header(header: bytes, name: str) -> tuple[int, ...]:
+    """Return the shape of the values. Its size is bounded."""
+    if len(header) < 4 or header[:3] != b"\x00\x00\x08":
+        raise DataError(f"{name}: expected an IDX file of unsigned bytes. Received: another format")
+    num_dimensions = header[3]
+    if not 1 <= num_dimensions <= MAX_DIMENSIONS or len(header) < _header_length(num_dimensions):
         raise DataError(
-            f"{path}: expected {shape} values, the shape in its header. "
-            f"Received: {len(payload)} bytes in total"
+            f"{name}: expected 1 dimension for labels or {MAX_DIMENSIONS} for images. Received: a "
+            f"header of {len(header)} bytes for {num_dimensions} dimensions"
         )
-    return np.frombuffer(payload, np.uint8, offset=offset).reshape(shape)
+    shape = struct.unpack_from(f">{num_dimensions}I", header, 4)
+    if math.prod(shape) > MAX_VALUES:
+        raise DataError(
+            f"{name}: expected at most {MAX_VALUES:,} values. Received: a header for {shape}"
+        )
+    return shape
+
+
+def _header_length(num_dimensions: int) -> int:
+    return 4 + 4 * num_dimensions
 
 
 def _find_file(folder: Path, name: str) -> Path | None:
@@ -199,10 +231,8 @@ def _fetch(address: str, target: Path, progress: "Progress") -> None:
 
 
 def _verify(path: Path, expected_checksum: str | None, address: str) -> None:
-    try:
-        checksum = hashlib.sha256(gzip.decompress(path.read_bytes())).hexdigest()
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{address}: expected a gzip file. Received: {error}") from error
+    payload, _ = _read_payload(path, address, is_gzip=True)
+    checksum = hashlib.sha256(payload).hexdigest()
     if expected_checksum is not None and checksum != expected_checksum:
         raise DataError(
             f"{address}: expected SHA-256 {expected_checksum} (unpacked). Received: {checksum}"
