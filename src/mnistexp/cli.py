@@ -42,7 +42,7 @@ from mnistexp.config.config_groups import (
     list_groups,
     split_config_folders,
 )
-from mnistexp.errors import InputError, MnistexpError
+from mnistexp.errors import InputError, MnistexpError, printable
 from mnistexp.signals import Terminated, repeat_lost_interrupts, sigterm_as_interrupt
 from mnistexp.version import __version__
 
@@ -165,6 +165,13 @@ def _failures_reported() -> Iterator[None]:
     except MnistexpError as error:
         _print_failure(f"error: {error}", error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        path = os.fsdecode(error.filename)
+        problem = "expected a file or folder that can be read and written"
+        _print_failure(f"error: {printable(path)}: {problem}. Received: {error.strerror}", error)
+        sys.exit(InputError.exit_code)
     except KeyboardInterrupt as interrupt:
         _print_failure("interrupted", interrupt)
         sys.exit(143 if isinstance(interrupt, Terminated) else 130)

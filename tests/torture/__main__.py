@@ -3,11 +3,15 @@
 import sys
 from collections.abc import Callable, Mapping
 
+from torture.bad_input import feed_bad_input
 from torture.counts import Counts, write_counts
 from torture.store_set_up import interrupt_set_ups
 
 PARTS: Mapping[str, Callable[[], Counts]] = {
     "set_up": lambda: interrupt_set_ups(30),
+    "overrides": lambda: feed_bad_input("override lists", 1_500),
+    "yaml": lambda: feed_bad_input("YAML files", 1_500),
+    "idx": lambda: feed_bad_input("IDX files", 2_000),
 }
 
 

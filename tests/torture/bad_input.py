@@ -8,7 +8,9 @@ import gzip
 import signal
 import struct
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -42,7 +44,7 @@ Fault = str
 
 
 def setting_names() -> list[str]:
-    """Return the settings of the schema, those of layers, the groups, and names that do not exist."""
+    """Return the settings of the schema, of layers, the groups, and names that do not exist."""
     layers = ("flatten", "hidden1", "conv1", "logits", "nothing")
     parts = ("", ".type", ".units", ".activation", ".rate", ".filters", ".bias_initializer.value")
     return [
@@ -218,7 +220,7 @@ def _fault(action: Callable[[], object]) -> Fault:
     except InputError as error:
         return _message_fault(str(error))
     # Any other exception would be a traceback, which is what this looks for.
-    except BaseException as error:
+    except Exception as error:
         return f"{type(error).__name__}: {error}"[:300]
     finally:
         signal.alarm(0)
@@ -244,7 +246,12 @@ KINDS: dict[str, tuple[Callable[[], st.SearchStrategy[Any]], Callable[[Any], Fau
 
 
 def feed_bad_input(kind: str, number: int) -> Counts:
-    """Try a number of random inputs of a kind, in the working folder."""
+    """Try a number of random inputs of a kind, in a folder of their own."""
+    with TemporaryDirectory() as folder, chdir(folder):
+        return _feed(kind, number)
+
+
+def _feed(kind: str, number: int) -> Counts:
     strategy, find_fault = KINDS[kind]
     tried: list[Fault] = []
 

@@ -3,11 +3,12 @@
 from abc import ABC
 from collections.abc import Sequence
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
@@ -17,6 +18,9 @@ from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
     from mnistexp.sweeps import HydraSession
+
+
+MAX_JOBS = 100_000
 
 
 class MnistexpSweeper(Sweeper, ABC):
@@ -112,11 +116,12 @@ def expand_grid(overrides: Sequence[Override]) -> list[list[str]]:
     """Return the overrides of each combination. Of a repeated key the last value is used.
 
     Raises:
-        HydraException: an override is an interval, which has no finite number of values.
+        HydraException: an override is an interval or has no value, or there are too many jobs.
     """
     values: dict[str, list[str]] = {}
     for override in overrides:
         key = override.get_key_element()
+        _check_range(key, override.value())
         if not override.is_sweep_override():
             values[key] = [f"{key}={override.get_value_element_as_str()}"]
         elif override.is_discrete_sweep():
@@ -126,4 +131,23 @@ def expand_grid(overrides: Sequence[Override]) -> list[list[str]]:
                 f"{key}: expected choices or range(start,stop,step) in a grid. Received: an "
                 "interval, which hydra/sweeper=optuna can search"
             )
+        if not values[key]:
+            raise HydraException(
+                f"{key}: expected at least one value. Received: {override.input_line}, which "
+                "has none"
+            )
+    num_jobs = prod(map(len, values.values()))
+    if num_jobs > MAX_JOBS:
+        raise HydraException(f"expected at most {MAX_JOBS:,} jobs. Received: {num_jobs:,}")
     return [list(combination) for combination in product(*values.values())]
+
+
+def _check_range(key: str, value: Any) -> None:
+    """Refuse a range before it is expanded, which could take all memory."""
+    if not isinstance(value, RangeSweep):
+        return
+    if not value.step:
+        raise HydraException(f"{key}: expected a step other than 0 in range(start,stop,step)")
+    start, stop = value.start or 0, value.stop or 0
+    if abs(stop - start) / abs(value.step) > MAX_JOBS:
+        raise HydraException(f"{key}: expected at most {MAX_JOBS:,} values. Received: {value}")

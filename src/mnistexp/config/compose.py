@@ -24,8 +24,8 @@ from mnistexp.config.config_groups import (
 )
 from mnistexp.config.config_source import ConfigSource
 from mnistexp.config.hydra_errors import (
-    COMPOSITION_ERRORS,
-    format_hydra_error,
+    check_override,
+    composition_errors_explained,
     format_interpolation_error,
 )
 from mnistexp.config.option_reader import locate_setting, read_option
@@ -55,23 +55,25 @@ def compose_config(overrides: list[str]) -> tuple[Config, ConfigSource]:
     """
     groups = list_groups()
     folder = str(package_folder("conf"))
-    try:
-        with hydra.initialize_config_dir(folder, version_base=HYDRA_VERSION_BASE):
-            cfg = hydra.compose(
-                PRIMARY_CONFIG,
-                [add_force_prefix(override, groups) for override in overrides],
-                return_hydra_config=True,
-            )
-    except (*COMPOSITION_ERRORS, ValueError) as error:
-        raise ConfigError(format_hydra_error(error, overrides)) from error
-    return resolve_composed(cfg, Path(cfg.hydra.run.dir))
+    prefixed = [add_force_prefix(override, groups) for override in overrides]
+    with (
+        composition_errors_explained(overrides),
+        hydra.initialize_config_dir(folder, version_base=HYDRA_VERSION_BASE),
+    ):
+        cfg = hydra.compose(PRIMARY_CONFIG, prefixed, return_hydra_config=True)
+        source = read_config_source(cfg.hydra, Path(cfg.hydra.run.dir))
+    return _resolve_without_hydra(cfg, source), source
 
 
 def add_force_prefix(override: str, groups: Collection[str]) -> str:
     """Write a setting as Hydra's `++name=value`, so that only our schema decides what exists.
 
     Choices of groups, settings of Hydra and overrides with a prefix remain unchanged.
+
+    Raises:
+        ConfigError: see `check_override`.
     """
+    check_override(override, (*groups, *EXPERIMENT_GROUPS))
     name = override.partition("=")[0]
     is_choice = name.partition("@")[0] in (*groups, *EXPERIMENT_GROUPS)
     if is_choice or name.startswith(("+", "~", "hydra.", "hydra/")):
@@ -124,9 +126,13 @@ def resolve_composed(cfg: DictConfig, folder: Path | None = None) -> tuple[Confi
         ConfigError: with one line for each wrong setting.
     """
     source = read_config_source(cfg.hydra, folder)
+    return _resolve_without_hydra(cfg, source), source
+
+
+def _resolve_without_hydra(cfg: DictConfig, source: ConfigSource) -> Config:
     with open_dict(cfg):
         del cfg["hydra"]
-    return resolve_config(cfg, source), source
+    return resolve_config(cfg, source)
 
 
 def resolve_config(cfg: DictConfig, source: ConfigSource) -> Config:
@@ -160,6 +166,10 @@ def _validate(cfg: DictConfig, source: ConfigSource) -> Config:
     try:
         _check_shared_model_settings(OmegaConf.to_container(cfg, resolve=False), source)
         raw: Any = OmegaConf.to_container(cfg, resolve=True)
+    except RecursionError as error:
+        raise ConfigError(
+            "expected references ${…} that do not refer to themselves. Received: a circle"
+        ) from error
     except OmegaConfBaseException as error:
         path = f"{error.full_key}: " if error.full_key else ""
         message = _find_other_errors(cfg) or path + format_interpolation_error(error)

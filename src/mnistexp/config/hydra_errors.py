@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -16,7 +17,8 @@ from mnistexp.config.config_groups import (
     without_ending,
 )
 from mnistexp.config.schema_tree import SchemaTree
-from mnistexp.errors import did_you_mean
+from mnistexp.config.yaml_parser import MAX_DEPTH
+from mnistexp.errors import ConfigError, MnistexpError, did_you_mean
 from mnistexp.optim import find_keras_optimizer
 
 LAUNCHER_EXTRAS = {
@@ -26,8 +28,65 @@ LAUNCHER_EXTRAS = {
     "hydra/launcher/ray": "ray",
 }
 """The extra of mnistexp that installs each of Hydra's launchers."""
+MAX_DIGITS = 400
+"""No number of so many digits is a valid setting; Python itself refuses 4,300."""
+MAX_NAME_LENGTH = 200
+MAX_CHOICE_LENGTH = 1_000
+CHOICE = re.compile(r"[^\[{$]*|\[\s*[^\[{$,\]\d][^\[{$]*\]|(choice|glob|range|shuffle|sort)\(.*\)")
+"""The choice of one option, of a list of options, or of several ones for a sweep."""
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, RecursionError)
 """What Hydra raises for overrides and files that cannot be composed; see `format_hydra_error`."""
+
+
+@contextmanager
+def composition_errors_explained(overrides: Sequence[str]) -> Iterator[None]:
+    """Turn what Hydra and OmegaConf raise into a ConfigError of one line.
+
+    Args:
+        overrides: those that are composed.
+    """
+    try:
+        yield
+    except MnistexpError:
+        raise
+    except COMPOSITION_ERRORS as error:
+        raise ConfigError(format_hydra_error(error, overrides)) from error
+    # For unusual values, such as `hydra.overrides.task=3`, they raise exceptions of any kind.
+    except Exception as error:
+        names = ", ".join(override.partition("=")[0].lstrip("+~") for override in overrides)
+        problem = str(error).partition("\n")[0] or type(error).__name__
+        raise ConfigError(
+            f"{names}: expected values that Hydra can compose. Received: {problem}. Remove the "
+            "overrides one by one to find the wrong one"
+        ) from error
+
+
+def check_override(override: str, groups: Collection[str]) -> None:
+    """Refuse what Hydra would answer by an exception without an explanation.
+
+    Raises:
+        ConfigError: the value is nested too deeply, or no name is chosen in a group.
+    """
+    name, _, value = override.partition("=")
+    if len(name) > MAX_NAME_LENGTH:  # Hydra looks for a file of this name.
+        raise ConfigError(f"{name}: expected the name of a setting. Received: {len(name)} letters")
+    if _nesting_depth(value) > MAX_DEPTH:
+        raise ConfigError(f"{name}: expected at most {MAX_DEPTH} levels. Received: more")
+    if re.search(rf"\d{{{MAX_DIGITS},}}", value):
+        raise ConfigError(
+            f"{name}: expected a number of fewer than {MAX_DIGITS} digits. Received: {value}"
+        )
+    group = name.lstrip("+")
+    if group in groups and (not CHOICE.fullmatch(value) or len(value) > MAX_CHOICE_LENGTH):
+        raise ConfigError(_format_unknown_option(group, value))
+
+
+def _nesting_depth(text: str) -> int:
+    depth = deepest = 0
+    for char in text:
+        depth += (char in "([{") - (char in ")]}")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def format_hydra_error(error: Exception, overrides: Sequence[str]) -> str:
@@ -69,13 +128,12 @@ def format_hydra_error(error: Exception, overrides: Sequence[str]) -> str:
 def _format_wrong_choice(overrides: Sequence[str]) -> str:
     """Return the message about the first choice that is no name, or of a group without options."""
     groups = list_groups()
-    group, option = next(
-        (str(item.key_or_group), item.get_value_element_as_str())
-        for item in OverridesParser.create().parse_overrides(list(overrides))
-        if (item.key_or_group in groups and not isinstance(item.value(), str | list))
-        or (item.key_or_group in EXPERIMENT_GROUPS and item.key_or_group not in groups)
-    )
-    return _format_unknown_option(group, option)
+    for item in OverridesParser.create().parse_overrides(list(overrides)):
+        group = item.key_or_group
+        is_wrong = not isinstance(item.value(), str | list) if group in groups else True
+        if is_wrong and group in (*groups, *EXPERIMENT_GROUPS):
+            return _format_unknown_option(group, item.get_value_element_as_str())
+    return f"{', '.join(overrides)}: expected names of options. Received: something else"
 
 
 def _format_unknown_option(group: str, option: str) -> str:

@@ -28,6 +28,7 @@ EXPECTED = {
     "model_attributes_type": "a mapping",
     "union_tag_not_found": "a mapping with a type",
     "string_pattern_mismatch": "text of the form {pattern}",
+    "string_too_long": "at most {max_length} characters",
     "missing": "a value",
 }
 """What a setting accepts, by pydantic's error type; {…} are values of the error's context."""

@@ -146,7 +146,7 @@ _REMEDY = (
 def _read_payload(path: Path, name: str, *, is_gzip: bool) -> tuple[bytes, tuple[int, ...]]:
     """Return the unpacked bytes, and the shape in the header.
 
-    The header is read first, because it bounds what is unpacked: at most one byte more than it says.
+    The header is read first, because it bounds what is unpacked: one byte more at most.
 
     Args:
         name: of the file, for messages.

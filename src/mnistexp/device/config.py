@@ -25,7 +25,7 @@ class DeviceConfig(Section):
     """Compile the training loop with XLA. `auto`: on a GPU, and on a CPU for dense layers only."""
     onednn: OnOff = "auto"
     """Intel's oneDNN operations on a CPU. `auto`: on, unless TF_ENABLE_ONEDNN_OPTS is set."""
-    threads: Count | None = None
+    threads: Annotated[Count, Field(le=1024)] | None = None
     """Maximum number of threads of one operation. Default: all cores."""
     deterministic: bool = False
     """Reject operations whose result can vary between runs; some are slower on a GPU."""

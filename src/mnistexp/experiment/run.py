@@ -20,6 +20,7 @@ from mnistexp.config.likely_mistakes import find_likely_mistakes, print_likely_m
 from mnistexp.dashboard import ViewerProcess
 from mnistexp.data import Data, load_data
 from mnistexp.device import check_device, peak_memory_mb, reset_peak_memory
+from mnistexp.errors import ConfigError
 from mnistexp.experiment.description import describe_run
 from mnistexp.experiment.early_end import RunProgress, explain_early_end
 from mnistexp.experiment.environment import describe_environment, git_state
@@ -28,7 +29,14 @@ from mnistexp.experiment.monitors import open_monitors
 from mnistexp.experiment.pruning import report_to_pruner
 from mnistexp.learner import Learner, build_learner
 from mnistexp.learner.metrics import evaluate, score
-from mnistexp.tracking import COMMAND_TAG, FOLDER_TAG, Tracker, check_tracking, run_context
+from mnistexp.tracking import (
+    COMMAND_TAG,
+    FOLDER_TAG,
+    MlflowTracking,
+    Tracker,
+    check_tracking,
+    run_context,
+)
 from mnistexp.train import History, LogMetrics, TrainingLength, TrainingResult, check_finite
 
 if TYPE_CHECKING:
@@ -74,6 +82,7 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
     with located_errors(source):
         check_tracking(config.tracking)
         check_device(config.device)
+        _check_folder(source.folder)
         with show_activity("reading data"):
             data = load_data(config.data)
         if config.sweep.job is None:  # A sweep prints the mistakes of all its jobs at its start.
@@ -130,6 +139,16 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
     )
 
 
+def _check_folder(folder: Path | None) -> None:
+    """Refuse an output folder below something that is no folder."""
+    for parent in folder.absolute().parents if folder is not None else ():
+        if parent.exists() and not parent.is_dir():
+            raise ConfigError(
+                f"hydra.run.dir: expected folders. Received: the file {parent}. Rename it, or set "
+                "another one"
+            )
+
+
 def _run_name(config: Config, source: ConfigSource) -> str:
     """Return the name from the settings, else from the sweep, else from the chosen options."""
     job = config.sweep.job
@@ -151,7 +170,7 @@ def _log_setup(
 ) -> None:
     """Log what is known before the training: settings, hashes, data, environment, layers."""
     settings = config_to_yaml(config)
-    if source.folder is not None:
+    if source.folder is not None and isinstance(config.tracking, MlflowTracking):
         source.folder.mkdir(parents=True, exist_ok=True)
         (source.folder / "config.yaml").write_text(settings)
     tracker.describe(describe_run(config, source))

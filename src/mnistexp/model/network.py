@@ -1,5 +1,6 @@
 """Settings of a network, and the Keras models that they build."""
 
+import os
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -11,6 +12,8 @@ from mnistexp.model.layers import (
     ActivationName,
     AnyKerasLayer,
     BatchNormalization,
+    Conv2D,
+    Dense,
     Layer,
     build_layer,
     one_line,
@@ -27,6 +30,8 @@ NOT_ALLOWED_LAST = {"dropout", "spatial_dropout", "activation", "batch_normaliza
 """Layer types that cannot be the last one, since they would change the logits."""
 ACTIVATION_CLASSES = {"Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"}
 """Keras' layers that apply an activation."""
+BYTES_PER_WEIGHT = 4 * 4
+"""float32 values of the weight, its gradient, and two moving averages of the optimizer."""
 
 
 class NetworkConfig(Section):
@@ -79,14 +84,17 @@ def build_model(config: NetworkConfig) -> "keras.Model":
     """Build the uncompiled network: float images `[n, 28, 28, 1]` to logits `[n, 10]`.
 
     Raises:
-        ConfigError: a layer does not accept the output of the layer before it, or the last layer
-            does not return ten values per image.
+        ConfigError: a layer does not accept the output of the layer before it, the last layer
+            does not return ten values per image, or the memory is too small.
     """
     import keras
 
     inputs = keras.Input(IMAGE_SHAPE, name="image")
     outputs = inputs
+    num_weights = 0
     for name, layer_config in ordered_layers(config.layers):
+        num_weights += _count_weights(layer_config, outputs.shape)
+        _check_memory(name, num_weights)
         layer = build_layer(name, layer_config)
         try:
             outputs = layer(outputs)
@@ -132,6 +140,30 @@ def build_classifier(network: "keras.Model", scale: float) -> "keras.Model":
         outputs = layer(outputs)
     outputs = keras.layers.Softmax(name="probabilities", dtype="float32")(outputs)
     return keras.Model(inputs, outputs, name="classifier")
+
+
+def _count_weights(layer: Layer, input_shape: tuple[int | None, ...]) -> int:
+    """Return the number of weights of a dense or convolutional layer; 0 for other layers."""
+    channels = input_shape[-1] or 0
+    if isinstance(layer, Dense):
+        return channels * layer.units
+    if isinstance(layer, Conv2D):
+        size = layer.kernel_size
+        height, width = (size, size) if isinstance(size, int) else size
+        return height * width * (channels // layer.groups) * layer.filters
+    return 0
+
+
+def _check_memory(name: str, num_weights: int) -> None:
+    """Refuse a layer with which training would need more memory than the computer has."""
+    needed = num_weights * BYTES_PER_WEIGHT
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        raise ConfigError(
+            f"model.layers.{name}: expected a network that fits into the memory, "
+            f"{memory / 1e9:.0f} GB. Received: {num_weights:,} weights up to this layer, which "
+            f"take {needed / 1e9:,.0f} GB with gradients and optimizer. Use fewer units or filters"
+        )
 
 
 def _suggest_place(name: str, order: list[tuple[str, Layer]]) -> str:

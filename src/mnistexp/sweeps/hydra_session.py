@@ -11,9 +11,8 @@ from mnistexp.config.compose import (
     read_config_source,
     resolve_composed,
 )
-from mnistexp.config.hydra_errors import COMPOSITION_ERRORS, format_hydra_error
+from mnistexp.config.hydra_errors import composition_errors_explained
 from mnistexp.data import load_data
-from mnistexp.errors import ConfigError
 from mnistexp.sweeps.jobs import Job
 from mnistexp.sweeps.sweep_task import SweepTask
 
@@ -52,9 +51,7 @@ class HydraSession:
         Raises:
             InputError: they cannot be composed, the config is invalid, or the data is missing.
         """
-        try:
+        with composition_errors_explained(overrides):
             cfg = self._config_loader.load_sweep_config(self._master_config, list(overrides))
-        except (*COMPOSITION_ERRORS, ValueError) as error:
-            raise ConfigError(format_hydra_error(error, overrides)) from error
         config, source = resolve_composed(cfg)
         return Job(tuple(overrides), config, source, load_data(config.data).digest)

@@ -2,12 +2,21 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from mnistexp.errors import ConfigError
 from mnistexp.schema import Section
 
 DEFAULT_EXPERIMENT = "mnistexp"
+OWN_TAGS = {
+    *("kind", "config_hash", "seedless_hash", "workload_hash", "sweep_hash", "weights_sha256"),
+    *("process", "process_start", "host", "folder", "device", "device_type", "threads"),
+    *("precision", "xla", "recording", "reason", "diverged", "pruned", "ended_at"),
+    *("expectation", "note", "git_commit", "git_clean", "best_run_id", "best_job"),
+}
+"""Tags that mnistexp sets itself, and reads again."""
+TagName = Annotated[str, Field(max_length=250, pattern=r"^[\w./: -]+$")]
+TagText = Annotated[str, Field(max_length=8_000)]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
 
@@ -26,8 +35,20 @@ class MlflowTracking(Section):
     """Default: model, optimizer and seed, such as conv_big-adam_decay-s0."""
     description: str | None = None
     """Shown on the run's page; Markdown."""
-    tags: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    tags: dict[TagName, TagText | int | float | bool] = Field(default_factory=dict)
     """Tags, by which runs can be filtered."""
+
+    @field_validator("tags")
+    @classmethod
+    def _check_tags(cls, tags: dict[str, str | int | float | bool]) -> dict[str, object]:
+        for name in tags:
+            if name in OWN_TAGS or name.startswith("mlflow."):
+                raise ConfigError(
+                    f"tracking.tags.{name}: expected another name, since mnistexp and MLflow set "
+                    f"this tag themselves. Received: {name!r}"
+                )
+        return dict(tags)
+
     log_model: bool = True
     """Log the trained model."""
     register_as: ModelName | None = Field(default=None, alias="register")

@@ -25,13 +25,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DEFAULT_URI = "sqlite:///mlflow.db"
-DRIVERS = {
-    **dict.fromkeys(("sqlite", "http", "https")),
-    "postgresql": "psycopg2",
-    "mysql": "MySQLdb",
-    "mssql": "pyodbc",
-}
-"""The kinds of store, and the package that SQLAlchemy needs for each by default."""
+SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql")
+"""The kinds of store."""
 DESCRIPTION_TAG = "mlflow.note.content"
 """MLflow's pages show this tag as a description, in Markdown."""
 EXPERIMENT_DESCRIPTION = (
@@ -112,22 +107,36 @@ def check_store(uri: str, *, for_writing: bool = True) -> None:
         TrackingError: the address is of no known kind, its file is no database or cannot be
             opened, its driver is not installed, or the server does not answer within 3 seconds.
     """
-    scheme, _, driver = uri.partition(":")[0].partition("+")
-    if scheme not in DRIVERS or ":" not in uri:
+    scheme = uri.partition(":")[0].partition("+")[0]
+    if scheme not in SCHEMES or ":" not in uri:
         raise TrackingError(
             "tracking.uri: expected sqlite:///FILE, http://HOST:PORT or another database that "
             f"MLflow supports. Received: {redact_password(uri)}"
         )
-    default_driver = DRIVERS[scheme]
-    if default_driver and not driver and find_spec(default_driver) is None:
-        raise TrackingError(
-            f"tracking.uri: expected the driver {default_driver} to be installed for {scheme}. "
-            f"Received: none. Install it, or name another one: {scheme}+DRIVER://…"
-        )
     if scheme in ("http", "https"):
         _check_server(uri)
-    if scheme == "sqlite":
+    elif scheme == "sqlite":
         _check_file(uri, for_writing)
+    else:
+        _check_driver(uri, scheme)
+
+
+def _check_driver(uri: str, scheme: str) -> None:
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        make_url(uri).get_dialect().import_dbapi()
+    except ModuleNotFoundError as error:
+        raise TrackingError(
+            f"tracking.uri: expected the driver {error.name} to be installed for {scheme}. "
+            f"Received: none. Install it, or name another one: {scheme}+DRIVER://…"
+        ) from error
+    except (ArgumentError, ValueError) as error:
+        raise TrackingError(
+            f"tracking.uri: expected {scheme}://USER@HOST:PORT/DATABASE. Received: "
+            f"{redact_password(uri)}"
+        ) from error
 
 
 def _check_server(uri: str) -> None:
@@ -163,6 +172,12 @@ def _check_file(uri: str, for_writing: bool) -> None:
         raise TrackingError(f"tracking.uri: expected an SQLite database. Received: {file}")
     if for_writing and not os.access(file if file.exists() else file.parent, os.W_OK):
         raise TrackingError(f"tracking.uri: expected a writable database. Received: {file}")
+    artifacts = file.parent / "mlruns"
+    if for_writing and artifacts.exists() and not artifacts.is_dir():
+        raise TrackingError(
+            f"tracking.uri: expected a folder for the artifacts. Received: the file {artifacts}. "
+            "Rename it, or name another store"
+        )
     if file.exists() and not os.access(file, os.R_OK):
         raise TrackingError(f"tracking.uri: expected a readable database. Received: {file}")
     if file.is_file() and _first_bytes(file) not in (b"", SQLITE_HEADER):

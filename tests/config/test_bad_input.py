@@ -1,0 +1,71 @@
+"""Unusual input gives one line and exit code 2. `tests/torture/` finds more of it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from support import Command
+from torture.bad_input import KINDS, feed_bad_input
+
+LONG = "a" * 10_000
+
+EXAMPLES = [
+    (["optim=[0.5]"], r"optim: expected one of .* Received: '\[0.5\]'"),
+    (["model=[1]"], "model: expected one of"),
+    (["model=[1,[2,[3]]]"], "model: expected one of"),
+    (["data=${:}"], r"data: expected one of .* Received: '\${:}'"),
+    (["device=${..}"], "device: expected one of"),
+    (["tracking=${.}"], "tracking: expected one of"),
+    (["data=${oc.env:X,null}"], "data: expected one of"),
+    (["hydra.overrides.task=3"], "Error merging override hydra.overrides.task=3"),
+    (["seed=${seed}"], "seed: Recursive interpolation detected"),
+    (["seed=" + "[" * 300], "seed: expected at most 50 levels"),
+    (["model.layers=" + "{a:" * 300 + "1" + "}" * 300], "model.layers: expected at most 50 levels"),
+    (["seed=" + "9" * 10_000], "seed: expected a number of fewer than 400 digits. Received: 999"),
+    ([f"model={LONG}"], r"model: expected one of .* Received: 'aaa\w*…a*'"),
+    ([f"model.{LONG}=1"], r"model.aaa\w*…a*: expected the name of a setting"),
+    ([f"--{LONG}"], r"--a*…a*: unknown option"),
+    ([LONG], "a*…a*: expected a command or a setting"),
+    (["optim.type=lamb"], "Use optim.type=keras optim.class_name=Lamb"),
+    (["seed=\x1b[31m"], r"seed.*\\x1b"),
+    (["-m", "lab=glob(9_*)"], r"lab: expected at least one value. Received: lab=glob\(9_\*\)"),
+    (["-m", "seed=range(0)"], "seed: expected at least one value"),
+    (["-m", "seed=range(1,3,0)"], "seed: expected a step other than 0"),
+    (["-m", "seed=range(0,1000000000)"], "seed: expected at most 100,000 values"),
+    (["-m", "seed=range(0,1000)", "train.steps=range(1,1000)"], "expected at most 100,000 jobs"),
+    (["sweep.dry_run=true"], "sweep.dry_run: expected together with -m"),
+    (["tracking.tags={mlflow.runName: x}"], "tracking.tags.mlflow.runName: expected another name"),
+    (["tracking.tags={kind: sweep}"], "tracking.tags.kind: expected another name"),
+    (["tracking.tags={" + "k" * 251 + ": 1}"], "expected at most 250 characters"),
+    (["device.threads=100000"], "device.threads: expected a number <= 1024"),
+    (["tracking.uri=postgresql+pg8000://a/b"], "expected the driver pg8000 to be installed"),
+    (["data.directory=file"], "data.directory: expected"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), EXAMPLES)
+def test_unusual_input_is_one_line(arguments: list[str], message: str, mnistexp: Command) -> None:
+    result = mnistexp(*arguments)
+    assert result.exit_code == 2
+    (line,) = result.err.splitlines()
+    assert line.startswith("error: ")
+    assert len(line) <= 1_510
+    assert re.search(message, line)
+
+
+@pytest.mark.parametrize("name", ["runs", "mlruns"])
+def test_a_file_in_place_of_an_output_folder_is_one_line(
+    name: str, tmp_path: Path, mnistexp: Command
+) -> None:
+    (tmp_path / name).write_text("")
+    result = mnistexp("data.train_size=100")
+    assert result.exit_code == 2
+    assert f"Received: the file {tmp_path / name}" in result.err
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_and_mutated_input_gives_a_config_or_one_clear_message(
+    kind: str,
+) -> None:
+    number = {"override lists": 30, "YAML files": 30, "IDX files": 140}[kind]
+    assert feed_bad_input(kind, number).lost == ()
