@@ -133,6 +133,36 @@ def test_a_killed_sweep_continues_in_its_run(tmp_path: Path, launcher: str) -> N
     assert {run.info.run_id for run in done} <= {run.info.run_id for run in finished}
 
 
+def test_workers_end_with_a_killed_sweep(tmp_path: Path) -> None:
+    arguments = ["-m", "hydra/launcher=processes", "seed=range(8)", *SLOW]
+    process = start_command(tmp_path, *arguments)
+    running = wait_for(tmp_path, "RUNNING", 2)
+    process.kill()  # Not the workers.
+    process.communicate()
+    workers = {int(run.data.tags["process"].rpartition(":")[2]) for run in running}
+    for _ in range(120):
+        workers = {pid for pid in workers if Path(f"/proc/{pid}").exists()}
+        if not workers:
+            break
+        time.sleep(0.5)
+    assert not workers
+    children = children_in(tmp_path)
+    assert "RUNNING" not in {run.info.status for run in children}
+    assert len(children) <= 4, "queued jobs were started"
+
+
+def test_the_same_sweep_started_twice_does_each_job_once(tmp_path: Path) -> None:
+    finish(start_command(tmp_path, *QUICK))  # Both find a store.
+    arguments = ["-m", "seed=range(1,5)", *QUICK, "tracking.log_model=false"]
+    processes = [start_command(tmp_path, *arguments) for _ in range(2)]
+    results = [finish(process) for process in processes]
+    assert sorted(code for code, _ in results) == [0, 2], results
+    refused = next(out for code, out in results if code == 2)
+    assert "expected that this sweep is not running" in refused
+    hashes = [run.data.tags["config_hash"] for run in children_in(tmp_path)]
+    assert len(hashes) == len(set(hashes)) == 4
+
+
 def test_threads_can_be_swept_with_a_process_per_job(tmp_path: Path) -> None:
     arguments = ["-m", "hydra/launcher=slurm_local", "device.threads=1,2", "device.onednn=on,off"]
     code, out = finish(start_command(tmp_path, *arguments, *QUICK))

@@ -5,7 +5,9 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,6 +80,7 @@ def test_predictions_equal_those_of_the_run(server: Server, conv_big_run: Tracke
     )
 
 
+LARGE_REQUEST = json.dumps({"inputs": np.full((1_000, 28, 28, 1), 255).tolist()})
 BLACK_IMAGE = np.zeros((1, 28, 28, 1), int)
 
 
@@ -128,6 +131,33 @@ def test_another_host_name_is_rejected(server: Server) -> None:
     headers = {"Host": "attacker.example"}
     response = requests.get(f"{server.address}/health", headers=headers, timeout=10)
     assert response.status_code == 400
+
+
+def test_the_health_check_is_answered_during_large_requests(server: Server) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        large = [pool.submit(server.post, LARGE_REQUEST) for _ in range(6)]
+        answers = 0
+        while not all(request.done() for request in large):
+            assert requests.get(f"{server.address}/health", timeout=10).status_code == 200
+            answers += 1
+    assert answers > 3
+    assert [request.result().status_code for request in large] == [200] * 6
+
+
+def test_ctrl_c_ends_the_server_during_large_requests(
+    conv_big_run: TrackedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    process = start_command(conv_big_run.folder, "serve", "digits/1", "--port", str(free_port()))
+    server = Server(wait_for_output(process, r"Scoring server: (\S+)"), "")
+    wait_for_output(process, r"^(curl -s .*)")
+    with ThreadPoolExecutor(6) as pool:
+        large = [pool.submit(server.post, LARGE_REQUEST) for _ in range(6)]
+        large[0].exception(timeout=30)  # One is answered, so the server computes the next ones.
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_classical_method_is_served_with_its_own_input_shape(

@@ -1,7 +1,5 @@
 """`mnistexp serve`: MLflow's scoring server for a trained model."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,14 +20,13 @@ def serve(
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
     """Serve a trained model on 127.0.0.1 with MLflow's scoring server. Stop with Ctrl-C."""
-    with listen(port) as listener, TemporaryDirectory(prefix="mnistexp-serve-") as folder:
+    with listen(port) as listener:
         trained = load_served_model(model, where, uri, experiment)
         from mnistexp.inference.model_server import build_app
 
-        app = build_app(trained)
-        example = Path(folder) / "seven.json"
-        label = _write_example_request(trained, example)
-        _print_usage(address(listener), example, label)
+        example, label = _example_request(trained)
+        app = build_app(trained, example)
+        _print_usage(address(listener), label)
         serve_app(app, listener)
 
 
@@ -45,17 +42,18 @@ def load_served_model(model: str, where: str, uri: str | None, experiment: str) 
     return load_model(stored, store)
 
 
-def _print_usage(url: str, example: Path, label: int) -> None:
+def _print_usage(url: str, label: int) -> None:
     print(f"Scoring server: {url}  (Ctrl-C to stop)\nHealth check: curl -f {url}/health")
     print(f"Example request with a test image of a {label}:")
     print(
-        f"curl -s {url}/invocations -H 'Content-Type: application/json' -d @{example}",
+        f"curl -s {url}/example | "
+        f"curl -s {url}/invocations -H 'Content-Type: application/json' -d @-",
         flush=True,
     )
 
 
-def _write_example_request(trained: "TrainedModel", file: Path) -> int:
-    """Write the first test image of MNIST as a request, and return its label."""
+def _example_request(trained: "TrainedModel") -> tuple[str, int]:
+    """Return the first test image of MNIST as a request, and its label."""
     import json
 
     from mnistexp.config.compose import compose_config
@@ -64,5 +62,4 @@ def _write_example_request(trained: "TrainedModel", file: Path) -> int:
     test = load_data(compose_config([])[0].data).test
     (spec,) = trained.description.signature.inputs
     pixels = test.images[:1].reshape(spec.shape)
-    file.write_text(json.dumps({"inputs": pixels.tolist()}))
-    return int(test.labels[0])
+    return json.dumps({"inputs": pixels.tolist()}), int(test.labels[0])

@@ -1,5 +1,6 @@
 """MLflow's scoring server for a trained model."""
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,26 +15,34 @@ MAX_IMAGES = 1_000
 """Most images of a request. More would take gigabytes, and delay other requests for seconds."""
 MAX_REQUEST_BYTES = 8 * 2**20
 """As JSON, 1,000 images have 6 MB at most."""
+MAX_PARALLEL = 2
+"""Requests that are computed at a time. Each takes up to some hundred megabytes; others wait."""
 
 
-def build_app(model: "TrainedModel") -> Any:
+def build_app(model: "TrainedModel", example: str) -> Any:
     """Build the ASGI application with `/health`, `/version` and `/invocations`.
 
-    MLflow documents these and checks requests against the stored signature. `/` says in one line
-    what to send.
+    MLflow documents these, checks requests against the stored signature, and computes in threads.
+    `/` says in one line what to send, and `/example` returns a request.
+
+    Args:
+        example: the JSON of a request.
     """
-    from starlette.responses import PlainTextResponse
+    from starlette.responses import PlainTextResponse, Response
 
     (spec,) = model.description.signature.inputs
     shape = ", ".join(map(str, spec.shape[1:]))
     usage = (
         f'{model}: POST {{"inputs": images}} to /invocations as application/json, '
         f"images of shape [n, {shape}] with raw pixels from 0 to 255. "
-        "GET /health reports the state.\n"
+        "GET /example returns a request. GET /health reports the state.\n"
     )
 
     async def explain(_: Any) -> PlainTextResponse:
         return PlainTextResponse(usage)
+
+    async def send_example(_: Any) -> Response:
+        return Response(example, media_type="application/json")
 
     def predict(pixels: np.ndarray) -> np.ndarray:
         if len(pixels) > MAX_IMAGES:
@@ -44,26 +53,49 @@ def build_app(model: "TrainedModel") -> Any:
 
     app = build_scoring_app(model.description, predict)
     app.add_route("/", explain)
-    app.middleware("http")(_reject_invalid_requests)
+    app.add_route("/example", send_example)
+    app.middleware("http")(_RequestLimits())
     return app
 
 
-async def _reject_invalid_requests(request: Any, call_next: Any) -> Any:
-    """Reject requests that MLflow would read completely, or answer with status 500.
+class _RequestLimits:
+    """Rejects requests that MLflow would read completely, or answer with status 500.
 
     These are a POST without content type or too large, JSON that is nested too deep, and numbers of
-    thousands of digits.
+    thousands of digits. Few requests are read and computed at a time; the others wait.
     """
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(MAX_PARALLEL)
+
+    async def __call__(self, request: Any, call_next: Any) -> Any:
+        """Answer a request: the interface of Starlette's middleware."""
+        if request.method != "POST":
+            return await call_next(request)
+        rejection = _rejection(request)
+        if rejection is not None:
+            return rejection
+        async with self._free:
+            return await _answer(request, call_next)
+
+
+def _rejection(request: Any) -> Any:
+    """Return the response to a POST with a wrong header; None if it is to be read."""
     from starlette.responses import JSONResponse
 
-    if request.method == "POST":
-        if not request.headers.get("content-type"):
-            message = "expected a header Content-Type: application/json"
-            return JSONResponse({"message": message}, status_code=415)
-        length = request.headers.get("content-length", "")
-        if not length.isdigit() or int(length) > MAX_REQUEST_BYTES:
-            message = f"expected a Content-Length of at most {MAX_REQUEST_BYTES} bytes"
-            return JSONResponse({"message": message}, status_code=413 if length else 411)
+    if not request.headers.get("content-type"):
+        message = "expected a header Content-Type: application/json"
+        return JSONResponse({"message": message}, status_code=415)
+    length = request.headers.get("content-length", "")
+    if not length.isdigit() or int(length) > MAX_REQUEST_BYTES:
+        message = f"expected a Content-Length of at most {MAX_REQUEST_BYTES} bytes"
+        return JSONResponse({"message": message}, status_code=413 if length else 411)
+    return None
+
+
+async def _answer(request: Any, call_next: Any) -> Any:
+    from starlette.responses import JSONResponse
+
     try:
         return await call_next(request)
     except (RecursionError, ValueError) as error:

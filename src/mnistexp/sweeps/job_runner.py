@@ -61,6 +61,7 @@ class JobRunner:
         self._earlier_run_ids = frozenset(run.run_id for run in self._all_child_runs())
         session.task.on_result = lambda job, result: self._record(job.config_hash, job.name, result)
         session.task.n_jobs = traits.n_jobs
+        session.task.ends_with_sweep = traits.killed_with_parent and not traits.in_process
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Run jobs until each has a result. If a worker is killed, only its job fails."""

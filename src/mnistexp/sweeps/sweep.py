@@ -17,6 +17,7 @@ from mnistexp.sweeps.launchers import LauncherTraits
 from mnistexp.sweeps.previous_runs import PreviousRuns
 from mnistexp.sweeps.progress import SweepProgress
 from mnistexp.sweeps.summary import SweepSummary
+from mnistexp.sweeps.sweep_process import single_process
 from mnistexp.tracking import (
     COMMAND_TAG,
     MlflowTracking,
@@ -106,6 +107,7 @@ def run_sweep(strategy: Strategy) -> None:
     """Run the jobs that a strategy proposes, and compare their results.
 
     Raises:
+        InputError: another process runs this sweep.
         SweepFailed: jobs have failed; the other jobs are done.
     """
     strategy.print_plan()
@@ -122,7 +124,10 @@ def run_sweep(strategy: Strategy) -> None:
         "sweep_hash": strategy.sweep_hash,
         "kind": "sweep",
     }
-    with run_context(config.tracking, strategy.name, tags, resume=resumed_run_id) as tracker:
+    with (
+        single_process(config.tracking, strategy.sweep_hash, previous),
+        run_context(config.tracking, strategy.name, tags, resume=resumed_run_id) as tracker,
+    ):
         progress = SweepProgress(strategy.num_left)
         runner = JobRunner(
             session=session,

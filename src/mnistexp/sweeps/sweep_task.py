@@ -1,7 +1,6 @@
 """The function that a launcher calls for each job, in this process or in a worker."""
 
 import os
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -19,6 +18,8 @@ from mnistexp.errors import MnistexpError, Pruned, TrainingDiverged
 from mnistexp.signals import repeat_lost_interrupts
 from mnistexp.sweeps.jobs import JobResult
 from mnistexp.sweeps.launchers import partition_resources
+from mnistexp.sweeps.sweep_process import EXIT_CODE, end_with_sweep, has_ended
+from mnistexp.tracking.orphaned_runs import process_tags
 
 
 class SweepTask:
@@ -27,17 +28,19 @@ class SweepTask:
     Attributes:
         on_result: called with the result of each job that ran in the process of the sweep.
         n_jobs: the number of workers on the same machine; see `partition_resources`.
+        ends_with_sweep: whether workers end when the process of the sweep is killed.
     """
 
     on_result: Callable[[JobConfig, JobResult], None]
     n_jobs: int | None = None
+    ends_with_sweep: bool = False
 
     def __init__(self) -> None:
-        self._sweep_process = _this_process()
+        self._sweep_process = process_tags()
 
     def __getstate__(self) -> dict[str, Any]:
         """Exclude `on_result`, which cannot be pickled, from the copies for workers."""
-        return {"_sweep_process": self._sweep_process, "n_jobs": self.n_jobs}
+        return {name: value for name, value in vars(self).items() if name != "on_result"}
 
     def __call__(self, cfg: DictConfig) -> JobResult:
         """Run a composed job. The output of a worker goes to `log.txt` in the job's folder."""
@@ -47,14 +50,32 @@ class SweepTask:
         config = resolve_config(cfg, source)
         job = config.sweep.job
         assert job is not None  # The job runner sets it.
-        if self._sweep_process != _this_process():
-            repeat_lost_interrupts()
-            partition_resources(self.n_jobs)
-            with _stdout_appended_to(folder / "log.txt"):
-                return _run(config, source)
+        if self._sweep_process != process_tags():
+            return self._run_in_worker(config, source, folder)
         result = _run(config, source)
         self.on_result(job, result)
         return result
+
+    def _run_in_worker(self, config: Config, source: ConfigSource, folder: Path) -> JobResult:
+        repeat_lost_interrupts()
+        partition_resources(self.n_jobs)
+        with self._ending_with_sweep(), _stdout_appended_to(folder / "log.txt"):
+            return _run(config, source)
+
+    @contextmanager
+    def _ending_with_sweep(self) -> Iterator[None]:
+        """End the process instead of starting, or returning from, a job of a killed sweep."""
+        if not self.ends_with_sweep:
+            yield
+            return
+        end_with_sweep(tuple(self._sweep_process.items()))
+        try:
+            if not has_ended(self._sweep_process):
+                yield
+        finally:
+            if has_ended(self._sweep_process):
+                # A return, or an exception, would make joblib start the next job.
+                os._exit(EXIT_CODE)
 
 
 def _run(config: Config, source: ConfigSource) -> JobResult:
@@ -75,10 +96,6 @@ def _run(config: Config, source: ConfigSource) -> JobResult:
     return JobResult(
         "finished", run.metrics, expectation_result=run.expectation_result, run_id=run.run_id
     )
-
-
-def _this_process() -> tuple[str, int]:
-    return socket.gethostname(), os.getpid()
 
 
 @contextmanager
