@@ -125,3 +125,15 @@ def test_a_reader_that_ends_early_is_no_error() -> None:
     with process, process.stderr:
         process.stdout.close()
         assert process.stderr.read() == ""
+
+
+def test_a_file_that_cannot_be_written_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mnistexp: Command
+) -> None:
+    monkeypatch.setattr("mnistexp.cli._dispatch", lambda _: tmp_path.write_text("a folder"))
+    result = mnistexp("report")
+    assert result.exit_code == 2
+    assert result.err == (
+        f"error: {tmp_path}: expected a file or folder that can be read and written. "
+        "Received: Is a directory\n"
+    )

@@ -165,13 +165,6 @@ def _failures_reported() -> Iterator[None]:
     except MnistexpError as error:
         _print_failure(f"error: {error}", error)
         sys.exit(error.exit_code)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        path = os.fsdecode(error.filename)
-        problem = "expected a file or folder that can be read and written"
-        _print_failure(f"error: {printable(path)}: {problem}. Received: {error.strerror}", error)
-        sys.exit(InputError.exit_code)
     except KeyboardInterrupt as interrupt:
         _print_failure("interrupted", interrupt)
         sys.exit(143 if isinstance(interrupt, Terminated) else 130)
@@ -181,8 +174,19 @@ def _failures_reported() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            _print_failure(f"error: {_describe_file(error)}", error)
+            sys.exit(InputError.exit_code)
         _print_failure(f"error: {_describe_unexpected(error)}", error)
         sys.exit(1)
+
+
+def _describe_file(error: OSError) -> str:
+    """Return a line about a file that cannot be used: a folder of this name, or no permission."""
+    return (
+        f"{printable(os.fsdecode(error.filename))}: expected a file or folder that can be read and "
+        f"written. Received: {error.strerror}"
+    )
 
 
 def _describe_unexpected(error: Exception) -> str:
