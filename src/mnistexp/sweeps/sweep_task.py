@@ -1,6 +1,5 @@
 """The function that a launcher calls for each job, in this process or in a worker."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -18,7 +17,7 @@ from mnistexp.errors import MnistexpError, Pruned, TrainingDiverged
 from mnistexp.signals import repeat_lost_interrupts
 from mnistexp.sweeps.jobs import JobResult
 from mnistexp.sweeps.launchers import partition_resources
-from mnistexp.sweeps.sweep_process import EXIT_CODE, end_with_sweep, has_ended
+from mnistexp.sweeps.sweep_process import end_this_process, end_with_sweep, has_ended
 from mnistexp.tracking.orphaned_runs import process_tags
 
 
@@ -75,7 +74,7 @@ class SweepTask:
         finally:
             if has_ended(self._sweep_process):
                 # A return, or an exception, would make joblib start the next job.
-                os._exit(EXIT_CODE)
+                end_this_process()
 
 
 def _run(config: Config, source: ConfigSource) -> JobResult:
