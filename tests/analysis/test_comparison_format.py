@@ -30,7 +30,7 @@ def test_a_row_has_mean_standard_deviation_and_difference() -> None:
     columns = ["optim", "n", "test_accuracy", "change"]
     assert texts(ComparisonFormatter(COMPARISON), *columns) == [
         ["sgd", "3", "0.9100 ± 0.0100", ""],
-        ["adam", "3", "0.9150 ± 0.0100 ★", "+0.0050 ≈"],
+        ["adam", "3", "0.9150 ± 0.0100 ★", "+0.0050 ≈ 64"],
         ["rmsprop", "1", "0.8000", "-0.1100 ?"],
     ]
 
@@ -95,7 +95,9 @@ def test_the_text_above_the_table_says_what_is_compared_and_explains_the_marks(
         "order     by name",
         "change    difference in test_accuracy to the first row",
         "★         highest test_accuracy; choose by validation",
-        "≈         within the noise: Welch's t-test over the seeds, two-sided, p ≥ 0.05",
+        "≈         within the noise: Welch's t-test over the seeds, two-sided, p ≥ 0.05; the "
+        "number is how",
+        "          many seeds of each row it would take to find such a difference (power 0.8)",
         "?         noise unknown: a single seed",
     ]
 

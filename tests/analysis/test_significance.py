@@ -3,9 +3,12 @@
 import math
 import warnings
 
+import numpy as np
+import pytest
+from scipy.stats import t as student
 from support import seed_group
 
-from mnistexp.analysis.significance import is_within_noise
+from mnistexp.analysis.significance import is_within_noise, seeds_needed, welch_power
 
 T_975_OF_2 = 4.302653
 """The 97.5 % quantile of Student's t for 2 degrees of freedom."""
@@ -55,3 +58,33 @@ def test_without_any_variance_only_equal_values_are_noise() -> None:
         warnings.simplefilter("error")
         assert is_noise([0.9, 0.9], [0.9, 0.9]) is True
         assert is_noise([0.9, 0.9], [0.91, 0.91]) is False
+
+
+def needed(values: list[float], others: list[float]) -> int | None:
+    return seeds_needed(seed_group(values), seed_group(others), "test_accuracy")
+
+
+@pytest.mark.parametrize(("effect", "seeds"), [(0.2, 394), (0.5, 64), (0.8, 26), (1.0, 17)])
+def test_the_number_of_seeds_is_that_of_cohens_table(effect: float, seeds: int) -> None:
+    """Cohen, Statistical Power Analysis, 1988, table 2.4.1: two-sided 0.05, power 0.8."""
+    tolerance = 1 if effect == 0.2 else 0  # The table is interpolated there.
+    assert needed([-1, 0, 1], [effect - 1, effect, effect + 1]) == pytest.approx(
+        seeds, abs=tolerance
+    )
+
+
+def test_the_power_is_that_of_a_simulation() -> None:
+    """20,000 pairs of samples with a difference of 1 and standard deviations of 1 and 0.5."""
+    random, n = np.random.default_rng(0), 12
+    first, second = random.normal(0, 1, (20_000, n)), random.normal(1, 0.5, (20_000, n))
+    parts = first.var(1, ddof=1) / n, second.var(1, ddof=1) / n
+    freedom = (parts[0] + parts[1]) ** 2 * (n - 1) / (parts[0] ** 2 + parts[1] ** 2)
+    statistic = np.abs(first.mean(1) - second.mean(1)) / np.sqrt(parts[0] + parts[1])
+    found = (statistic > student.ppf(0.975, freedom)).mean()
+    assert welch_power(1, 1, 0.5, n) == pytest.approx(found, abs=0.01)
+
+
+def test_the_number_of_seeds_is_unknown_without_a_difference_or_a_second_seed() -> None:
+    assert needed([0.9, 0.92], [0.92, 0.9]) is None
+    assert needed([0.9], [0.92, 0.9]) is None
+    assert needed([-1, 0, 1], [-0.999, 0.001, 1.001]) is None  # More than 1,000.

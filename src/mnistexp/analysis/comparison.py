@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnistexp.analysis.seed_groups import SeedGroup
 from mnistexp.analysis.setting_differences import describe_changes, differing_settings
-from mnistexp.analysis.significance import is_within_noise
+from mnistexp.analysis.significance import is_within_noise, seeds_needed
 
 if TYPE_CHECKING:
     import pandas
@@ -31,7 +31,8 @@ class Comparison:
     - `METRIC_mean` and `METRIC_std` over the seeds (NaN for one seed);
     - `best`: whether the group is the best one;
     - `change` and `to_baseline`: the difference of the mean to the row that changes refer to and
-      to the baseline, with `change_within_noise` and `to_baseline_within_noise` (None if unknown);
+      to the baseline, with `change_within_noise` and `to_baseline_within_noise` (None if unknown),
+      and within the noise `change_seeds_needed` and `to_baseline_seeds_needed`;
     - `seconds` and `num_parameters`, with the ratios `seconds_ratio` and `num_parameters_ratio`.
     """
 
@@ -126,7 +127,8 @@ def _difference(
         return {}
     difference = _combine(other, group, metric, lambda before, after: after - before)
     noise = is_within_noise(other, group, metric) if other is not group else None
-    return {name: difference, f"{name}_within_noise": noise}
+    seeds = seeds_needed(other, group, metric) if noise else None
+    return {name: difference, f"{name}_within_noise": noise, f"{name}_seeds_needed": seeds}
 
 
 def _ratio(other: SeedGroup | None, group: SeedGroup, cost: str) -> float | None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, cast
 
 from mnistexp.analysis.comparison import Comparison, lower_is_better
-from mnistexp.analysis.significance import NOISE_TEST
+from mnistexp.analysis.significance import MAX_SEEDS, NOISE_TEST, POWER
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 from mnistexp.config.run_names import format_value, short_names
 from mnistexp.errors import InputError, did_you_mean
@@ -200,7 +200,8 @@ class ComparisonFormatter:
             best = f"{superlative} {metric}; choose by validation"
         marks = {
             "★": best,
-            "≈": f"within the noise: {NOISE_TEST}",
+            "≈": f"within the noise: {NOISE_TEST}; the number is how many seeds of each row it "
+            f"would take to find such a difference (power {POWER})",
             "?": "noise unknown: a single seed",
             "(×": f"ratio to the {self._reference_row}",
         }
@@ -233,9 +234,14 @@ def _format_difference(name: str, row: Row) -> Cell:
     difference, noise = _number(row, name), row.get(f"{name}_within_noise")
     if difference is None:
         return Cell("")
-    mark = " ?" if noise is None or noise != noise else " ≈" if noise else ""
+    mark = " ?" if noise is None or noise != noise else _noise_mark(row, name) if noise else ""
     digits = 4 if abs(difference) < 100 else 0
     return Cell(f"{difference:+.{digits}f}{mark}", difference)
+
+
+def _noise_mark(row: Row, name: str) -> str:
+    seeds = _number(row, f"{name}_seeds_needed")
+    return f" ≈ {seeds:.0f}" if seeds is not None else f" ≈ >{MAX_SEEDS}"
 
 
 def _number(row: Row, name: str) -> float | None:

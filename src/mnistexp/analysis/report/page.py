@@ -9,7 +9,7 @@ from mnistexp.analysis.comparison import compare, rank, selection_metric
 from mnistexp.analysis.comparison_format import ComparisonFormatter
 from mnistexp.analysis.report.charts import draw_costs, draw_curves, draw_parallel_coordinates
 from mnistexp.analysis.seed_groups import CURVE_METRICS, SeedGroup
-from mnistexp.analysis.significance import NOISE_TEST
+from mnistexp.analysis.significance import NOISE_TEST, POWER
 from mnistexp.runs.run_tables import tabulate_histories
 from mnistexp.tracking import RunStore
 from mnistexp.version import __version__
@@ -63,6 +63,7 @@ def build_report(groups: Sequence[SeedGroup], title: str, command: str, store: R
         metric=metric.replace("_", " "),
         chosen_by_test=metric.startswith("test"),
         noise_test=NOISE_TEST,
+        power=POWER,
         table=ComparisonFormatter(compare(groups, metric)).to_table(),
         plotly=get_plotlyjs(),
         charts=[

@@ -1,0 +1,76 @@
+"""The losses of the first steps of every model preset, and the file in which they are stored.
+
+    python tests/stored_curves.py
+
+writes the file again, in a few minutes. Do that only if a change of the results is intended, or
+if the versions of the packages have changed, and say so in the commit.
+"""
+
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnistexp.config.compose import compose_config
+from mnistexp.data import load_data
+from mnistexp.device import cpu_device
+from mnistexp.learner.network import NetworkLearner
+
+FILE = Path(__file__).parent / "stored_curves.json"
+NUM_STEPS = 100
+NUM_STEPS_OF_SLOW = 20
+"""Of `conv_batchnorm` with XLA, which takes seconds for a step of it."""
+MODELS = (
+    *("softmax", "linear", "two_layers", "five_layers", "five_layers_dropout"),
+    *("five_layers_batchnorm", "conv", "conv_big", "conv_batchnorm"),
+)
+XLA_SETTINGS = ("off", "on")
+
+
+def num_steps(model: str, xla: str) -> int:
+    """Return the number of steps whose losses are stored."""
+    return NUM_STEPS_OF_SLOW if (model, xla) == ("conv_batchnorm", "on") else NUM_STEPS
+
+
+def compute_losses(model: str, xla: str) -> np.ndarray:
+    """Train a preset with its optimizer and seed 0 on the CPU; return float32 [num_steps]."""
+    steps = num_steps(model, xla)
+    config, _ = compose_config(
+        [
+            *(f"model={model}", "seed=0", "device=cpu", f"device.xla={xla}"),
+            *("data.train_size=10000", "data.validation_size=1000", "dashboard=off"),
+            *(f"train.steps={steps}", "train.log_every=1", f"train.evaluate_every={steps}"),
+        ]
+    )
+    data = load_data(config.data)
+    result = NetworkLearner(config, len(data.train)).fit(data, log_metrics=lambda *_: None)
+    return np.array(list(result.history["train_loss"].values()), "f4")
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return what the last bits of a loss depend on."""
+    packages = ("tensorflow", "keras", "numpy")
+    return {
+        "cpu": cpu_device().name,
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        **{name: version(name) for name in packages},
+    }
+
+
+def write_file() -> None:
+    """Write the machine and all curves, each on a line of its own."""
+    curves = {
+        f"{model} xla={xla}": compute_losses(model, xla) for model in MODELS for xla in XLA_SETTINGS
+    }
+    lines = [f'"machine": {json.dumps(describe_machine())}']
+    lines += [f'"{name}": [{", ".join(map(str, losses))}]' for name, losses in curves.items()]
+    FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+if __name__ == "__main__":
+    write_file()
