@@ -29,6 +29,10 @@ MODELS = (
     *("five_layers_batchnorm", "conv", "conv_big", "conv_batchnorm"),
 )
 XLA_SETTINGS = ("off", "on")
+FAST = [*((model, "off") for model in MODELS), ("five_layers_batchnorm", "on")]
+"""Model and XLA of the unit tests."""
+SLOW = [(model, "on") for model in MODELS if (model, "on") not in FAST]
+"""Model and XLA of the integration tests."""
 
 
 def num_steps(model: str, xla: str) -> int:
@@ -49,6 +53,17 @@ def compute_losses(model: str, xla: str) -> np.ndarray:
     data = load_data(config.data)
     result = NetworkLearner(config, len(data.train)).fit(data, log_metrics=lambda *_: None)
     return np.array(list(result.history["train_loss"].values()), "f4")
+
+
+def check_losses(model: str, xla: str) -> None:
+    """Check that a preset still has the stored losses: exactly on the machine that stored them."""
+    stored = json.loads(FILE.read_text())
+    losses = compute_losses(model, xla)
+    expected = np.array(stored[f"{model} xla={xla}"], "f4")
+    hint = f"{model} gives other losses. If that is intended: python tests/stored_curves.py"
+    # Convolutions sum in another order with another number of cores.
+    rtol = 0 if stored["machine"] == describe_machine() else 1e-3
+    np.testing.assert_allclose(losses, expected, rtol=rtol, err_msg=hint)
 
 
 def describe_machine() -> dict[str, Any]:

@@ -60,7 +60,9 @@ def test_the_terminal_shows_mean_and_standard_deviation_and_what_they_are(
     out = here("compare").out
     legend, _, table = out.partition("\n\n")
     assert re.search(r"^two_layers +3 +0\.\d{4} ± 0\.\d{4}", table, re.MULTILINE)
-    assert re.search(r"^compared +sweep-model-seed, .* over n\s+seeds$", legend, re.MULTILINE)
+    legend_words = " ".join(legend.split())
+    assert legend_words.startswith("compared the last sweep: sweep-model-seed, ")
+    assert ", mean ± standard deviation over n seeds order " in legend_words
     assert re.search("^order +best val_accuracy first$", legend, re.MULTILINE)
     assert re.search("^change +difference in val_accuracy to the first row$", legend, re.MULTILINE)
     assert re.search("^★ +best val_accuracy$", legend, re.MULTILINE)

@@ -80,7 +80,7 @@ from mnistexp.errors import ConfigError
         ("model=random_forest model.depth=2", "model.depth: unknown setting"),
         ("train=1", "train: expected one of .*tutorial. Received: '1'$"),
         ("model=", "model: expected one of .*two_layers. Received: ''$"),
-        ("model={a: b}", "model: expected one of .*two_layers. Received: '{a:b}'$"),
+        ("model={a: b}", "model: expected one of .*two_layers. Received: '{a: b}'$"),
         ("optim=lamb", "Received: 'lamb'. Use optim=keras optim.class_name=Lamb$"),
         ("user=mine", "Received: none. mnistexp new experiment mine writes it$"),
         ("seed=${train.epoch}", "'train.epoch' not found. Did you mean train.epochs"),

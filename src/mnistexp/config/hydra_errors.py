@@ -49,7 +49,7 @@ def composition_errors_explained(overrides: Sequence[str]) -> Iterator[None]:
         yield
     except MnistexpError:
         raise
-    except COMPOSITION_ERRORS as error:
+    except (*COMPOSITION_ERRORS, ValueError) as error:
         raise ConfigError(format_hydra_error(error, overrides)) from error
     # For unusual values, such as `hydra.overrides.task=3`, they raise exceptions of any kind.
     except Exception as error:

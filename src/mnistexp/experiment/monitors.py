@@ -52,6 +52,7 @@ def open_monitors(
         yield OpenMonitors()
         return
     folder = source.folder or Path(tempfile.mkdtemp(prefix="mnistexp-"))
+    folder.mkdir(parents=True, exist_ok=True)
     tensorboard = folder / TENSORBOARD_FOLDER if config.tracking.tensorboard else None
     if dashboard.type == "off":
         yield OpenMonitors(Monitors(None, tensorboard))
