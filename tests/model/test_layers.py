@@ -127,7 +127,7 @@ def test_settings_of_layers_have_the_names_of_keras() -> None:
         if not hasattr(member, "keras_class"):
             continue
         arguments = inspect.signature(getattr(keras.layers, member.keras_class)).parameters
-        settings = set(member.model_fields) - {"type", "after"}
+        settings = set(member.model_fields) - set(member.own_settings)
         assert settings <= set(arguments), member.__name__
 
 
