@@ -7,14 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
-from support import Command
+from support import Command, one_line
 
+from mnistexp.commands.list import print_entries
 from mnistexp.runs.run_list import describe_runs, shorten_reason, unnamed_differences
 from mnistexp.tracking import COMMAND_TAG, RunRecord, RunStore
 from mnistexp.tracking.orphaned_runs import process_tags
@@ -87,6 +89,13 @@ def test_the_list_says_what_was_altered_and_is_not_in_the_name(
 ) -> None:
     (entry,) = describe_runs([record(name, command)], {})
     assert unnamed_differences(entry) == listed
+
+
+def test_the_step_of_a_pruned_run_is_listed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    reason = "pruned at step 50 of 100: val_accuracy 0.7 is worse than that of other trials"
+    tags = {**record("a", "").tags, "reason": reason, "ended_at": "at step 50 of 100"}
+    print_entries(describe_runs([replace(record("a", ""), status="PRUNED", tags=tags)], {}))
+    assert one_line(capsys.readouterr().out).count("at step 50 of 100") == 1
 
 
 def test_evaluations_are_listed_where_they_select_the_weights() -> None:

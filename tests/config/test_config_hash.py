@@ -8,7 +8,7 @@ import pytest
 
 from mnistexp.config import config_hash as config_hash_module
 from mnistexp.config.compose import compose_config
-from mnistexp.config.config_hash import config_hash, seedless_hash, workload_hash
+from mnistexp.config.config_hash import config_hash, seedless_hash, step_hash, workload_hash
 
 STORED_HASHES = {
     "model=softmax": "95bda7839ba9dd291c783b42ebd85a8ce0a945bfe3161a0d2cd8e9665b20c259",
@@ -89,6 +89,15 @@ def test_the_workload_hash_ignores_the_optimizer_and_the_seed() -> None:
     config, other_optimizer = compose_config([])[0], compose_config(["optim=adam", "seed=1"])[0]
     assert workload_hash(config) == workload_hash(other_optimizer)
     assert workload_hash(config) != workload_hash(compose_config(["train.epochs=2"])[0])
+
+
+def test_the_step_hash_also_ignores_the_length() -> None:
+    hashes = {
+        step_hash(compose_config(overrides)[0])
+        for overrides in ([], ["train.epochs=2"], ["train.steps=9"], ["data.train_size=500"])
+    }
+    assert len(hashes) == 1
+    assert step_hash(compose_config(["train.batch_size=50"])[0]) not in hashes
 
 
 def test_hashes_and_shared_settings_are_equal_in_every_process() -> None:

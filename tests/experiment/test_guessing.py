@@ -44,7 +44,22 @@ def test_a_loss_of_guessing_is_noted_if_the_accuracy_is_low(losses: list[float],
     note = explain_guessing(config, train_loss, 0.43, LABELS)
     assert text in note
     assert bool(note) == bool(text)
-    assert explain_guessing(config, train_loss, 0.9, LABELS) == ""
+
+
+@pytest.mark.parametrize(("loss", "is_noted"), [(297.0, True), (5.0, True), (4.0, False)])
+def test_a_loss_far_above_that_of_guessing_is_noted_at_any_accuracy(
+    loss: float, is_noted: bool
+) -> None:
+    # A high accuracy is no excuse: the network gives the wrong digits a probability of about 0, so
+    # its probabilities, calibration and loss are useless. A loss of up to twice that of guessing
+    # is not noted, because a single batch, which is what is logged, may have it by chance.
+    config = compose_config(["optim.learning_rate=1000"])[0]
+    note = explain_guessing(config, {10: 3000.0, 20: loss}, 0.9, LABELS)
+    assert bool(note) == is_noted
+    if is_noted:
+        assert note.startswith("the test accuracy is 0.9000, but the training loss is far above ")
+        assert f"only fell to {loss:.3g} until step 20. Seen with sgd and" in note
+        assert "Try optim.learning_rate=0.5" in note
 
 
 @pytest.mark.parametrize(

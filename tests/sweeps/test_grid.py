@@ -2,9 +2,13 @@
 
 import re
 from pathlib import Path
+from statistics import mean
 
+import pytest
 from support import QUICK, Command
 from sweep_store import FinishedGrid
+
+DRY_RUN = "sweep.dry_run=true"
 
 
 def test_a_dry_run_lists_the_jobs_and_creates_no_file(mnistexp: Command, tmp_path: Path) -> None:
@@ -24,6 +28,25 @@ def test_the_expected_time_is_that_of_earlier_runs(
     out = mnistexp("-m", "optim.learning_rate=0.3,0.4", *dry_run).out
     assert re.search(r"^0\.3 +1 +1 +7,850 +\d+\.\d", out, re.MULTILINE)
     assert re.search(r"2 jobs, about \d+ s", out)
+
+
+def test_the_expected_time_follows_from_the_steps_of_runs_of_another_length(
+    finished_grid: FinishedGrid, mnistexp: Command
+) -> None:
+    uri = f"sqlite:///{finished_grid.store.folder}/mlflow.db"
+    longer = ["data.train_size=4000", "train.steps=20000", "tracking.figures=false"]
+    out = mnistexp("-m", "model=softmax", "seed=5", *longer, f"tracking.uri={uri}", DRY_RUN).out
+    runs = finished_grid.store.runs("params.model = 'softmax'")
+    expected = mean(
+        run.data.metrics["system/seconds"]
+        - run.data.metrics["system/train_seconds"]
+        + 20_000 * 100 / run.data.metrics["system/mean_images_per_second"]
+        for run in runs
+    )
+    (seconds,) = re.findall(r"(\d+\.\d)$", out, re.MULTILINE)
+    assert float(seconds) == pytest.approx(expected, abs=0.06)
+    other_batch = mnistexp("-m", "train.batch_size=50", *longer, f"tracking.uri={uri}", DRY_RUN).out
+    assert "the store has no similar run" in other_batch
 
 
 def test_the_same_values_in_another_order_are_the_same_sweep(

@@ -45,12 +45,13 @@ def list_(
     if not entries:
         print("No run matches." if where or failed or data else "There are no runs yet.")
         return
-    _print_entries(entries)
+    print_entries(entries)
     if len(shown) < len(runs):
         print(f"… and {len(runs) - len(shown)} older ones: mnistexp list --all")
 
 
-def _print_entries(entries: Sequence[Mapping[str, Any]]) -> None:
+def print_entries(entries: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table of entries of `describe_runs`."""
     from mnistexp.tables import Column, Table
 
     titles = ("started", "status", "val", "test", "id")
@@ -76,11 +77,16 @@ def _describe(entry: Mapping[str, Any]) -> str:
     parts = unnamed_differences(entry)
     if entry["num_jobs"] is not None:
         parts.append(f"sweep of {entry['num_jobs']} runs")
-    if entry["ended_at"]:
+    if entry["ended_at"] and not _says_where_it_ended(entry):
         parts.append(entry["ended_at"])
     if entry["reason"]:
         parts.append(shorten_reason(entry["reason"]))
     return "  ".join(parts)
+
+
+def _says_where_it_ended(entry: Mapping[str, Any]) -> bool:
+    """Whether the reason begins with it: `pruned at step 2 of 20: …`."""
+    return entry["status"] == "pruned" and bool(entry["reason"])
 
 
 def _format_accuracy(value: float | None) -> str:

@@ -40,6 +40,13 @@ def workload_hash(config: Config) -> str:
     return _hash_settings(config, ("seed", "optim"), "")
 
 
+def step_hash(config: Config) -> str:
+    """Return the workload hash without the length. Equal hashes: about equal seconds per step."""
+    train = config.train.model_copy(update={"epochs": None, "steps": None})
+    data = config.data.model_copy(update={"train_size": None})
+    return workload_hash(config.model_copy(update={"train": train, "data": data}))
+
+
 def _hash_settings(config: Config, excluded: Collection[str], data_digest: str) -> str:
     sections = (*SECTIONS_WITHOUT_EFFECT_ON_RESULTS, *config.unused_sections, *excluded)
     settings = config.model_dump(

@@ -16,7 +16,9 @@ GUESSING_LOSS = math.log(NUM_CLASSES)
 MIN_DECREASE = 0.02
 """A training loss below `GUESSING_LOSS` by less than this fraction counts as guessing."""
 LOW_ACCURACY = 0.5
-"""With large pixels or weights, a useful network can have a loss above `GUESSING_LOSS`."""
+"""Below it, a loss of guessing means that the network has learned little."""
+FAR_ABOVE = 2.0
+"""From this multiple of `GUESSING_LOSS` on, the probabilities are wrong at any accuracy."""
 
 
 def explain_guessing(
@@ -40,6 +42,12 @@ def explain_guessing(
             f"the test accuracy {test_accuracy:.4f} is low, and the training loss is no better "
             f"than with equal probabilities for all classes ({GUESSING_LOSS:.4g})"
         )
+    elif _last_loss(train_loss) > FAR_ABOVE * GUESSING_LOSS:
+        text = (
+            f"the test accuracy is {test_accuracy:.4f}, but the training loss is far above that of "
+            f"equal probabilities for all classes ({GUESSING_LOSS:.4g}): the probabilities of the "
+            "network are wrong"
+        )
     else:
         return ""
     if not isinstance(config.model, NetworkConfig):
@@ -58,8 +66,13 @@ def describe_rate(config: Config) -> str:
 
 
 def _is_loss_of_guessing(train_loss: Mapping[int, float]) -> bool:
+    return _last_loss(train_loss) > (1 - MIN_DECREASE) * GUESSING_LOSS
+
+
+def _last_loss(train_loss: Mapping[int, float]) -> float:
+    """Return the last logged training loss; 0 if none was logged."""
     *_, last = train_loss.values() or [0.0]
-    return last > (1 - MIN_DECREASE) * GUESSING_LOSS
+    return last
 
 
 def _describe_loss(train_loss: Mapping[int, float]) -> str:

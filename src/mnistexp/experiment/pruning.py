@@ -71,8 +71,8 @@ def report_to_pruner(
         trial.report(metrics[objective], step)
         if step < num_steps and trial.should_prune():
             raise Pruned(
-                f"pruned at step {step} of {num_steps}: {objective} {metrics[objective]:.4f} is "
-                f"worse than that of other trials (pruner {trial_config.pruner})"
+                f"pruned at step {step:,} of {num_steps:,}: {objective} {metrics[objective]:.4f} "
+                f"is worse than that of other trials (pruner {trial_config.pruner})"
             )
 
     return log_or_prune

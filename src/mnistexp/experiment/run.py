@@ -14,7 +14,7 @@ from mnistexp.analysis.chart_layout import run_title
 from mnistexp.analysis.figures import draw_run
 from mnistexp.config.compose import located_errors
 from mnistexp.config.config import Config, config_to_yaml, flatten_config
-from mnistexp.config.config_hash import config_hash, seedless_hash, workload_hash
+from mnistexp.config.config_hash import config_hash, seedless_hash, step_hash, workload_hash
 from mnistexp.config.config_source import ConfigSource
 from mnistexp.config.likely_mistakes import find_likely_mistakes, print_likely_mistakes
 from mnistexp.dashboard import ViewerProcess
@@ -181,6 +181,7 @@ def _log_setup(
             "config_hash": config_hash(config, data.digest),
             "seedless_hash": seedless_hash(config, data.digest),
             "workload_hash": workload_hash(config),
+            "step_hash": step_hash(config),
             "host": environment["host"],
             **git_state(),
             **learner.tags(),

@@ -107,7 +107,7 @@ class GridStrategy(Strategy):
     def _plan_cells(self, jobs: Sequence[Job]) -> list[str]:
         """Return the cells after the settings, for the jobs of one seed group."""
         num_parameters = self._num_parameters[jobs[0].seedless_hash]
-        seconds = self.previous_runs.mean_seconds(jobs[0].workload_hash)
+        seconds = self.previous_runs.mean_seconds(jobs[0].config)
         return [
             str(len(jobs)),
             str(sum(job in self._waiting for job in jobs)),
@@ -120,7 +120,7 @@ class GridStrategy(Strategy):
         parts = [f"{num_jobs} jobs"]
         if num_waiting < num_jobs:
             parts += [f"{num_jobs - num_waiting} finished earlier", f"{num_waiting} to run"]
-        times = [self.previous_runs.mean_seconds(job.workload_hash) for job in self._waiting]
+        times = [self.previous_runs.mean_seconds(job.config) for job in self._waiting]
         known_times = [time for time in times if time is not None]
         if known_times:
             seconds = mean(known_times) * num_waiting / (self.traits.n_jobs or 1)

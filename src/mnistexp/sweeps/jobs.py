@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Literal
 
 from mnistexp.config.config import Config
-from mnistexp.config.config_hash import config_hash, seedless_hash, workload_hash
+from mnistexp.config.config_hash import config_hash, seedless_hash
 from mnistexp.config.config_source import ConfigSource
 from mnistexp.config.sweep import TrialConfig
 from mnistexp.tracking import RunRecord
@@ -47,11 +47,6 @@ class Job:
     def seedless_hash(self) -> str:
         """Equal for jobs that differ only in the seed."""
         return seedless_hash(self.config, self.data_digest)
-
-    @cached_property
-    def workload_hash(self) -> str:
-        """Equal for jobs that should take the same time."""
-        return workload_hash(self.config)
 
     @cached_property
     def settings(self) -> Mapping[str, str]:

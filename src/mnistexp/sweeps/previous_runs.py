@@ -3,6 +3,10 @@
 from collections.abc import Iterable, Sequence
 from statistics import mean
 
+from mnistexp.config.config import Config
+from mnistexp.config.config_hash import step_hash, workload_hash
+from mnistexp.data import load_data
+from mnistexp.model import NetworkConfig
 from mnistexp.sweeps.jobs import STATUSES, Job, JobResult, read_job_result
 from mnistexp.tracking import MlflowTracking, RunRecord, RunStore, TrackingConfig
 
@@ -37,16 +41,31 @@ class PreviousRuns:
             if run.parent == sweep_run_id and run.status in STATUSES and "config_hash" in run.tags
         )
 
-    def mean_seconds(self, workload_hash: str) -> float | None:
-        """Return the mean duration of runs of the same workload; None if there are none."""
-        times = [
-            run.metrics["seconds"]
-            for run in self._runs
-            if run.tags.get("workload_hash") == workload_hash and "seconds" in run.metrics
-        ]
-        return mean(times) if times else None
+    def mean_seconds(self, config: Config) -> float | None:
+        """Return the mean duration of runs of the same workload; None if there are none.
+
+        If they had another length, only the time of the training steps is changed.
+        """
+        measured = [run for run in self._runs if "seconds" in run.metrics]
+        workload = workload_hash(config)
+        same = [run for run in measured if run.tags.get("workload_hash") == workload]
+        if same:
+            return mean(run.metrics["seconds"] for run in same)
+        if not isinstance(config.model, NetworkConfig):
+            return None
+        step = step_hash(config)
+        similar = [run for run in measured if run.tags.get("step_hash") == step]
+        num_steps = config.train.num_steps(len(load_data(config.data).train))
+        num_images = num_steps * config.train.batch_size
+        return mean(_seconds_for(run, num_images) for run in similar) if similar else None
 
     def sweep(self, sweep_hash: str) -> RunRecord | None:
         """Return the latest run of the same sweep; None if there is none."""
         sweeps = [run for run in self._runs if run.tags.get("sweep_hash") == sweep_hash]
         return sweeps[-1] if sweeps else None
+
+
+def _seconds_for(run: RunRecord, num_images: int) -> float:
+    """Return how long a run would have taken if it had trained on so many images."""
+    others = run.metrics["seconds"] - run.metrics["train_seconds"]
+    return others + num_images / run.metrics["mean_images_per_second"]

@@ -9,10 +9,11 @@ from mnistexp.schema import Section
 
 DEFAULT_EXPERIMENT = "mnistexp"
 OWN_TAGS = {
-    *("kind", "config_hash", "seedless_hash", "workload_hash", "sweep_hash", "weights_sha256"),
+    *("kind", "config_hash", "seedless_hash", "workload_hash", "step_hash", "sweep_hash"),
     *("process", "process_start", "host", "folder", "device", "device_type", "threads"),
     *("precision", "xla", "recording", "reason", "diverged", "pruned", "ended_at"),
     *("expectation", "note", "git_commit", "git_clean", "best_run_id", "best_job"),
+    "weights_sha256",
 }
 """Tags that mnistexp sets itself, and reads again."""
 TagName = Annotated[str, Field(max_length=250, pattern=r"^[\w./: -]+$")]

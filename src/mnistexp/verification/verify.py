@@ -9,7 +9,7 @@ from functools import cache
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config import Config
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
-from mnistexp.config.config_hash import config_hash, workload_hash
+from mnistexp.config.config_hash import config_hash
 from mnistexp.config.expectation import Expectation
 from mnistexp.data import DataConfig, load_data
 from mnistexp.errors import ConfigError, TrainingDiverged, did_you_mean
@@ -132,7 +132,7 @@ def describe_plan(num_planned: int, missing: Sequence[PlannedRun]) -> str:
 
 def _estimate_time(missing: Sequence[PlannedRun]) -> str:
     previous = PreviousRuns(missing[0].config.tracking)
-    times = [previous.mean_seconds(workload_hash(run.config)) for run in missing]
+    times = [previous.mean_seconds(run.config) for run in missing]
     known = [time for time in times if time is not None]
     if not known:
         return "unknown time: the store has no similar run"
