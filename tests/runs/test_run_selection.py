@@ -132,6 +132,7 @@ def test_a_registered_model_is_selected_by_version_or_alias(store_with_models: R
     ("typed", "message"),
     [
         ("goood", "Did you mean good"),
+        ("f", "Did you mean forest"),  # The beginning of a name.
         ("0" * 32, "expected the id or the name"),
         ("bare", "expected a run with a model"),
         ("digits/9", "digits/9: expected one of .*digits/1, digits/2"),

@@ -324,10 +324,9 @@ class _Selection:
         seedless_names = map(seedless, names)
         known = dict.fromkeys([*names, *seedless_names, *experiments, *EXPERIMENT_GROUPS, BEST])
         filtered = f" that matches {self._where!r}" if self._where else ""
-        return (
-            f"{name}: expected {EXPECTED_NAMES}{filtered}. "
-            f"Received: {name!r}.{did_you_mean(name, known)}"
-        )
+        longer = list(dict.fromkeys(n for n in reversed(names) if n.startswith(name)))[:3]
+        hint = f" Did you mean {join_with_or(longer)}?" if longer else did_you_mean(name, known)
+        return f"{name}: expected {EXPECTED_NAMES}{filtered}. Received: {name!r}.{hint}"
 
 
 def _of_one_data_set(runs: Sequence[RunRecord]) -> list[RunRecord]:
