@@ -9,6 +9,9 @@ if the versions of the packages have changed, and say so in the commit.
 import json
 import os
 import platform
+import subprocess
+import sys
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -55,15 +58,26 @@ def compute_losses(model: str, xla: str) -> np.ndarray:
     return np.array(list(result.history["train_loss"].values()), "f4")
 
 
-def check_losses(model: str, xla: str) -> None:
-    """Check that a preset still has the stored losses: exactly on the machine that stored them."""
-    stored = json.loads(FILE.read_text())
-    losses = compute_losses(model, xla)
-    expected = np.array(stored[f"{model} xla={xla}"], "f4")
+def check_losses(file: Path, model: str, xla: str) -> None:
+    """Check that losses in a file are the stored ones: exactly on the machine that stored them."""
+    stored, computed = json.loads(FILE.read_text()), json.loads(file.read_text())
+    name = f"{model} xla={xla}"
     hint = f"{model} gives other losses. If that is intended: python tests/stored_curves.py"
     # Convolutions sum in another order with another number of cores.
-    rtol = 0 if stored["machine"] == describe_machine() else 1e-3
-    np.testing.assert_allclose(losses, expected, rtol=rtol, err_msg=hint)
+    rtol = 0 if stored["machine"] == computed["machine"] else 1e-3
+    np.testing.assert_allclose(
+        np.array(computed[name], "f4"), np.array(stored[name], "f4"), rtol=rtol, err_msg=hint
+    )
+
+
+def compute_in_new_process(file: Path, cases: Iterable[tuple[str, str]]) -> None:
+    """Write the losses of some cases to a file.
+
+    The last bits depend on settings of TensorFlow that another test may have chosen for its
+    process.
+    """
+    names = [f"{model}:{xla}" for model, xla in cases]
+    subprocess.run([sys.executable, __file__, str(file), *names], check=True)
 
 
 def describe_machine() -> dict[str, Any]:
@@ -77,15 +91,17 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
-def write_file() -> None:
-    """Write the machine and all curves, each on a line of its own."""
-    curves = {
-        f"{model} xla={xla}": compute_losses(model, xla) for model in MODELS for xla in XLA_SETTINGS
-    }
+def write_file(file: Path, cases: Iterable[tuple[str, str]]) -> None:
+    """Write the machine and the curves of some cases, each on a line of its own."""
+    curves = {f"{model} xla={xla}": compute_losses(model, xla) for model, xla in cases}
     lines = [f'"machine": {json.dumps(describe_machine())}']
     lines += [f'"{name}": [{", ".join(map(str, losses))}]' for name, losses in curves.items()]
-    FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    file.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 if __name__ == "__main__":
-    write_file()
+    if sys.argv[1:]:
+        pairs = [name.split(":") for name in sys.argv[2:]]
+        write_file(Path(sys.argv[1]), [(model, xla) for model, xla in pairs])
+    else:
+        write_file(FILE, [(model, xla) for model in MODELS for xla in XLA_SETTINGS])
