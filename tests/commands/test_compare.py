@@ -171,3 +171,13 @@ def test_a_seed_that_was_run_twice_counts_once(mnistexp: Command) -> None:
     mnistexp("seed=1", *QUICK)
     (row,) = rows_of(mnistexp("compare", "--format", "json"))
     assert row["n"] == 2
+
+
+def test_a_report_says_what_it_leaves_out(
+    mnistexp: Command, store_with_sweep: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    uri = f"sqlite:///{store_with_sweep}/mlflow.db"
+    result = mnistexp("report", "--where", "model = two_layers", "-o", str(page), "--uri", uri)
+    assert "report.html: 5 runs (1 failed left out), " in result.out, result.err
+    assert "left out: 1 failed</p>" in page.read_text()

@@ -96,6 +96,19 @@ def test_log_adds_metrics_and_a_report_to_the_run(
     assert files == ["evaluations/mnist_0_500.json"]
 
 
+def test_the_tables_of_all_test_images_fit_into_80_columns(
+    mnistexp: Command, two_layers_run: TrackedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    arguments = [two_layers_run.run.info.run_id, "data.test_slice=null", *uri_of(two_layers_run)]
+    lines = mnistexp("evaluate", *arguments).out.splitlines()
+    assert "on 10,000 test images of mnist" in lines
+    assert max(map(len, lines)) <= 80
+    (heading,) = (number for number, line in enumerate(lines) if line.split()[:2] == ["class", "0"])
+    counts = [line.replace("·", "0").split()[1:] for line in lines[heading + 1 :]]
+    assert sum(int(count) for row in counts for count in row) == 10_000
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -72,6 +72,13 @@ class SeedGroup:
         return float(np.median(values)) if len(values) else None
 
 
+def count_unfinished(runs: "pandas.DataFrame") -> str:
+    """Return how many runs are not compared, by status: `2 failed, 1 running`."""
+    unfinished = runs[(runs["status"] != "FINISHED") & (runs["tags.kind"] != "sweep")]
+    counts = unfinished["status"].str.lower().value_counts()
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
 def group_by_seed(runs: "pandas.DataFrame") -> list[SeedGroup]:
     """Group the finished runs of a table of `load_runs`, in the order of their first rows."""
     return _group(runs[runs["status"] == "FINISHED"])

@@ -10,8 +10,6 @@ from mnistexp.errors import InputError, did_you_mean
 from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 if TYPE_CHECKING:
-    import pandas
-
     from mnistexp.analysis.seed_groups import SeedGroup
 
 
@@ -69,14 +67,14 @@ def compare(
     """Compare runs: the settings that differ, and mean ± standard deviation over the seeds."""
     from mnistexp.analysis.comparison import compare as compare_groups
     from mnistexp.analysis.comparison_format import ComparisonFormatter
-    from mnistexp.analysis.seed_groups import group_by_seed
+    from mnistexp.analysis.seed_groups import count_unfinished, group_by_seed
     from mnistexp.runs.run_selection import select_or_last_sweep, select_runs
     from mnistexp.runs.run_tables import open_run_store, tabulate_runs
 
     store = open_run_store(experiment, uri)
     runs, title = select_or_last_sweep(store, names or [], where)
     table = tabulate_runs(runs)
-    groups, excluded = group_by_seed(table), _count_unfinished(table)
+    groups, excluded = group_by_seed(table), count_unfinished(table)
     if not groups:
         raise InputError(f"expected at least one finished run. Received: none ({excluded})")
     if progression is None:
@@ -121,10 +119,3 @@ def _sort(groups: "list[SeedGroup]", sort: str, metric: str) -> "tuple[list[Seed
 
 def _find_group(groups: "list[SeedGroup]", run_ids: set[str]) -> "SeedGroup | None":
     return next((group for group in groups if run_ids & set(group.runs["run_id"])), None)
-
-
-def _count_unfinished(runs: "pandas.DataFrame") -> str:
-    """Return how many runs are not compared, by status: `2 failed, 1 running`."""
-    unfinished = runs[(runs["status"] != "FINISHED") & (runs["tags.kind"] != "sweep")]
-    counts = unfinished["status"].str.lower().value_counts()
-    return ", ".join(f"{count} {status}" for status, count in counts.items())

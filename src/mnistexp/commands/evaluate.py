@@ -134,11 +134,14 @@ def _print_report(report: "ClassificationReport") -> None:
     print(f"loss               {report.loss:.4f}")
     print(f"calibration error  {report.calibration_error:.4f}\n")
     digits = [str(digit) for digit in range(len(report.classes))]
-    columns = [Column(t) for t in ("class", "images", "precision", "recall", *digits)]
-    rows = []
-    for digit, (metrics, row) in enumerate(zip(report.classes, report.confusion, strict=True)):
-        rates = [f"{metrics.precision:.4f}", f"{metrics.recall:.4f}"]
-        counts = [str(count) if count else "·" for count in row]
-        rows.append([str(digit), f"{metrics.num_images:,}", *rates, *counts])
-    Table(columns, rows).print()
-    print("Columns 0 to 9: the number of images of the class that were classified as that digit.")
+    rates = [
+        [digit, f"{metrics.num_images:,}", f"{metrics.precision:.4f}", f"{metrics.recall:.4f}"]
+        for digit, metrics in zip(digits, report.classes, strict=True)
+    ]
+    Table([*map(Column, ("class", "images", "precision", "recall"))], rates).print()
+    print("\nThe number of images of each class that were classified as 0 to 9:\n")
+    counts = [
+        [digit, *(str(count) if count else "·" for count in row)]
+        for digit, row in zip(digits, report.confusion, strict=True)
+    ]
+    Table([*map(Column, ("class", *digits))], counts).print()

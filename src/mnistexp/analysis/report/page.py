@@ -36,7 +36,9 @@ COST_WIDTH = 260
 CHART_SETTINGS: Mapping[str, Any] = {"displaylogo": False, "responsive": True}
 
 
-def build_report(groups: Sequence[SeedGroup], title: str, command: str, store: RunStore) -> str:
+def build_report(
+    groups: Sequence[SeedGroup], title: str, command: str, store: RunStore, left_out: str = ""
+) -> str:
     """Return an HTML page: leaderboard, curves, costs, parallel coordinates, figures and configs.
 
     The page needs no other file and no network.
@@ -46,6 +48,7 @@ def build_report(groups: Sequence[SeedGroup], title: str, command: str, store: R
         title: the heading of the page.
         command: the command line that writes the page.
         store: the store of the runs.
+        left_out: how many runs are not in the groups, by status; see `count_unfinished`.
     """
     from jinja2 import Environment
     from plotly.offline import get_plotlyjs
@@ -59,6 +62,7 @@ def build_report(groups: Sequence[SeedGroup], title: str, command: str, store: R
     return template.render(
         title=title,
         command=command,
+        left_out=left_out,
         version=__version__,
         metric=metric.replace("_", " "),
         chosen_by_test=metric.startswith("test"),
