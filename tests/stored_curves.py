@@ -12,8 +12,10 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -32,9 +34,9 @@ MODELS = (
     *("five_layers_batchnorm", "conv", "conv_big", "conv_batchnorm"),
 )
 XLA_SETTINGS = ("off", "on")
-FAST = [*((model, "off") for model in MODELS), ("five_layers_batchnorm", "on")]
+FAST = (*((model, "off") for model in MODELS), ("five_layers_batchnorm", "on"))
 """Model and XLA of the unit tests."""
-SLOW = [(model, "on") for model in MODELS if (model, "on") not in FAST]
+SLOW = tuple((model, "on") for model in MODELS if (model, "on") not in FAST)
 """Model and XLA of the integration tests."""
 
 
@@ -58,9 +60,13 @@ def compute_losses(model: str, xla: str) -> np.ndarray:
     return np.array(list(result.history["train_loss"].values()), "f4")
 
 
-def check_losses(file: Path, model: str, xla: str) -> None:
-    """Check that losses in a file are the stored ones: exactly on the machine that stored them."""
-    stored, computed = json.loads(FILE.read_text()), json.loads(file.read_text())
+def check_losses(model: str, xla: str, cases: tuple[tuple[str, str], ...]) -> None:
+    """Check that a preset has the stored losses: exactly on the machine that stored them.
+
+    Args:
+        cases: the models and XLA settings that are computed together, in a new process.
+    """
+    stored, computed = json.loads(FILE.read_text()), _compute_in_new_process(cases)
     name = f"{model} xla={xla}"
     hint = f"{model} gives other losses. If that is intended: python tests/stored_curves.py"
     # Convolutions sum in another order with another number of cores.
@@ -70,14 +76,15 @@ def check_losses(file: Path, model: str, xla: str) -> None:
     )
 
 
-def compute_in_new_process(file: Path, cases: Iterable[tuple[str, str]]) -> None:
-    """Write the losses of some cases to a file.
-
-    The last bits depend on settings of TensorFlow that another test may have chosen for its
-    process.
-    """
+@cache
+def _compute_in_new_process(cases: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """Return machine and losses. No other test has set up the TensorFlow of a new process."""
     names = [f"{model}:{xla}" for model, xla in cases]
-    subprocess.run([sys.executable, __file__, str(file), *names], check=True)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "losses.json"
+        subprocess.run([sys.executable, __file__, str(file), *names], check=True)
+        losses: dict[str, Any] = json.loads(file.read_text())
+        return losses
 
 
 def describe_machine() -> dict[str, Any]:
