@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import shutil
 import stat
 import zipfile
@@ -9,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pytest
 from mlflow.entities import Run
 from support import Command, TrackedRun
@@ -16,6 +18,7 @@ from support import Command, TrackedRun
 from mnistexp.runs.archive import MAX_RATIO
 from mnistexp.runs.run_import import IMPORTED_TAG
 from mnistexp.tracking import MlflowTracking, RunRecord, RunStore
+from mnistexp.tracking.store import open_store
 
 CHANGED_TAGS = {
     *("folder", "recording", "process", "process_start", IMPORTED_TAG),
@@ -78,6 +81,23 @@ def test_a_run_is_complete_in_the_other_store(
         after = imported.client.get_run(run.run_id)
         assert contents(imported.client, after) == contents(store_with_models.client, before)
         assert not {"process", "folder"} & set(after.data.tags)
+
+
+def test_metrics_that_are_not_finite_are_imported(mnistexp: Command, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    client, experiment = open_store(store_of(tmp_path / "other").config)
+    run = client.create_run(experiment, run_name="diverged", tags={"config_hash": "1"})
+    for step, value in enumerate((1.0, math.inf, math.nan)):
+        client.log_metric(run.info.run_id, "val_loss", value, step=step)
+    client.set_terminated(run.info.run_id, "FAILED")
+
+    file = export(mnistexp, store_of(tmp_path / "other"), "diverged")
+    assert mnistexp("import", str(file)).exit_code == 0
+    (imported,) = store_of(tmp_path).runs()
+    before = client.get_metric_history(run.info.run_id, "val_loss")
+    after = store_of(tmp_path).client.get_metric_history(imported.run_id, "val_loss")
+    np.testing.assert_equal([m.value for m in after], [m.value for m in before])
+    assert math.isnan(after[-1].value)
 
 
 def test_an_imported_run_is_evaluated_shown_and_compared(

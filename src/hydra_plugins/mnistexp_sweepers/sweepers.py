@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 MAX_JOBS = 100_000
+"""Maximum number of jobs of a grid, and of values of a range."""
 
 
 class MnistexpSweeper(Sweeper, ABC):

@@ -41,7 +41,10 @@ Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+    # Metrics may be NaN or infinite, which JSON has no values for.
+    model_config = ConfigDict(
+        extra="ignore", strict=True, frozen=True, ser_json_inf_nan="constants"
+    )
 
 
 class FileEntry(_Entry):
