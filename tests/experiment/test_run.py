@@ -10,6 +10,7 @@ from support import FEW_STEPS, TrackedRun, write_user_experiment
 from mnistexp.config.compose import compose_config
 from mnistexp.data import load_data
 from mnistexp.experiment import run_experiment
+from mnistexp.tracking.config import OWN_TAGS
 
 
 def test_final_metrics_equal_those_of_the_logged_model_in_keras(two_layers_run: TrackedRun) -> None:
@@ -27,6 +28,11 @@ def test_final_metrics_equal_those_of_the_logged_model_in_keras(two_layers_run: 
         assert logged[f"{name}_accuracy"] == accuracy_score(
             split.labels, probabilities.argmax(axis=1)
         )
+
+
+def test_all_tags_of_a_run_are_reserved(two_layers_run: TrackedRun) -> None:
+    tags = {tag for tag in two_layers_run.run.data.tags if not tag.startswith("mlflow.")}
+    assert tags - {"purpose"} <= OWN_TAGS
 
 
 def test_final_metrics_equal_the_last_evaluation_of_the_training(
