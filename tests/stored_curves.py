@@ -34,9 +34,12 @@ MODELS = (
     *("five_layers_batchnorm", "conv", "conv_big", "conv_batchnorm"),
 )
 XLA_SETTINGS = ("off", "on")
-FAST = (*((model, "off") for model in MODELS), ("five_layers_batchnorm", "on"))
+FAST = (
+    *((model, "off") for model in ("softmax", "linear", "two_layers", "five_layers", "conv")),
+    ("five_layers_batchnorm", "on"),
+)
 """Model and XLA of the unit tests."""
-SLOW = tuple((model, "on") for model in MODELS if (model, "on") not in FAST)
+SLOW = tuple((model, xla) for model in MODELS for xla in XLA_SETTINGS if (model, xla) not in FAST)
 """Model and XLA of the integration tests."""
 
 

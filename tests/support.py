@@ -26,7 +26,7 @@ from mnistexp.cli import main
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config import Config
 from mnistexp.data import Data
-from mnistexp.experiment import RunResult
+from mnistexp.experiment import RunResult, run_experiment
 from mnistexp.model import NetworkConfig, build_model
 from mnistexp.optim import build_optimizer, build_schedule
 from mnistexp.train import Monitors, SnapshotRecorder, TrainingResult, fit
@@ -53,6 +53,11 @@ class CommandResult:
 
 
 Command = Callable[..., CommandResult]
+
+
+def train_untracked(*overrides: str) -> RunResult:
+    """Train a configuration without tracking, and return the result."""
+    return run_experiment(*compose_config([*overrides, "tracking=none"]))
 
 
 def run_command(*arguments: str) -> int:

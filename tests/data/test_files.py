@@ -212,6 +212,7 @@ def test_the_error_without_a_network_names_the_files_and_the_folder(cache: Path)
         ([2**32 - 1] * 255, 1, "header of 1024 bytes for 255 dimensions"),
         ([], 0, "header of 4 bytes for 0 dimensions"),
         ([2**32 - 1] * 3, 0, r"expected at most 1,073,741,824 values"),
+        ([2**32 - 1, 2**32 - 1, 0], 0, r"expected at most 1,073,741,824 values"),
         ([2**31, 28, 28], 10, r"expected at most 1,073,741,824 values"),
         ([3], 2, r"expected \(3,\) values.* Received: 10 bytes in total"),
         ([3], 10_000_000, r"expected \(3,\) values.* Received: more bytes in total"),

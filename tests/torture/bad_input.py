@@ -245,13 +245,13 @@ KINDS: dict[str, tuple[Callable[[], st.SearchStrategy[Any]], Callable[[Any], Fau
 }
 
 
-def feed_bad_input(kind: str, number: int) -> Counts:
+def feed_bad_input(kind: str, number: int, *, same_each_time: bool = False) -> Counts:
     """Try a number of random inputs of a kind, in a folder of their own."""
     with TemporaryDirectory() as folder, chdir(folder):
-        return _feed(kind, number)
+        return _feed(kind, number, same_each_time)
 
 
-def _feed(kind: str, number: int) -> Counts:
+def _feed(kind: str, number: int, same_each_time: bool) -> Counts:
     strategy, find_fault = KINDS[kind]
     tried: list[Fault] = []
 
@@ -259,7 +259,7 @@ def _feed(kind: str, number: int) -> Counts:
         max_examples=number,
         deadline=None,
         database=None,
-        derandomize=False,
+        derandomize=same_each_time,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

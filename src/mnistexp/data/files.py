@@ -172,7 +172,8 @@ def _parse_header(header: bytes, name: str) -> tuple[int, ...]:
             f"header of {len(header)} bytes for {num_dimensions} dimensions"
         )
     shape = struct.unpack_from(f">{num_dimensions}I", header, 4)
-    if math.prod(shape) > MAX_VALUES:
+    # NumPy also refuses an empty array whose other dimensions are too large.
+    if math.prod(max(size, 1) for size in shape) > MAX_VALUES:
         raise DataError(
             f"{name}: expected at most {MAX_VALUES:,} values. Received: a header for {shape}"
         )
