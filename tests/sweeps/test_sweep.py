@@ -131,6 +131,23 @@ def test_a_job_with_a_finished_single_run_is_skipped(
     assert read_files(tmp_path) == before
 
 
+def test_a_later_single_run_does_not_change_the_figures_of_a_finished_sweep(
+    finished_grid: FinishedGrid, mnistexp: Command, tmp_path: Path, store: Store
+) -> None:
+    shutil.copytree(finished_grid.store.folder, tmp_path, dirs_exist_ok=True)
+    expected = _leaderboard_of(mnistexp(*finished_grid.arguments).out)
+    first = store.children()[0]
+    later = store.client.create_run("1", tags={"config_hash": first.data.tags["config_hash"]})
+    for name, value in first.data.metrics.items():
+        store.client.log_metric(later.info.run_id, name, 0.5 if "accuracy" in name else 99 * value)
+    store.client.set_terminated(later.info.run_id, "FINISHED")
+    assert _leaderboard_of(mnistexp(*finished_grid.arguments).out) == expected
+
+
+def _leaderboard_of(output: str) -> str:
+    return output.partition("the finished jobs")[2]
+
+
 def test_a_failed_job_is_reported_and_the_other_jobs_run(mnistexp: Command, store: Store) -> None:
     arguments = ["-m", "optim.learning_rate=0.1,1e30,0.2", "model=two_layers", *TINY]
     result = mnistexp(*arguments)

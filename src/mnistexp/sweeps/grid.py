@@ -40,7 +40,7 @@ class GridStrategy(Strategy):
         # Sorted, so that the order of the values on the command line has no effect.
         hashes = sorted(job.config_hash for job in self._jobs)
         self.sweep_hash = hashlib.sha256("".join(hashes).encode()).hexdigest()
-        results = self.previous_runs.results(self._jobs)
+        results = self.previous_runs.results(self._jobs, self.sweep_hash)
         self._waiting = [job for job in self._jobs if self._must_run(job, results)]
         waiting_hashes = {job.config_hash for job in self._waiting}
         self.known_results = {k: v for k, v in results.items() if k not in waiting_hashes}

@@ -19,18 +19,25 @@ class PreviousRuns:
         if isinstance(tracking, MlflowTracking):
             self._runs = RunStore(tracking).runs(missing_ok=True)
 
-    def results(self, jobs: Iterable[Job]) -> dict[str, JobResult]:
-        """Return the results of jobs by `config_hash`: the latest finished run, else the latest."""
+    def results(self, jobs: Iterable[Job], sweep_hash: str) -> dict[str, JobResult]:
+        """Return the results of jobs by `config_hash`: of the latest finished run, else the latest.
+
+        Runs of the sweep itself come before later runs of equal settings, so that the summary of a
+        sweep does not change after its end.
+        """
         jobs_by_hash = {job.config_hash: job for job in jobs}
+        sweep = self.sweep(sweep_hash)
+        ranks: dict[str, tuple[bool, bool]] = {}
         results: dict[str, JobResult] = {}
         for run in self._runs:
             job = jobs_by_hash.get(run.tags.get("config_hash", ""))
             result = read_job_result(run, job.expects_divergence) if job else None
             if job is None or result is None:
                 continue
-            earlier = results.get(job.config_hash)
-            if result.status == "finished" or not earlier or earlier.status != "finished":
-                results[job.config_hash] = result
+            is_own = sweep is not None and run.parent == sweep.run_id
+            rank = (result.status == "finished", is_own)
+            if rank >= ranks.get(job.config_hash, rank):
+                ranks[job.config_hash], results[job.config_hash] = rank, result
         return results
 
     def hashes_of_jobs(self, sweep_run_id: str) -> frozenset[str]:

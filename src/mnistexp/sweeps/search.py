@@ -154,7 +154,7 @@ class OptunaStrategy(Strategy):
         for trial in self._study.trials:
             if trial.state.is_finished() and trial.user_attrs.get("config_hash") not in self._jobs:
                 self._restore_job(trial)
-        self.known_results = self.previous_runs.results(self.jobs)
+        self.known_results = self.previous_runs.results(self.jobs, self.sweep_hash)
 
     def log(self, tracker: Tracker, title: str) -> None:
         """Log Optuna's table and figures of the study, and print the Pareto front."""
@@ -240,7 +240,8 @@ class OptunaStrategy(Strategy):
             return self._results[job.config_hash]
         if self.config.sweep.rerun == "all":
             return None
-        result = self.previous_runs.results([job]).get(job.config_hash)
+        results = self.previous_runs.results([job], self.sweep_hash)
+        result = results.get(job.config_hash)
         return result if result and result.status == "finished" else None
 
     def _trial_config(self, trial: "Trial") -> TrialConfig:
