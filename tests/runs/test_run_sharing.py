@@ -83,6 +83,34 @@ def test_a_run_is_complete_in_the_other_store(
         assert not {"process", "folder"} & set(after.data.tags)
 
 
+def test_a_summary_has_the_settings_and_the_last_value_of_each_metric(
+    mnistexp: Command, store_with_models: RunStore, tmp_path: Path
+) -> None:
+    result = mnistexp(
+        *("export", "good", "--summary", "-o", "summary.zip", "--uri", store_with_models.uri)
+    )
+    assert result.exit_code == 0, result.err
+    complete = export(mnistexp, store_with_models, "good")
+    assert Path("summary.zip").stat().st_size < 0.1 * complete.stat().st_size
+
+    assert mnistexp("import", "summary.zip").exit_code == 0
+    (run,) = store_of(tmp_path).runs()
+    before = store_with_models.client.get_run(run.tags[IMPORTED_TAG]).data
+    after = store_of(tmp_path).client.get_run(run.run_id).data
+    assert (after.params, after.metrics) == (before.params, before.metrics)
+    assert after.tags["config_hash"] == before.tags["config_hash"]
+    histories = [
+        store_of(tmp_path).client.get_metric_history(run.run_id, name) for name in after.metrics
+    ]
+    assert [len(values) for values in histories] == [1] * len(histories)
+    assert run.model_id is None
+    assert "Received: one without a model" in mnistexp("evaluate", "good").err
+    for command in (["compare", "good"], ["show", "good"], ["list"]):
+        assert mnistexp(*command).exit_code == 0
+    # The complete run may follow: it has the same id and hash, and is left out.
+    assert "left out" in mnistexp("import", str(complete)).out
+
+
 def test_metrics_that_are_not_finite_are_imported(mnistexp: Command, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     client, experiment = open_store(store_of(tmp_path / "other").config)

@@ -23,6 +23,14 @@ def export(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The file, a ZIP file with checksums.")
     ],
+    summary: Annotated[
+        bool,
+        typer.Option(
+            "--summary",
+            help="Only settings, tags and final metrics: a few kB for each run. Without curves, "
+            "figures and models.",
+        ),
+    ] = False,
     where: Where = "",
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
@@ -40,7 +48,7 @@ def export(
     runs = select_exported(store, names, where)
     with Progress(transient=True, disable=not sys.stdout.isatty()) as progress:
         task = progress.add_task(f"exporting {len(runs)} runs", total=len(runs))
-        for done in export_runs(store, runs, output):
+        for done in export_runs(store, runs, output, summary=summary):
             progress.update(task, completed=done)
     count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
     typer.echo(f"{output}: {count}, {output.stat().st_size / 1e6:.1f} MB")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mnistexp.dashboard.recording import ARTIFACT_FOLDER, RECORDING_NAME, RECORDING_TAG
 from mnistexp.errors import InputError, StoreError
 from mnistexp.runs.archive import ARTIFACTS, MODEL, ArchiveWriter, DatasetEntry, RunEntry
-from mnistexp.runs.run_selection import select_records, select_runs
+from mnistexp.runs.run_selection import SWEEP_JOBS, select_records, select_runs
 from mnistexp.tracking import RunRecord, RunStore, redact_password
 from mnistexp.tracking.model_registry import fetch_model, model_of_run
 from mnistexp.tracking.orphaned_runs import ORPHANED_REASON, is_orphaned
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SETTINGS_FILES = ("config.yaml", "overrides.txt", "best.yaml")
 """Artifacts that may name the store. Its password is removed from them."""
+SUMMARY_FILES = (*SETTINGS_FILES, SWEEP_JOBS, "environment.json", "model_summary.txt")
+"""The artifacts of a summary."""
 
 
 def select_exported(store: RunStore, names: Sequence[str], where: str = "") -> list[RunRecord]:
@@ -42,8 +44,14 @@ def select_exported(store: RunStore, names: Sequence[str], where: str = "") -> l
     return sorted(found.values(), key=lambda run: not run.is_sweep)
 
 
-def export_runs(store: RunStore, runs: Sequence[RunRecord], file: Path) -> Iterator[int]:
+def export_runs(
+    store: RunStore, runs: Sequence[RunRecord], file: Path, *, summary: bool = False
+) -> Iterator[int]:
     """Write runs into a file. A file of that name is replaced at the end.
+
+    Args:
+        summary: write settings, tags and the last value of each metric, without curves, figures,
+            recordings and models.
 
     Yields:
         The number of runs that are done.
@@ -57,7 +65,7 @@ def export_runs(store: RunStore, runs: Sequence[RunRecord], file: Path) -> Itera
     try:
         writer = ArchiveWriter(partial)
         for number, run in enumerate(runs):
-            _export_run(store, run, writer)
+            _export_run(store, run, writer, summary)
             yield number + 1
         writer.close()
         partial.replace(file)
@@ -69,13 +77,27 @@ def export_runs(store: RunStore, runs: Sequence[RunRecord], file: Path) -> Itera
         partial.unlink(missing_ok=True)
 
 
-def _export_run(store: RunStore, run: RunRecord, writer: ArchiveWriter) -> None:
+def _export_run(store: RunStore, run: RunRecord, writer: ArchiveWriter, summary: bool) -> None:
     entry = _describe_run(store, run)
     with TemporaryDirectory(prefix="mnistexp-export-") as temporary:
-        folders = {ARTIFACTS: _download_artifacts(store, run, Path(temporary))}
-        if run.model_id is not None:
+        if summary:
+            entry = _summarize(entry)
+            folders = {ARTIFACTS: _download_artifacts(store, run, Path(temporary), SUMMARY_FILES)}
+        else:
+            folders = {ARTIFACTS: _download_artifacts(store, run, Path(temporary))}
+            _add_recording(store, run, folders[ARTIFACTS])
+        if entry.has_model:
             folders[MODEL] = fetch_model(store, model_of_run(run))
         writer.add_run(entry, folders)
+
+
+def _summarize(run: RunEntry) -> RunEntry:
+    # In the order by which MLflow chooses the latest value.
+    last = {
+        name: [max(values, key=lambda value: (value[1], value[0]))]
+        for name, values in run.metrics.items()
+    }
+    return run.model_copy(update={"metrics": last, "has_model": False})
 
 
 def _describe_run(store: RunStore, run: RunRecord) -> RunEntry:
@@ -117,27 +139,35 @@ def _describe_dataset(used: Any) -> DatasetEntry:
     )
 
 
-def _download_artifacts(store: RunStore, run: RunRecord, temporary: Path) -> Path:
-    """Copy the artifacts of a run, and its recording if that is in the output folder only."""
+def _download_artifacts(
+    store: RunStore, run: RunRecord, temporary: Path, names: Sequence[str] | None = None
+) -> Path:
+    """Copy the artifacts of a run, or those of the given names, without the store's password."""
     folder = temporary / ARTIFACTS
     folder.mkdir()
     for found in store.client.list_artifacts(run.run_id):
+        if names is not None and found.path not in names:
+            continue
         if store.download(run.run_id, found.path, folder) is None:
             raise StoreError(
                 f"{run.name}: the artifact {found.path} cannot be read. Nothing is kept"
             )
-    recorded = run.tags.get(RECORDING_TAG)
-    recording = folder / ARTIFACT_FOLDER / RECORDING_NAME
-    if recorded is not None and not recording.exists():
-        source = Path(store.current_location(recorded))
-        if source.is_file():
-            recording.parent.mkdir(exist_ok=True)
-            recording.write_bytes(source.read_bytes())
     for name in SETTINGS_FILES:
         file = folder / name
         if file.is_file():
             file.write_text(redact_password(file.read_text()))
     return folder
+
+
+def _add_recording(store: RunStore, run: RunRecord, artifacts: Path) -> None:
+    """Copy the recording of a run that is in its output folder only."""
+    recorded = run.tags.get(RECORDING_TAG)
+    recording = artifacts / ARTIFACT_FOLDER / RECORDING_NAME
+    if recorded is not None and not recording.exists():
+        source = Path(store.current_location(recorded))
+        if source.is_file():
+            recording.parent.mkdir(exist_ok=True)
+            recording.write_bytes(source.read_bytes())
 
 
 def _redact(texts: dict[str, str]) -> dict[str, str]:

@@ -32,7 +32,7 @@ def model_of_run(run: RunRecord) -> StoredModel:
     if run.model_id is None:
         raise ModelError(
             f"{run.run_id}: expected a run with a model. Received: one without a model; it failed, "
-            "or was started with tracking.log_model=false"
+            "was started with tracking.log_model=false, or was imported from a summary"
         )
     return StoredModel(run.model_id, run.run_id, run.name)
 
