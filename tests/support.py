@@ -29,7 +29,15 @@ from mnistexp.data import Data
 from mnistexp.experiment import RunResult, run_experiment
 from mnistexp.model import NetworkConfig, build_model
 from mnistexp.optim import build_optimizer, build_schedule
-from mnistexp.train import Monitors, SnapshotRecorder, TrainingResult, fit
+from mnistexp.train import (
+    Checkpoint,
+    CheckpointFolder,
+    LogMetrics,
+    Monitors,
+    SnapshotRecorder,
+    TrainingResult,
+    fit,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -124,7 +132,13 @@ def build_optimization(
 
 
 def train_network(
-    data: Data, *overrides: str, recorder: SnapshotRecorder | None = None, xla: bool = False
+    data: Data,
+    *overrides: str,
+    recorder: SnapshotRecorder | None = None,
+    xla: bool = False,
+    checkpoints: CheckpointFolder | None = None,
+    start: Checkpoint | None = None,
+    log_metrics: LogMetrics | None = None,
 ) -> "tuple[keras.Model, TrainingResult]":
     """Train the network of a config with seed 1 on `data`, and return it with the result."""
     import keras
@@ -143,6 +157,9 @@ def train_network(
         xla=xla,
         momentum_warmup=model.momentum_warmup,
         monitors=Monitors(recorder),
+        checkpoints=checkpoints,
+        start=start,
+        log_metrics=log_metrics,
     )
     return network, result
 

@@ -44,6 +44,7 @@ KERAS_MODULES = {
     "dashboard/figure.py",
     "dashboard/panels.py",
     "train/callbacks.py",
+    "train/checkpoint_callback.py",
     "train/compiled_trainer.py",
     "train/divergence.py",
     "train/layer_statistics.py",

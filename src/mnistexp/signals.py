@@ -1,37 +1,89 @@
-"""Handling of Ctrl-C (SIGINT) and SIGTERM: both end a run with an exception in the main thread."""
+"""Ctrl-C (SIGINT), SIGTERM and SIGHUP: they end a run with an exception in the main thread."""
 
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 REPEAT_DELAY_SECONDS = 0.1
 
 
+TERMINATION_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+"""The second one says that the terminal has been closed."""
+
+
 class Terminated(KeyboardInterrupt):
-    """SIGTERM. A subclass of KeyboardInterrupt, so that both close a run in the same way."""
+    """SIGTERM or SIGHUP, its argument. As a KeyboardInterrupt, it closes a run like Ctrl-C."""
+
+
+class PendingInterrupt:
+    """The first signal that arrives, as an exception to raise at a suitable moment.
+
+    error: None until a signal arrives. A second signal raises its exception at once.
+    """
+
+    def __init__(self) -> None:
+        self.error: KeyboardInterrupt | None = None
+
+    def receive(self, number: int, _: Any) -> None:
+        """Handle a signal."""
+        error = _exception_of(number)
+        if self.error is not None:
+            raise error
+        self.error = error
 
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """Raise `Terminated` in the main thread on SIGTERM, within this context.
+    """Raise `Terminated` in the main thread on SIGTERM and SIGHUP, within this context.
 
     In other threads this does nothing, because Python handles signals in the main thread only.
     """
-    if threading.current_thread() is not threading.main_thread():
+
+    def interrupt(number: int, _: Any) -> None:
+        raise _exception_of(number)
+
+    with _handled(TERMINATION_SIGNALS, interrupt):
         yield
-        return
 
-    def interrupt(*_: Any) -> None:
-        raise Terminated
 
-    previous = signal.signal(signal.SIGTERM, interrupt)
+@contextmanager
+def deferred_interrupts() -> Iterator[PendingInterrupt]:
+    """Keep the exception of Ctrl-C, SIGTERM and SIGHUP, so that a step can end before.
+
+    If nothing has raised it within this context, it is raised at the end. In other threads than the
+    main one, no signal arrives.
+    """
+    pending = PendingInterrupt()
+    with _handled((signal.SIGINT, *TERMINATION_SIGNALS), pending.receive):
+        yield pending
+    if pending.error is not None:
+        raise pending.error
+
+
+@contextmanager
+def _handled(
+    numbers: Sequence[signal.Signals], handler: Callable[[int, Any], None]
+) -> Iterator[None]:
+    """Handle signals in the main thread, except those that the process ignores (`nohup`)."""
+    is_main = threading.current_thread() is threading.main_thread()
+    previous = {number: signal.getsignal(number) for number in numbers if is_main}
+    used = {number: old for number, old in previous.items() if old != signal.SIG_IGN}
+    for number in used:
+        signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, old in used.items():
+            signal.signal(number, old)
+
+
+def _exception_of(number: int) -> KeyboardInterrupt:
+    if number == signal.SIGINT:
+        return KeyboardInterrupt()
+    return Terminated(signal.Signals(number).name)
 
 
 def repeat_lost_interrupts() -> None:
@@ -56,8 +108,8 @@ class InterruptRepeater:
         if not issubclass(unraisable.exc_type, KeyboardInterrupt):
             self._previous_hook(unraisable)
             return
-        is_sigterm = issubclass(unraisable.exc_type, Terminated)
-        number = signal.SIGTERM if is_sigterm else signal.SIGINT
+        is_terminated = issubclass(unraisable.exc_type, Terminated)
+        number = signal.SIGTERM if is_terminated else signal.SIGINT
         timer = threading.Timer(REPEAT_DELAY_SECONDS, _signal_main_thread, [number])
         timer.daemon = True  # It must not keep a process alive that has ended by then.
         timer.start()

@@ -20,8 +20,9 @@ def config_hash(config: Config, data_digest: str) -> str:
     """Return the SHA-256 of everything that determines a result.
 
     Included: the settings, the content of the data files and `RESULTS_VERSION`. Excluded: tracking,
-    dashboard, sweep, expectation, the folder and URL of the data files, the index of the GPU, and
-    settings at their default. So a new setting with a default does not change existing hashes.
+    dashboard, sweep, expectation, the folder and URL of the data files, the index of the GPU, the
+    interval of checkpoints, and settings at their default. So a new setting with a default does not
+    change existing hashes.
 
     Args:
         config: the config of the run.
@@ -55,6 +56,7 @@ def _hash_settings(config: Config, excluded: Collection[str], data_digest: str) 
         exclude={
             "data": {"directory", "url"},
             "device": {"index"},
+            "train": {"checkpoint_every"},
             **dict.fromkeys(sections, True),
         },
     )

@@ -35,7 +35,11 @@ class ConfigSource:
     def altered_settings(self) -> list[str]:
         """The overridden settings that make the run differ from its experiment file."""
         allowed = {*EXPERIMENT_GROUPS, "seed", "device", "tracking", "dashboard", "sweep"}
-        return [path for path in self.overridden if path.partition(".")[0] not in allowed]
+        return [
+            path
+            for path in self.overridden
+            if path.partition(".")[0] not in allowed and path != "train.checkpoint_every"
+        ]
 
     @property
     def experiment(self) -> str | None:

@@ -15,7 +15,7 @@ UNNAMED_SECTIONS = ("seed", "device", "tracking", "dashboard", "sweep", "expect"
 UNNAMED_SETTINGS = (
     *("data.directory", "data.url"),
     *("train.log_every", "train.evaluate_every", "train.evaluate_early"),
-    *("train.evaluate_at_start", "train.evaluate_on"),
+    *("train.evaluate_at_start", "train.evaluate_on", "train.checkpoint_every"),
 )
 """Settings that change nothing about the training."""
 DEFAULT_CHOICES = ("data=mnist", "train=default")

@@ -129,7 +129,7 @@ def _close_after(error: BaseException, tracker: MlflowTracker) -> None:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
-        return "SIGTERM" if isinstance(error, Terminated) else "Ctrl-C"
+        return str(error) or "SIGTERM" if isinstance(error, Terminated) else "Ctrl-C"
     return str(error) or type(error).__name__
 
 

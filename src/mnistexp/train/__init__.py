@@ -1,6 +1,7 @@
 """The training: its settings, the one loop, and what is measured in it."""
 
 from mnistexp.train.batch_order import Split
+from mnistexp.train.checkpoint import Checkpoint, CheckpointFolder
 from mnistexp.train.config import TrainConfig, TrainingLength
 from mnistexp.train.history import History, LogMetrics, check_finite
 from mnistexp.train.snapshot import (
@@ -15,6 +16,8 @@ from mnistexp.train.training_loop import TrainingResult, fit
 
 __all__ = [
     "NO_MONITORS",
+    "Checkpoint",
+    "CheckpointFolder",
     "Evaluation",
     "History",
     "LogMetrics",

@@ -1,5 +1,7 @@
 """The images of a training and the order of its batches."""
 
+import json
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -17,6 +19,18 @@ class Split(Protocol):
     @property
     def labels(self) -> np.ndarray:
         """uint8, [num_images]."""
+
+
+@dataclass(frozen=True)
+class BatchPosition:
+    """A position in the order of the batches.
+
+    generator: the state of NumPy's random generator, as JSON, because its numbers have 128 bits.
+    pending: the indices of the images of the current epoch that no batch has contained, int32.
+    """
+
+    generator: str
+    pending: np.ndarray
 
 
 class BatchOrder:
@@ -44,6 +58,16 @@ class BatchOrder:
         batch: np.ndarray = self.take(1)[0]
         self._pending = np.concatenate([batch, self._pending])
         return batch
+
+    @property
+    def position(self) -> BatchPosition:
+        """The position before the next batch."""
+        return BatchPosition(json.dumps(self._random.bit_generator.state), self._pending)
+
+    def go_to(self, position: BatchPosition) -> None:
+        """Continue at a position of an order of the same images and the same seed."""
+        self._random.bit_generator.state = json.loads(position.generator)
+        self._pending = position.pending
 
     def _next_epoch(self) -> np.ndarray:
         return self._shuffled() if self._shuffle == "every_epoch" else self._epoch

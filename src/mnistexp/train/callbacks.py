@@ -5,11 +5,12 @@ its mean `loss`, `accuracy` and `images_per_second`. Imports Keras, so import th
 a network is trained.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import keras
 
+from mnistexp.train.checkpoint import StopperState
 from mnistexp.train.config import TrainConfig
 from mnistexp.train.history import History, check_finite
 from mnistexp.train.snapshot import Evaluation
@@ -51,6 +52,7 @@ class EvaluationCallback(keras.callbacks.Callback):
         steps: Collection[int],
         stoppers: Collection[keras.callbacks.EarlyStopping],
         find_origin: Callable[[], str] | None = None,
+        continued: Sequence[StopperState] | None = None,
     ) -> None:
         """Create the callback.
 
@@ -60,12 +62,14 @@ class EvaluationCallback(keras.callbacks.Callback):
             steps: after which to evaluate; 0 is the start.
             stoppers: Keras callbacks that stop the training or restore the best weights.
             find_origin: as of `check_finite`.
+            continued: the states of the stoppers in the checkpoint with which the training begins.
         """
         super().__init__()
         self._history = history
         self._evaluations = evaluations
         self._steps = frozenset(steps)
         self._find_origin = find_origin
+        self._continued = continued
         self._stoppers = keras.callbacks.CallbackList(list(stoppers), add_history=False)
 
     def set_model(self, model: keras.Model) -> None:
@@ -74,9 +78,21 @@ class EvaluationCallback(keras.callbacks.Callback):
         self._stoppers.set_model(model)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Reset the stoppers, and evaluate if 0 is one of `steps`."""
+        """Reset the stoppers, and evaluate if 0 is one of `steps`; or set them as they were."""
         self._stoppers.on_train_begin()
-        self._evaluate(0)
+        if self._continued is None:
+            self._evaluate(0)
+        else:
+            for stopper, state in zip(self._stoppers.callbacks, self._continued, strict=True):
+                stopper.wait, stopper.best = state.wait, state.best
+                stopper.best_epoch, stopper.best_weights = state.best_step, state.best_weights
+
+    def stopper_states(self) -> list[StopperState]:
+        """Return the states of the stoppers, for a checkpoint."""
+        return [
+            StopperState(stopper.wait, stopper.best, stopper.best_epoch, stopper.best_weights)
+            for stopper in self._stoppers.callbacks
+        ]
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Evaluate if the last step of this segment is one of `steps`."""

@@ -14,8 +14,9 @@ training and back after it.
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
@@ -25,6 +26,7 @@ import tensorflow as tf
 
 from mnistexp.activity import show_activity
 from mnistexp.train.batch_order import BatchOrder, Split
+from mnistexp.train.checkpoint import Checkpoint
 from mnistexp.train.divergence import find_origin_of_loss
 from mnistexp.train.history import check_finite
 from mnistexp.train.keras_private import skip_gradient_sum
@@ -36,7 +38,24 @@ MAX_CHUNK_STEPS = 200
 """Maximum number of steps per call; the loop is compiled for this shape."""
 CHUNK_SECONDS = 0.3
 """Maximum duration of a call. Python handles Ctrl-C only between calls."""
+FIRST_CHUNK_STEPS = 20
+"""Number of steps of the first call, before the duration of a step is known."""
 MAX_CACHED_TRAINERS = 4
+
+
+@dataclass
+class Segment:
+    """A segment of the training, as far as it has come.
+
+    start: its first step, from 0. step: the last step that was run. losses, accuracies: of its
+    steps, in one array for each call. seconds: duration of the calls.
+    """
+
+    start: int
+    step: int
+    losses: list[np.ndarray] = field(default_factory=list)
+    accuracies: list[np.ndarray] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 class CompiledTrainer(keras.Model):
@@ -45,7 +64,8 @@ class CompiledTrainer(keras.Model):
     latest_weights: the current values of the network's weights.
     num_steps_of_chunk: the number of steps that the latest call ran.
     first_batch: mean cross-entropy and predictions, int32 [batch_size], of the first batch of the
-        latest segment, before its update.
+        latest segment, before its update; None if the segment was continued from a checkpoint.
+    segment: the latest segment.
     """
 
     def __init__(self, network: keras.Model, scale: float, loss: str) -> None:
@@ -65,19 +85,26 @@ class CompiledTrainer(keras.Model):
         optimizer: keras.optimizers.Optimizer,
         train: Split,
         order: BatchOrder,
+        start: Checkpoint | None = None,
     ) -> Iterator[None]:
         """Train in place of this network and optimizer, inside the `with` block.
 
         If the block ends without an exception, the trained values are copied to them.
+
+        Args:
+            start: continue here.
         """
         if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)  # As `compile` does.
         optimizer.build(network.trainable_variables)
         outer_variables = [*network.variables, *optimizer.variables]
-        own_variables = self._all_variables
+        own_variables = self.all_variables
         _copy_values(outer_variables, own_variables)
         self.order = order
-        self.chunk_steps = MAX_CHUNK_STEPS
+        self.after_chunk: Callable[[], None] = lambda: None
+        self.first_batch: tuple[float, np.ndarray] | None = None
+        self._continued_segment = None if start is None else self._restore(start)
+        self.chunk_steps = FIRST_CHUNK_STEPS
         self.stop_training = False
         self.train_images = tf.constant(train.images)
         self.train_labels = tf.constant(train.labels, tf.int32)
@@ -85,7 +112,7 @@ class CompiledTrainer(keras.Model):
             yield
             _copy_values(own_variables, outer_variables)
         finally:
-            del self.train_images, self.train_labels, self.order
+            del self.train_images, self.train_labels, self.order, self.after_chunk
             self.latest_weights, self._values_before_chunk = [], []
 
     @cached_property
@@ -115,25 +142,46 @@ class CompiledTrainer(keras.Model):
     def _run_segment(self, iterator: Any) -> dict[str, float]:
         """Train from one step to another; return the last step and the mean metrics."""
         start, stop = (int(step) for step in next(iterator))
-        begin = time.perf_counter()
-        losses, accuracies = [], []
-        step = start
-        while step < stop:
-            chunk_losses, chunk_accuracies = self._run_timed(min(self.chunk_steps, stop - step))
-            if step == start:
-                self.first_batch = float(chunk_losses[0]), self.latest_predictions.numpy()
-            step += len(chunk_losses)
-            losses.append(chunk_losses)
-            accuracies.append(chunk_accuracies)
-            find_origin = partial(find_origin_of_loss, self)
-            check_finite(float(chunk_losses[-1]), step, find_origin=find_origin)
-        seconds = time.perf_counter() - begin
+        self.segment, self._continued_segment = (
+            self._continued_segment or Segment(start, start),
+            None,
+        )
+        while self.segment.step < stop:
+            self._extend_segment(min(self.chunk_steps, stop - self.segment.step))
+            self.after_chunk()
         return {
             "step": stop,
-            "loss": float(np.concatenate(losses).mean(dtype="f8")),
-            "accuracy": float(np.concatenate(accuracies).mean(dtype="f8")),
-            "images_per_second": (stop - start) * self.order.batch_size / seconds,
+            "loss": float(np.concatenate(self.segment.losses).mean(dtype="f8")),
+            "accuracy": float(np.concatenate(self.segment.accuracies).mean(dtype="f8")),
+            "images_per_second": (stop - start) * self.order.batch_size / self.segment.seconds,
         }
+
+    def _extend_segment(self, num_steps: int) -> None:
+        """Run the next steps of the segment. Raises TrainingDiverged if a loss is not finite."""
+        begin = time.perf_counter()
+        losses, accuracies = self._run_timed(num_steps)
+        segment = self.segment
+        if segment.step == segment.start:
+            self.first_batch = float(losses[0]), self.latest_predictions.numpy()
+        segment.step += len(losses)
+        segment.losses.append(losses)
+        segment.accuracies.append(accuracies)
+        check_finite(
+            float(losses[-1]), segment.step, find_origin=partial(find_origin_of_loss, self)
+        )
+        segment.seconds += time.perf_counter() - begin
+
+    def _restore(self, checkpoint: Checkpoint) -> Segment:
+        """Set all variables and the order of the batches; return the segment to continue."""
+        _copy_values(checkpoint.variables, self.all_variables)
+        self.order.go_to(checkpoint.position)
+        return Segment(
+            checkpoint.segment_start,
+            checkpoint.step,
+            [checkpoint.losses],
+            [checkpoint.accuracies],
+            checkpoint.segment_seconds,
+        )
 
     def _compile_chunk(self) -> Any:
         """Compile `_run_chunk`, and return also all variables before it and the weights after it.
@@ -144,7 +192,7 @@ class CompiledTrainer(keras.Model):
         compiled = tf.function(self._run_chunk, jit_compile=self.jit_compile)
 
         def run_chunk(*arguments: Any) -> Any:
-            before = [variable.value.read_value() for variable in self._all_variables]
+            before = [variable.value.read_value() for variable in self.all_variables]
             with tf.control_dependencies(before):
                 result = compiled(*arguments)
             with tf.control_dependencies(result):
@@ -176,7 +224,7 @@ class CompiledTrainer(keras.Model):
 
     def replay(self, num_steps: int) -> None:
         """Set all variables to the values that they had after the first steps of the last chunk."""
-        _copy_values(self._values_before_chunk, self._all_variables)
+        _copy_values(self._values_before_chunk, self.all_variables)
         self._run_batches(num_steps)
 
     def batch_of_chunk(self, index: int) -> tuple[Any, Any]:
@@ -185,7 +233,8 @@ class CompiledTrainer(keras.Model):
         return tf.gather(self.train_images, rows), tf.gather(self.train_labels, rows)
 
     @property
-    def _all_variables(self) -> list[Any]:
+    def all_variables(self) -> list[Any]:
+        """Those of the network (weights, random states), then those of the optimizer."""
         return [*self.network.variables, *self.optimizer.variables]
 
     def _run_batches(self, num_steps: int) -> tuple[np.ndarray, np.ndarray, list[Any]]:

@@ -68,6 +68,46 @@ IntervalSetting = Annotated[
 ]
 
 
+class CheckpointInterval(Section):
+    """Seconds, steps or epochs between two checkpoints."""
+
+    count: Count
+    unit: Literal["second", "step", "epoch"]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.unit}{'s' if self.count > 1 else ''}"
+
+    def num_passed(self, step: int, seconds: float, steps_per_epoch: float) -> int:
+        """Return how many intervals have passed after so many steps, or seconds."""
+        match self.unit:
+            case "second":
+                return int(seconds // self.count)
+            case "step":
+                return step // self.count
+            case "epoch":
+                return int(step / steps_per_epoch) // self.count
+
+
+def _parse_checkpoint_interval(value: Any) -> Any:
+    """Parse `60s`, `60 seconds`, `500`, `500 steps` or `2 epochs`."""
+    if isinstance(value, CheckpointInterval):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = f"{value} steps"
+    pattern = r"(\d+) *(s|second|step|epoch)s?"
+    match = re.fullmatch(pattern, value) if isinstance(value, str) else None
+    if match is None or int(match[1]) == 0:
+        raise ValueError("expected '60 seconds', a number of steps > 0, '2 epochs', or null")
+    return {"count": int(match[1]), "unit": "second" if match[2] == "s" else match[2]}
+
+
+CheckpointIntervalSetting = Annotated[
+    CheckpointInterval,
+    BeforeValidator(_parse_checkpoint_interval, json_schema_input_type=int | str),
+    PlainSerializer(str),
+]
+
+
 def _reject_test_metric(monitor: Any) -> Any:
     if isinstance(monitor, str) and monitor.startswith("test"):
         raise ValueError("expected val_loss or val_accuracy: the test set must not select anything")
@@ -147,6 +187,10 @@ class TrainConfig(Section):
     early_stopping: EarlyStopping | None = None
     restore_best_weights: ValidationMetric | None = None
     """End with the weights of the best value of this metric, instead of the last weights."""
+    checkpoint_every: CheckpointIntervalSetting | None = CheckpointInterval(count=60, unit="second")
+    """Interval of the checkpoints, from which `mnistexp resume` continues: `60 seconds`,
+    `500 steps` or `2 epochs`. A shorter training writes none, unless Ctrl-C or SIGTERM ends it.
+    null: never. It has no influence on the results."""
 
     @model_validator(mode="after")
     def _check_one_length(self) -> "TrainConfig":

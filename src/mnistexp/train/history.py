@@ -1,7 +1,7 @@
 """Metrics of a training, step by step, and the check that the loss is finite."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mnistexp.errors import TrainingDiverged
@@ -27,6 +27,24 @@ class History:
             self._values.setdefault(name, {})[step] = value
         if self._log_metrics is not None:
             self._log_metrics(metrics, step)
+
+    def restore(self, curves: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> None:
+        """Record the values of an earlier part of the training, step by step.
+
+        Args:
+            curves: steps and values of each metric.
+        """
+        by_step: dict[int, dict[str, float]] = {}
+        for name, (steps, values) in curves.items():
+            for step, value in zip(steps, values, strict=True):
+                by_step.setdefault(step, {})[name] = value
+        for step in sorted(by_step):
+            self.record(by_step[step], step)
+
+    @property
+    def curves(self) -> Mapping[str, Mapping[int, float]]:
+        """Step → value of every metric."""
+        return self._values
 
     def __getitem__(self, name: str) -> dict[int, float]:
         """Return step → value of a metric; empty if it was not measured."""

@@ -84,6 +84,8 @@ class SnapshotCallback(keras.callbacks.Callback):
         test: CompiledEvaluation,
         steps: Collection[int],
         learning_rate: Callable[[int], float],
+        *,
+        is_continued: bool = False,
     ) -> None:
         """Create the callback.
 
@@ -93,6 +95,7 @@ class SnapshotCallback(keras.callbacks.Callback):
             test: evaluates the test images.
             steps: after which the test images are evaluated, besides the start.
             learning_rate: of a step that counts from 0.
+            is_continued: whether the start is recorded already.
         """
         super().__init__()
         self._recorder = recorder
@@ -100,6 +103,7 @@ class SnapshotCallback(keras.callbacks.Callback):
         self._test = test
         self._steps = frozenset(steps)
         self._learning_rate = learning_rate
+        self._is_continued = is_continued
         self._executor = ThreadPoolExecutor(1)
         self._running: Future[None] | None = None
         self._delayed: TrainingState | None = None
@@ -110,7 +114,8 @@ class SnapshotCallback(keras.callbacks.Callback):
         self._statistics = self.model.layer_statistics
         self._source = resolve_quantile_source(network, self._recorder.quantile_source)
         self._uses_next_step = self._source == "parameters" and is_same_in_training(network)
-        self._capture(0, self._test(0))
+        if not self._is_continued:
+            self._capture(0, self._test(0))
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Record the start of the segment if that was delayed, and capture its end."""
@@ -123,6 +128,11 @@ class SnapshotCallback(keras.callbacks.Callback):
         """Wait until the second thread has recorded its snapshot. Raise its error, if any."""
         if self._running is not None:
             self._running.result()
+
+    def finish(self) -> None:
+        """Record all snapshots of the training so far, whose latest segment has begun."""
+        self._record_delayed(self.model.first_batch)
+        self.wait()
 
     def close(self) -> None:
         """Record the delayed snapshot, and wait until all are recorded; also after a failure."""

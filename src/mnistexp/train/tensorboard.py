@@ -16,18 +16,27 @@ from mnistexp.train.history import History
 class TensorBoardCallback(keras.callbacks.Callback):
     """Writes the metrics of each segment, and the weights at the start and after each epoch."""
 
-    def __init__(self, folder: Path, history: History, steps_per_epoch: float) -> None:
-        """Args: history: must already contain the metrics of a segment when this callback runs."""
+    def __init__(
+        self, folder: Path, history: History, steps_per_epoch: float, first_step: int | None = None
+    ) -> None:
+        """Create the callback.
+
+        Args:
+            history: must already contain the metrics of a segment when this callback runs.
+            first_step: where a continued training begins; the start is not written again.
+        """
         super().__init__()
         self._history = history
         self._steps_per_epoch = steps_per_epoch
-        self._epochs_written = 0
+        self._is_continued = first_step is not None
+        self._epochs_written = int((first_step or 0) / steps_per_epoch)
         self._writer = tf.summary.create_file_writer(str(folder))
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Write the initial weights, and the metrics of an evaluation at the start."""
-        self._write_metrics(0)
-        self._write_weights(0)
+        if not self._is_continued:
+            self._write_metrics(0)
+            self._write_weights(0)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Write the metrics of a segment, and the weights if an epoch is complete."""

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnistexp.errors import ConfigError
+from mnistexp.signals import PendingInterrupt, deferred_interrupts
 from mnistexp.train.batch_order import BatchOrder, Split
+from mnistexp.train.checkpoint import Checkpoint, CheckpointFolder
 from mnistexp.train.config import TrainConfig
 from mnistexp.train.history import History, LogMetrics
 from mnistexp.train.snapshot import NO_MONITORS, Monitors
@@ -26,7 +29,8 @@ METRIC_PREFIXES = {"validation": "val", "test": "test"}
 class TrainingResult:
     """The result of a training.
 
-    num_steps: steps that were run. seconds: including compilation and evaluations.
+    num_steps: steps that were run. seconds: including compilation, evaluations, and the time up to
+    the checkpoint with which the training began, `earlier_seconds`.
     images_per_second: of the training steps alone.
     """
 
@@ -34,6 +38,7 @@ class TrainingResult:
     num_steps: int
     seconds: float
     images_per_second: float
+    earlier_seconds: float = 0.0
 
 
 def fit(
@@ -50,8 +55,12 @@ def fit(
     deterministic: bool = False,
     log_metrics: LogMetrics | None = None,
     monitors: Monitors = NO_MONITORS,
+    checkpoints: CheckpointFolder | None = None,
+    start: Checkpoint | None = None,
 ) -> TrainingResult:
     """Train the network in place.
+
+    Ctrl-C and SIGTERM end it after the current call of steps, with a checkpoint.
 
     Args:
         network: float images `[n, 28, 28, 1]` to logits `[n, 10]`.
@@ -66,8 +75,12 @@ def fit(
         deterministic: whether TensorFlow's determinism is on, which needs a separate compilation.
         log_metrics: receives every metric as soon as it is measured.
         monitors: outputs that are written during the training.
+        checkpoints: where checkpoints are written; None writes none.
+        start: continue here, with the same result as without an interruption. `log_metrics`
+            receives the earlier metrics again. The length may be another one.
 
     Raises:
+        ConfigError: `start` does not belong to a training with these settings.
         TrainingDiverged: the loss became NaN or infinite.
     """
     from mnistexp.train.compiled_trainer import find_or_build_trainer  # Imports TensorFlow.
@@ -88,14 +101,42 @@ def fit(
         deterministic=deterministic,
     )
     learning_rate = _learning_rate_of_step(schedule)
-    callbacks = _build_callbacks(model, history, config, splits, learning_rate, monitors)
+    segments = config.segments(num_images)
+    if start is not None:
+        segments = _segments_from(start, segments)
+        history.restore(start.curves)
     with ExitStack() as stack:
+        interrupt = stack.enter_context(deferred_interrupts())
+        files = CheckpointWriting(checkpoints, interrupt, start)
+        callbacks = _build_callbacks(model, history, config, splits, learning_rate, monitors, files)
         for callback in callbacks:
             if hasattr(callback, "close"):  # Keras has no hook that also runs after a failure.
                 stack.callback(callback.close)
-        stack.enter_context(model.training(network, optimizer, train, order))
-        _fit_segments(model, config.segments(num_images), callbacks)
-    return _summarize(history, config.batch_size, time.perf_counter() - begin)
+        stack.enter_context(model.training(network, optimizer, train, order, start))
+        _fit_segments(model, segments, callbacks)
+    earlier_seconds = start.seconds if start is not None else 0.0
+    seconds = time.perf_counter() - begin
+    return _summarize(history, config.batch_size, seconds, earlier_seconds)
+
+
+def _segments_from(start: Checkpoint, segments: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the segments that are not complete in a checkpoint."""
+    left = [segment for segment in segments if segment[0] >= start.segment_start]
+    if not left or left[0][0] != start.segment_start or left[0][1] < start.step:
+        raise ConfigError(
+            f"train: expected a training of at least {start.step:,} steps, with the intervals of "
+            f"the checkpoint. Received: one of {segments[-1][1]:,} steps"
+        )
+    return left
+
+
+@dataclass(frozen=True)
+class CheckpointWriting:
+    """Where checkpoints are written, what ends the training, and where it continues."""
+
+    folder: CheckpointFolder | None
+    interrupt: PendingInterrupt
+    start: Checkpoint | None
 
 
 def _build_callbacks(
@@ -105,10 +146,12 @@ def _build_callbacks(
     splits: Mapping[str, Split],
     learning_rate: Callable[[int], float],
     monitors: Monitors,
+    files: CheckpointWriting,
 ) -> "list[keras.callbacks.Callback]":
     """Return what happens between the segments: metrics, evaluations, progress and monitors."""
     # These modules import TensorFlow.
     from mnistexp.train.callbacks import EvaluationCallback, LogTrainingMetrics, build_stoppers
+    from mnistexp.train.checkpoint_callback import CheckpointCallback
     from mnistexp.train.divergence import find_origin_of_evaluation
     from mnistexp.train.progress import build_progress
     from mnistexp.train.snapshot_callback import CompiledEvaluation, SnapshotCallback
@@ -123,18 +166,43 @@ def _build_callbacks(
         for name in config.evaluated_splits
     }
     find_origin = partial(find_origin_of_evaluation, model)
+    start = files.start
+    evaluation = EvaluationCallback(
+        history,
+        evaluations,
+        steps,
+        build_stoppers(config),
+        find_origin,
+        start.stoppers if start is not None else None,
+    )
     callbacks = [
         LogTrainingMetrics(history, learning_rate),
-        EvaluationCallback(history, evaluations, steps, build_stoppers(config), find_origin),
+        evaluation,
         build_progress(history, length),
     ]
     if monitors.tensorboard_folder is not None:
         folder = monitors.tensorboard_folder
-        callbacks.append(TensorBoardCallback(folder, history, length.steps_per_epoch))
+        first_step = start.segment_start if start is not None else None
+        callbacks.append(TensorBoardCallback(folder, history, length.steps_per_epoch, first_step))
+    finish_snapshots: Callable[[], None] | None = None
     if monitors.recorder is not None:
         test = evaluations.get("test") or CompiledEvaluation(model, splits["test"])
-        callbacks.append(SnapshotCallback(monitors.recorder, train, test, steps, learning_rate))
-    return callbacks
+        snapshots = SnapshotCallback(
+            monitors.recorder, train, test, steps, learning_rate, is_continued=start is not None
+        )
+        callbacks.append(snapshots)
+        finish_snapshots = snapshots.finish
+    writer = CheckpointCallback(
+        files.folder,
+        config.checkpoint_every,
+        length,
+        files.interrupt,
+        history,
+        evaluation,
+        finish_snapshots,
+        start,
+    )
+    return [*callbacks, writer]
 
 
 def _fit_segments(
@@ -163,11 +231,16 @@ def _learning_rate_of_step(
     return learning_rate
 
 
-def _summarize(history: History, batch_size: int, seconds: float) -> TrainingResult:
+def _summarize(
+    history: History, batch_size: int, seconds: float, earlier_seconds: float
+) -> TrainingResult:
     speeds = history["images_per_second"]
     steps = [0, *speeds]
     step_seconds = sum(
         (stop - start) * batch_size / speed
         for start, stop, speed in zip(steps[:-1], steps[1:], speeds.values(), strict=True)
     )
-    return TrainingResult(history, steps[-1], seconds, steps[-1] * batch_size / step_seconds)
+    images_per_second = steps[-1] * batch_size / step_seconds
+    return TrainingResult(
+        history, steps[-1], earlier_seconds + seconds, images_per_second, earlier_seconds
+    )
