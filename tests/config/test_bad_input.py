@@ -12,6 +12,7 @@ LONG = "a" * 10_000
 EXAMPLES = [
     (["optim=[0.5]"], r"optim: expected one of .* Received: '\[0.5\]'"),
     (["model=[1]"], "model: expected one of"),
+    (["seed=}\n&"], r"seed=}\\n&: expected NAME=VALUE"),
     (["model=[1,[2,[3]]]"], "model: expected one of"),
     (["data=${:}"], r"data: expected one of .* Received: '\${:}'"),
     (["device=${..}"], "device: expected one of"),
@@ -67,6 +68,6 @@ def test_a_file_in_place_of_an_output_folder_is_one_line(
 def test_random_and_mutated_input_gives_a_config_or_one_clear_message(
     kind: str,
 ) -> None:
-    number = {"override lists": 20, "YAML files": 20, "IDX files": 140}[kind]
+    number = {"override lists": 20, "command lines": 20, "YAML files": 20, "IDX files": 140}[kind]
     # A test must not fail at random; make torture tries new inputs each time.
     assert feed_bad_input(kind, number, same_each_time=True).lost == ()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from torture.counts import BEGIN, END, HEADER, Counts, write_counts
+from torture.load import run_in_parallel, run_long_sweep
 from torture.store_set_up import interrupt_set_ups
 
 pytestmark = pytest.mark.integration
@@ -11,6 +12,14 @@ pytestmark = pytest.mark.integration
 
 def test_a_store_is_usable_after_its_first_set_up_was_interrupted() -> None:
     assert interrupt_set_ups(6).lost == ()
+
+
+def test_runs_of_three_processes_on_one_server_are_complete() -> None:
+    assert run_in_parallel(3, 3, server=True).lost == ()
+
+
+def test_a_sweep_needs_no_more_memory_and_files_at_its_end() -> None:
+    assert run_long_sweep(40).lost == ()
 
 
 def test_counts_replace_their_row_of_the_table(tmp_path: Path) -> None:

@@ -5,11 +5,16 @@ from collections.abc import Callable, Mapping
 
 from torture.bad_input import feed_bad_input
 from torture.counts import Counts, write_counts
+from torture.load import run_in_parallel, run_long_sweep
 from torture.store_set_up import interrupt_set_ups
 
 PARTS: Mapping[str, Callable[[], Counts]] = {
     "set_up": lambda: interrupt_set_ups(30),
+    "parallel_sqlite": lambda: run_in_parallel(8, 20, server=False),
+    "parallel_server": lambda: run_in_parallel(8, 20, server=True),
+    "long_sweep": lambda: run_long_sweep(500),
     "overrides": lambda: feed_bad_input("override lists", 1_500),
+    "commands": lambda: feed_bad_input("command lines", 1_500),
     "yaml": lambda: feed_bad_input("YAML files", 1_500),
     "idx": lambda: feed_bad_input("IDX files", 2_000),
 }

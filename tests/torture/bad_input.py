@@ -5,10 +5,13 @@ no hang.
 """
 
 import gzip
+import io
 import signal
 import struct
+from collections import Counter
 from collections.abc import Callable
-from contextlib import chdir
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,9 +19,10 @@ from typing import Any
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from support import run_command
 
 from mnistexp.config.compose import compose_config, resolve_config
-from mnistexp.config.config import Config, config_to_yaml
+from mnistexp.config.config import Config, config_to_yaml, flatten_config
 from mnistexp.config.config_groups import list_groups, option_file
 from mnistexp.config.config_hash import config_hash
 from mnistexp.config.config_source import ConfigSource
@@ -38,6 +42,10 @@ ODD_VALUES = [
     *("[", "]", "{", "}", "[]", "{}", "[0.5]", "[1,[2,[3]]]", "{a: 1}", "{a:{b:[c]}}", "{1: 2}"),
     *("[" * 300, "[" * 300 + "]" * 300, "{a:" * 100 + "1" + "}" * 100, "'", '"', "a,b", "range(3)"),
     *("choice(a,b)", "interval(0,1)", "glob(*)", "sort(1,2)", "\x1b[31m", "a b", "\\", "int(3)"),
+]
+PLAUSIBLE_OPTIONS = [
+    *[("model=softmax",), ("model=conv", "optim=adam_decay"), ("model=conv_batchnorm",)],
+    *[("model=five_layers_dropout", "optim=sgd"), ("model=random_forest",), ("lab=3_1_conv_big",)],
 ]
 Fault = str
 """What is wrong with the answer to an input; empty if nothing is."""
@@ -93,6 +101,44 @@ def override_lists() -> st.SearchStrategy[list[str]]:
     """One to four overrides that a shell could pass."""
     typed = st.lists(overrides(), min_size=1, max_size=4)
     return typed.map(lambda texts: [text.replace("\x00", "") for text in texts])
+
+
+def plausible_override_lists() -> st.SearchStrategy[list[str]]:
+    """Options, and settings of an option with other values of their type; about half are valid."""
+    return st.sampled_from(PLAUSIBLE_OPTIONS).flatmap(_plausible_list)
+
+
+@cache
+def _plausible_list(options: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
+    settings = flatten_config(compose_config(list(options))[0])
+    typed = st.sampled_from(sorted(settings)).flatmap(
+        lambda name: _plausible_values(settings[name]).map(lambda value: f"{name}={value}")
+    )
+    options_of_groups = [
+        f"{group}={option}" for group, names in list_groups().items() for option in names
+    ]
+    more = st.lists(
+        st.one_of(typed, typed, typed, st.sampled_from(options_of_groups), overrides()),
+        min_size=1,
+        max_size=3,
+    )
+    return more.map(lambda texts: [*options, *(text.replace("\x00", "") for text in texts)])
+
+
+def _plausible_values(value: object) -> st.SearchStrategy[str]:
+    """Values of the type of a setting, from its range and from beyond it."""
+    match value:
+        case bool():
+            return st.sampled_from(["true", "false"])
+        case int():
+            return st.one_of(st.integers(1, 12), st.integers(-2, 10**9)).map(str)
+        case float():
+            return st.one_of(st.floats(0.001, 0.999), st.floats(-1e6, 1e6)).map(str)
+        case list() | dict():
+            return st.sampled_from([str(value).replace("'", ""), "[]", "{}", "[1,2]", "{a: 1}"])
+        case None:
+            return st.sampled_from(["null", "1", "0.5", "true", "test", "[0,100]"])
+    return st.sampled_from([str(value), "relu", "sgd", "val_loss", "test", "same", "null", "a b"])
 
 
 def yaml_texts() -> st.SearchStrategy[str]:
@@ -194,6 +240,24 @@ def compose_fault(typed: list[str]) -> Fault:
     return _fault(compose)
 
 
+def command_fault(typed: list[str]) -> Fault:
+    """Type overrides; `--cfg job` prints the settings that the run would have."""
+    out, err = io.StringIO(), io.StringIO()
+
+    def run() -> None:
+        with redirect_stdout(out), redirect_stderr(err):
+            code = run_command(*typed, "--cfg", "job")
+        lines = [line for line in err.getvalue().splitlines() if not line.startswith("warning: ")]
+        assert code in (0, 2), f"exit code {code}: {err.getvalue()}"
+        assert bool(lines) == bool(code), f"exit code {code} with {lines}"
+        assert all(": " in line for line in lines), f"a line that names no setting: {lines}"
+        if code == 0:
+            NUM_VALID["command lines"] += 1
+            compose_config(typed)
+
+    return _fault(run) or (compose_fault(typed) if not err.getvalue() else "")
+
+
 def yaml_fault(text: str) -> Fault:
     """Compose `model=mine` with a file of this text, in the working folder."""
     file = Path("conf/model/mine.yaml")
@@ -240,15 +304,24 @@ def _message_fault(message: str) -> Fault:
 
 KINDS: dict[str, tuple[Callable[[], st.SearchStrategy[Any]], Callable[[Any], Fault]]] = {
     "override lists": (override_lists, compose_fault),
+    "command lines": (plausible_override_lists, command_fault),
     "YAML files": (yaml_texts, yaml_fault),
     "IDX files": (idx_contents, idx_fault),
 }
 
 
+NUM_VALID: Counter[str] = Counter()
+"""How many inputs of a kind were valid, where it is counted."""
+
+
 def feed_bad_input(kind: str, number: int, *, same_each_time: bool = False) -> Counts:
     """Try a number of random inputs of a kind, in a folder of their own."""
+    NUM_VALID.clear()
     with TemporaryDirectory() as folder, chdir(folder):
-        return _feed(kind, number, same_each_time)
+        counts = _feed(kind, number, same_each_time)
+    if NUM_VALID:
+        print(f"{NUM_VALID[kind]:,} of {counts.tried:,} {kind} were valid", flush=True)
+    return counts
 
 
 def _feed(kind: str, number: int, same_each_time: bool) -> Counts:

@@ -96,7 +96,7 @@ def format_hydra_error(error: Exception, overrides: Sequence[str]) -> str:
         overrides: those that could not be composed.
     """
     if isinstance(error, OverrideParseException):
-        override = error.override.removeprefix("++")
+        override = error.override.removeprefix("++").replace("\n", "\\n")
         return (
             f"{override}: expected NAME=VALUE in Hydra's grammar; a value with special characters "
             f"needs quotes within quotes, 'NAME=\"VALUE\"'. {str(error).splitlines()[0]}"
