@@ -81,9 +81,28 @@ def test_a_long_name_is_shortened_and_listed_below_the_table() -> None:
     rows = [line for line in lines if "0.9912 ± 0.0004" in line]
     for number, (name, row) in enumerate(zip(NAMES, rows, strict=True), start=1):
         short = row.split()[0]
-        assert short.endswith(f"…[{number}]")
+        assert short.endswith(f"[{number}]")
         assert name.startswith(short.partition("…")[0])
+        assert name.rpartition("=")[2] in short
         assert f"[{number}] {name}" in lines
+
+
+def test_shortened_names_keep_the_parts_that_differ() -> None:
+    names = [
+        f"two_layers-adam-units={units}-learning_rate={rate}-activation={name}-s0"
+        for units, rate, name in [
+            (119, 0.002694, "relu"),
+            (96, 0.001958, "tanh"),
+            (9, 3e-05, "elu"),
+        ]
+    ]
+    table = Table([Column("name", is_text=True), Column("id")], [[n, "a" * 20] for n in names])
+    shown = [line.split()[0] for line in printed(table, 56).splitlines() if "aaaa" in line]
+    assert shown == [
+        "…=119-…=0.002694-…=relu-…[1]",
+        "…=96-…=0.001958-…=tanh-…[2]",
+        "…=9-…=3e-05-activation=elu-…[3]",
+    ]
 
 
 def test_wide_shows_everything_with_each_row_on_one_line() -> None:

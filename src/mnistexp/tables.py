@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import math
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from textwrap import wrap
@@ -18,6 +20,8 @@ INDENT = 2
 """Columns between two columns of a table, and before a text below a row."""
 MIN_NAME_WIDTH = 30
 """A longer text may be folded or shortened to this width, before columns are left out."""
+PART_END = re.compile(r"(?<![0-9]e)-")
+"""The hyphen between two parts of a name; not that of `1e-05`."""
 MAX_HEADING_WIDTH = 16
 """A longer heading of a number column is folded at its spaces."""
 
@@ -158,6 +162,7 @@ class _Layout:
             if not column.is_below
         }
         self._footnotes = _Footnotes()
+        self._shared = {index: _shared_parts(self._texts[index]) for index in self._texts}
         shown = list(self._texts)
         while self._room(shown) < 0 and any(columns[index].drop for index in shown):
             shown.remove(max(shown, key=lambda index: (columns[index].drop, index)))
@@ -199,7 +204,9 @@ class _Layout:
     def _fold(self, text: str, index: int) -> list[str]:
         width = self._widths[index]
         words = [
-            word if len(word) <= width else self._footnotes.shorten(word, width)
+            word
+            if len(word) <= width
+            else self._footnotes.shorten(word, width, self._shared[index])
             for word in text.split(" ")
         ]
         return _fold(" ".join(words), width)
@@ -236,14 +243,49 @@ class _Footnotes:
 
     _numbers: dict[str, int] = field(default_factory=dict)
 
-    def shorten(self, name: str, width: int) -> str:
-        """Return the start of a name with its number: `two_layers-sgd…[1]`."""
-        mark = f"…[{self._numbers.setdefault(name, len(self._numbers) + 1)}]"
-        return name[: width - len(mark)] + mark
+    def shorten(self, name: str, width: int, shared: Collection[str] = ()) -> str:
+        """Return a name that fits, with its number: `two_layers-sgd…[1]`, `…-units=30-…-s0[2]`.
+
+        Args:
+            shared: parts, separated by hyphens, of most names of the column: they are left out
+                first, then the names of settings, then the end.
+        """
+        mark = f"[{self._numbers.setdefault(name, len(self._numbers) + 1)}]"
+        shown = _leave_out_parts(name, width - len(mark), shared)
+        if len(shown) + len(mark) > width:
+            shown = shown[: width - len(mark) - 1] + "…"
+        return shown + mark
 
     def names(self) -> Iterable[tuple[str, str]]:
         """Return (mark, full name)."""
         return ((f"[{number}]", name) for name, number in self._numbers.items())
+
+
+def _shared_parts(names: Sequence[str]) -> set[str]:
+    """Return the parts, separated by hyphens, that most of several long names have."""
+    long_names = {name for name in names if len(name) > MIN_NAME_WIDTH}
+    counts = Counter(part for name in long_names for part in set(PART_END.split(name)))
+    return {part for part, count in counts.items() if 2 * count > len(long_names) > 1}
+
+
+def _leave_out_parts(name: str, width: int, shared: Collection[str]) -> str:
+    """Replace shared parts of a name, then names of settings, by an ellipsis until it fits."""
+    parts = PART_END.split(name)
+    if not any(part in shared for part in parts):
+        return name
+    shortened = ["…" if part in shared else re.sub("^.+=", "…=", part) for part in parts]
+    # The first part, the model or the experiment, remains longest.
+    order = sorted(range(len(parts)), key=lambda index: (parts[index] not in shared, index == 0))
+    for index in order:
+        if len(_join_parts(parts)) <= width:
+            break
+        parts[index] = shortened[index]
+    return _join_parts(parts)
+
+
+def _join_parts(parts: Iterable[str]) -> str:
+    """Join by hyphens; parts that are left out in a row become one ellipsis."""
+    return re.sub("…(-…)+(?=[-=]|$)", "…", "-".join(parts))
 
 
 def print_folded(

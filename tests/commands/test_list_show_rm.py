@@ -91,11 +91,23 @@ def test_the_list_says_what_was_altered_and_is_not_in_the_name(
     assert unnamed_differences(entry) == listed
 
 
-def test_the_step_of_a_pruned_run_is_listed_once(capsys: pytest.CaptureFixture[str]) -> None:
-    reason = "pruned at step 50 of 100: val_accuracy 0.7 is worse than that of other trials"
-    tags = {**record("a", "").tags, "reason": reason, "ended_at": "at step 50 of 100"}
-    print_entries(describe_runs([replace(record("a", ""), status="PRUNED", tags=tags)], {}))
-    assert one_line(capsys.readouterr().out).count("at step 50 of 100") == 1
+@pytest.mark.parametrize(
+    ("reason", "listed"),
+    [
+        ("pruned at step 1,050 of 2,000: worse than others", None),
+        ("the loss became nan at step 1,050: an output overflowed", "nan at step 1,050 of 2,000: "),
+        ("the loss became nan at step 1,050,000", "at step 1,050 of 2,000 the loss became"),
+        ("Ctrl-C", "at step 1,050 of 2,000 Ctrl-C"),
+    ],
+)
+def test_the_step_where_a_run_ended_is_listed_once(
+    reason: str, listed: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tags = {**record("a", "").tags, "reason": reason, "ended_at": "at step 1,050 of 2,000"}
+    print_entries(describe_runs([replace(record("a", ""), status="FAILED", tags=tags)], {}))
+    output = one_line(capsys.readouterr().out)
+    assert (listed or reason) in output
+    assert output.count("of 2,000") == 1
 
 
 def test_evaluations_are_listed_where_they_select_the_weights() -> None:

@@ -43,6 +43,11 @@ EXPERIMENT_SLIPS = [
     ("seed:3\n", 2, f"{SPACE}seed:3"),
     ("train: {epochs:1}\n", 2, f"{SPACE}epochs:1"),
     ("defaults:\n  - override /model:conv\n", 3, "expected override /model: conv. Received"),
+    (
+        "train:\n  evaluate_on:\n    - tst\n",
+        4,
+        "train.evaluate_on.0: expected one of validation, test",
+    ),
     ("default:\n  - override /model: conv\n", 2, "default: unknown setting. Did you mean defaults"),
     ("model: {layers: {dens: {units: 9}, dense: null}}\n", 2, "Did you mean dense?"),
     ("tracking:\n  description: a: b\n", 3, "expected quotes around a text that contains ': '"),
@@ -169,6 +174,7 @@ def test_a_layer_that_cannot_be_built_is_located(mnistexp: Command, tmp_path: Pa
     ("override", "message"),
     [
         ("model=mine.yaml", "Received: 'mine.yaml'. Did you mean mine"),
+        ("model=conf/model/mine.yaml", "Received: 'conf/model/mine.yaml'. Did you mean mine"),
         ("model=plural", "Move conf/models/plural.yaml to conf/model/plural.yaml"),
         ("model=short", "Rename conf/model/short.yml to conf/model/short.yaml"),
         ("model=short.yml", "Rename conf/model/short.yml to conf/model/short.yaml"),

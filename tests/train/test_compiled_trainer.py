@@ -41,9 +41,9 @@ def test_the_weights_equal_those_of_plain_keras(data: Data, optim: str, xla: boo
     assert training.history.last("train_loss") == pytest.approx(np.mean(losses), rel=1e-4)
 
 
-def test_the_error_for_a_loss_of_nan_says_what_to_try() -> None:
+def test_the_error_for_a_loss_of_nan_names_the_step() -> None:
     settings = ["model=five_layers", "optim=sgd", "optim.learning_rate=5.0", "train.steps=200"]
-    with pytest.raises(TrainingDiverged, match=r"at step \d+: .*\. Try a lower optim"):
+    with pytest.raises(TrainingDiverged, match=r"at step \d+: the loss was not finite for"):
         run(*settings, "train.loss=naive_cross_entropy", "data.scale=1.0")
 
 

@@ -1,6 +1,7 @@
 """`mnistexp list`: the runs of the store, the newest first."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -77,16 +78,17 @@ def _describe(entry: Mapping[str, Any]) -> str:
     parts = unnamed_differences(entry)
     if entry["num_jobs"] is not None:
         parts.append(f"sweep of {entry['num_jobs']} runs")
-    if entry["ended_at"] and not _says_where_it_ended(entry):
-        parts.append(entry["ended_at"])
-    if entry["reason"]:
-        parts.append(shorten_reason(entry["reason"]))
-    return "  ".join(parts)
+    parts.append(_describe_ending(entry["ended_at"] or "", shorten_reason(entry["reason"] or "")))
+    return "  ".join(filter(None, parts))
 
 
-def _says_where_it_ended(entry: Mapping[str, Any]) -> bool:
-    """Whether the reason begins with it: `pruned at step 2 of 20: …`."""
-    return entry["status"] == "pruned" and bool(entry["reason"])
+def _describe_ending(ended_at: str, reason: str) -> str:
+    """Return the reason with the step, which is named once: `became nan at step 4 of 550: …`."""
+    if ended_at in reason:
+        return reason
+    step = re.escape(ended_at.partition(" of ")[0])
+    combined, is_named = re.subn(rf"{step}(?![\d,])", ended_at, reason, count=1)
+    return combined if is_named else f"{ended_at}  {reason}".strip()
 
 
 def _format_accuracy(value: float | None) -> str:

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -108,8 +109,7 @@ def format_hydra_error(error: Exception, overrides: Sequence[str]) -> str:
             f"Received: none. Install it with pip install 'mnistexp[{extra}]'"
         )
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
-        return _format_unknown_option(group, option)
+        return _format_unknown_option(*_split_choice(str(error.missing_cfg_file)))
     if isinstance(error, RecursionError):
         return "defaults: expected files that do not include each other. Received: a circle"
     first, *others = str(error).splitlines()
@@ -136,9 +136,19 @@ def _format_wrong_choice(overrides: Sequence[str]) -> str:
     return f"{', '.join(overrides)}: expected names of options. Received: something else"
 
 
+def _split_choice(path: str) -> tuple[str, str]:
+    """Return group and option: `optim/conf/optim/mine` is the option `conf/optim/mine` of optim."""
+    groups = {*list_groups(), *EXPERIMENT_GROUPS}
+    parents = [path[: slash.start()] for slash in re.finditer("/", path)]
+    known = [parent for parent in parents if parent in groups]
+    group = known[-1] if known else path.rpartition("/")[0]
+    return group, path.removeprefix(f"{group}/")
+
+
 def _format_unknown_option(group: str, option: str) -> str:
     options = list_groups().get(group, [])
     received, option = option, without_ending(option)
+    option = Path(option).name  # A path such as conf/model/mine.yaml.
     hint = "" if option in options else _other_hint(group, option)
     if not options:
         if group == "user" and not hint:

@@ -1,6 +1,6 @@
 """The YAML file of an option as PyYAML's nodes, which know their lines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,12 +51,21 @@ class OptionFile:
         node: yaml.Node | None = self.root
         line = None
         for name in path[depth:]:
-            keys = node.value if isinstance(node, yaml.MappingNode) else []
-            found = next((pair for pair in keys if pair[0].value == name), None)
+            found = next((pair for pair in _children(node) if pair[0] == name), None)
             if found is None:
                 return None if exact else line
-            line, node = line_of(found[0]), found[1]
+            _, line, node = found
         return line
+
+
+def _children(node: yaml.Node | None) -> Iterator[tuple[str, int, yaml.Node]]:
+    """Yield the name or index, the line and the value of each entry of a mapping or list."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield key.value, line_of(key), value
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield str(index), line_of(item), item
 
 
 def format_place(file: Path, line: int) -> str:

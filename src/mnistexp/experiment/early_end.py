@@ -6,7 +6,13 @@ from pathlib import Path
 
 from mnistexp.config.config import Config
 from mnistexp.dashboard.recording import Recording
-from mnistexp.errors import MnistexpError, Pruned, RecordingError, TrainingDiverged
+from mnistexp.errors import (
+    MnistexpError,
+    Pruned,
+    RecordingError,
+    TrainingDiverged,
+    join_with_or,
+)
 from mnistexp.experiment.guessing import describe_rate
 from mnistexp.tracking import ENDED_AT, PRUNED, Tracker
 from mnistexp.train import LogMetrics, TrainingLength
@@ -54,7 +60,7 @@ def explain_early_end(
 ) -> Iterator[None]:
     """Record how far a run came that an exception ends, and say so in notes of the exception.
 
-    The message of a divergence also names the learning rate.
+    The message of a divergence also says with which learning rate it was seen, and what to try.
     """
     try:
         yield
@@ -62,7 +68,7 @@ def explain_early_end(
         if isinstance(error, TrainingDiverged):
             progress.step = max(progress.step, error.step)
             tracker.tags_at_end["diverged"] = "true"
-            error.args = (f"{error}. {describe_rate(config)}",)
+            error.args = (f"{error}. {_explain_divergence(config)}",)
         if isinstance(error, Pruned):
             tracker.tags_at_end[PRUNED] = "true"
         tracker.tags_at_end[ENDED_AT] = progress.position
@@ -70,6 +76,14 @@ def explain_early_end(
         error.add_note(f"Run {name}{identity}, {_status_after(error)} {progress}")
         error.add_note(_describe_kept(error, tracker, progress.recording))
         raise
+
+
+def _explain_divergence(config: Config) -> str:
+    ways = ["optim.global_clipnorm=1.0"]
+    if config.train.loss != "cross_entropy":
+        ways.append("train.loss=cross_entropy")
+    ways.append("another model.kernel_initializer")
+    return f"{describe_rate(config)}, {join_with_or(ways)}"
 
 
 def _status_after(error: BaseException) -> str:

@@ -104,5 +104,8 @@ def _refuse(invalid: Sequence[InvalidJob], valid: Sequence[Job]) -> None:
     """Raise ConfigError for invalid jobs, unless they are to be skipped and valid jobs remain."""
     if not invalid or (valid and valid[0].config.sweep.skip_invalid):
         return
-    hint = ". Set sweep.skip_invalid=true to run the other combinations" if valid else ""
-    raise ConfigError("\n".join(map(str, invalid)) + hint)
+    message = "\n".join(map(str, invalid))
+    if valid:
+        end = "" if message.endswith("?") else "."
+        message += f"{end} Set sweep.skip_invalid=true to run the other combinations"
+    raise ConfigError(message)

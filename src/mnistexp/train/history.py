@@ -79,14 +79,10 @@ def check_finite(
         find_origin: returns where it began, or an empty text; called only if the check fails.
 
     Raises:
-        TrainingDiverged: the loss is NaN or infinite; the message says what to try.
+        TrainingDiverged: the loss is NaN or infinite.
     """
     if not math.isfinite(loss):
         origin = find_origin() if find_origin is not None else ""
         raise TrainingDiverged(
-            f"the {name} became {loss} at step {step}{origin and f': {origin}'}. "
-            "Try a lower optim.learning_rate, "
-            "optim.global_clipnorm=1.0, another model.kernel_initializer, or "
-            "train.loss=cross_entropy if another loss is set",
-            step,
+            f"the {name} became {loss} at step {step:,}{origin and f': {origin}'}", step
         )
