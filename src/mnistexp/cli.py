@@ -34,6 +34,7 @@ from mnistexp.commands.rm import rm
 from mnistexp.commands.schema import schema
 from mnistexp.commands.serve import serve
 from mnistexp.commands.show import show
+from mnistexp.commands.sync import sync
 from mnistexp.commands.ui import ui
 from mnistexp.commands.verify import verify
 from mnistexp.commands.watch import watch
@@ -54,6 +55,8 @@ EXAMPLES = """\
 [bold]mnistexp optim=sgd optim/decay=cosine train.epochs=3[/bold]
 [bold]mnistexp model=two_layers model.layers.hidden1.units=400[/bold]"""
 
+SILENT_ABOUT_UNSENT = ("sync", "doctor", "completion", "schema", "--version", "--help", "-h")
+"""Commands that do not begin with a line about runs that are not in the store yet."""
 MAX_MESSAGE = 300
 """Characters. Those of TensorFlow may have thousands."""
 COMMANDS: list[Callable[..., None]] = [
@@ -62,6 +65,7 @@ COMMANDS: list[Callable[..., None]] = [
     show,
     rerun,
     rm,
+    sync,
     export,
     import_,
     compare,
@@ -206,8 +210,19 @@ def _print_failure(message: str, error: BaseException) -> None:
     print(message, *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
 
 
+def _print_unsent() -> None:
+    """Print a line, on standard error, if runs of this folder are not in the store yet."""
+    from mnistexp.tracking.journal_sync import describe_unsent
+
+    unsent = describe_unsent()
+    if unsent:
+        print(f"note: {unsent}", file=sys.stderr, flush=True)
+
+
 def _dispatch(arguments: list[str]) -> None:
     first = arguments[0] if arguments else ""
+    if first not in SILENT_ABOUT_UNSENT:
+        _print_unsent()
     if first in {*COMMAND_NAMES, "--version"}:
         app(arguments)
     elif {"-h", "--help"} & set(arguments):

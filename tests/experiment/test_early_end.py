@@ -10,10 +10,17 @@ from mnistexp.experiment.early_end import RunProgress, explain_early_end
 from mnistexp.tracking import Tracker
 
 
+class IdentifiedTracker(Tracker):
+    """A tracker of a run with an id."""
+
+    @property
+    def run_id(self) -> str:
+        return "0123456789"
+
+
 def test_a_recording_without_frames_is_not_offered(tmp_path: Path) -> None:
     config, _ = compose_config(["model=softmax", "dashboard=record"])
-    progress, tracker = RunProgress(config.train.length(100)), Tracker()
-    tracker.run_id = "0123456789"
+    progress, tracker = RunProgress(config.train.length(100)), IdentifiedTracker()
     progress.recording = tmp_path / "training.recording"
     RecordingWriter(progress.recording, Header("a", None, 5, 100, {}, "")).close("Ctrl-C")
     with (

@@ -7,7 +7,7 @@ from mnistexp.config.config_source import ConfigSource
 from mnistexp.experiment import RunResult
 from mnistexp.model import NetworkConfig
 from mnistexp.tables import Column, Table
-from mnistexp.tracking import browse_hint
+from mnistexp.tracking import MlflowTracking, browse_hint
 
 
 def print_summary(result: RunResult, source: ConfigSource, console: Console | None = None) -> None:
@@ -46,8 +46,14 @@ def _summary_table(result: RunResult, source: ConfigSource) -> Table:
     tags = result.learner.tags()
     compiled = ", XLA" if tags.get("xla") == "on" else ""
     rows["device"] = f"{tags['device']}, {tags['precision']}{compiled}"
-    rows["run id"] = result.run_id or "not tracked"
+    rows["run id"] = _format_run_id(result)
     return Table([Column("", is_text=True)] * 2, list(rows.items()))
+
+
+def _format_run_id(result: RunResult) -> str:
+    if not isinstance(result.config.tracking, MlflowTracking):
+        return "not tracked"
+    return result.run_id or "not in the store yet"
 
 
 def _format_optimizer(config: Config, source: ConfigSource) -> str:

@@ -29,7 +29,7 @@ class JobConfig(Section):
     config_hash: str
     """Identifies the job; see `config_hash`."""
     parent_run_id: str | None = None
-    """The id of the sweep's run; None without tracking."""
+    """The id of the sweep's run, or a reference to its journal; None without tracking."""
     trial: TrialConfig | None = None
     """Only in a search."""
 

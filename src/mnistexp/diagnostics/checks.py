@@ -8,7 +8,7 @@ from mnistexp.diagnostics.check_result import CheckResult
 from mnistexp.diagnostics.files import check_data, check_disk
 from mnistexp.diagnostics.hardware import check_hardware
 from mnistexp.diagnostics.packages import check_extras, check_packages
-from mnistexp.diagnostics.store import check_store_and_runs
+from mnistexp.diagnostics.store import check_store_and_runs, check_unsent
 from mnistexp.tracking.store import sqlite_file
 
 
@@ -33,6 +33,7 @@ def list_checks(uri: str, close_orphaned_runs: bool) -> list[Check]:
         Check("checking the data files", check_data),
         Check("checking the disk", lambda: check_disk(_written_places(uri))),
         Check("checking the store", lambda: check_store_and_runs(uri, close_orphaned_runs)),
+        Check("looking for runs that are not sent", check_unsent),
         Check("importing TensorFlow", check_hardware),
     ]
 

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlparse
 from mnistexp.diagnostics.check_result import CheckResult
 from mnistexp.errors import TrackingError
 from mnistexp.tracking import MlflowTracking, RunStore, check_store, redact_password
+from mnistexp.tracking.journal_sync import describe_unsent
 from mnistexp.tracking.mlflow_private import migration_scripts
 from mnistexp.tracking.orphaned_runs import close_orphaned, is_orphaned, process_state
 from mnistexp.tracking.relocation import local_path
@@ -126,6 +127,13 @@ def check_runs(store: RunStore) -> Iterator[CheckResult]:
     yield CheckResult(
         "runs", "ok", f"{len(alive)} running{': ' if alive else ''}{', '.join(alive)}"
     )
+
+
+def check_unsent() -> Iterator[CheckResult]:
+    """Check whether the working folder has runs that are not in the store yet."""
+    unsent = describe_unsent()
+    if unsent:
+        yield CheckResult("runs", "note", unsent)
 
 
 def _close_orphaned(store: RunStore) -> Iterator[CheckResult]:

@@ -93,13 +93,14 @@ def _status_after(error: BaseException) -> str:
 
 
 def _describe_kept(error: BaseException, tracker: Tracker, recording: Path | None) -> str:
-    if tracker.run_id is None:
+    if tracker.reference is None:
         return "Nothing is kept, because the run was not tracked (tracking=none)"
     kept = ["settings", "metrics"]
     if not isinstance(error, MnistexpError | KeyboardInterrupt):
         kept.append("traceback.txt")
     if recording is not None and _has_frames(recording):
-        kept.append(f"recording (mnistexp watch {tracker.run_id[:8]})")
+        run = tracker.run_id[:8] if tracker.run_id else recording
+        kept.append(f"recording (mnistexp watch {run})")
     return f"Kept: {', '.join(kept)}. The model is saved only at the end of a run"
 
 

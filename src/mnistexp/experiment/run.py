@@ -248,7 +248,7 @@ def _log_figures(
     )
 
 
-def _save_model(learner: Learner, data: Data, folder: str, mlflow_model: "Model") -> None:
+def _save_model(learner: Learner, data: Data, folder: str, mlflow_model: "Model | None") -> None:
     """Write the MLflow model, and the rule by which it refuses images that show no digit."""
     learner.save(folder, mlflow_model)
     learner.save_rejection_rule(data, Path(folder))

@@ -38,13 +38,13 @@ class JobRunner:
         traits: LauncherTraits,
         progress: SweepProgress,
         tracking: TrackingConfig,
-        parent_run_id: str | None,
+        parent: str | None,
         varying: Sequence[str],
     ) -> None:
         """Connect to the session's task.
 
         Args:
-            parent_run_id: the id of the sweep's run; None without tracking.
+            parent: the id of the sweep's run, or a reference to it; see `Tracker.reference`.
             varying: the settings that differ between the jobs, for their names.
         """
         self.results: dict[str, JobResult] = {}
@@ -52,7 +52,7 @@ class JobRunner:
         self._traits = traits
         self._progress = progress
         self._tracking = tracking if isinstance(tracking, MlflowTracking) else None
-        self._parent_run_id = parent_run_id
+        self._parent = parent
         self._varying = varying
         self._jobs: list[Job] = []
         self._num_launched = 0
@@ -113,7 +113,7 @@ class JobRunner:
         job_config = JobConfig(
             name=self._name(job),
             config_hash=job.config_hash,
-            parent_run_id=self._parent_run_id,
+            parent_run_id=self._parent,
             trial=job.trial,
         )
         return f"++sweep.job={quote_value(job_config.model_dump(exclude_none=True))}"
@@ -171,9 +171,9 @@ class JobRunner:
 
     def _all_child_runs(self) -> Sequence[RunRecord]:
         """Return the runs of this sweep, also those of an earlier call, in the order of start."""
-        if self._tracking is None or self._parent_run_id is None:
+        if self._tracking is None or self._parent is None or self._tracking.offline:
             return []
-        where = f"tags.`mlflow.parentRunId` = '{self._parent_run_id}'"
+        where = f"tags.`mlflow.parentRunId` = '{self._parent}'"
         return RunStore(self._tracking).runs(where, missing_ok=True)
 
     def _fail_started(self, jobs: Sequence[Job], crash: str) -> None:

@@ -16,7 +16,7 @@ class PreviousRuns:
 
     def __init__(self, tracking: TrackingConfig) -> None:
         self._runs: Sequence[RunRecord] = []
-        if isinstance(tracking, MlflowTracking):
+        if isinstance(tracking, MlflowTracking) and not tracking.offline:
             self._runs = RunStore(tracking).runs(missing_ok=True)
 
     def results(self, jobs: Iterable[Job], sweep_hash: str) -> dict[str, JobResult]:

@@ -192,7 +192,10 @@ class SweepSummary:
         ids = [result.run_id for _, result in with_runs if result.run_id is not None]
         finished: dict[str, dict[str, list[Curve]]] = {}
         pruned: dict[str, list[Curve]] = {}
-        for metric, found in RunStore(tracking).histories(ids, CURVES).items():
+        # Without runs in the store, as offline, there may be no store either.
+        histories = RunStore(tracking).histories(ids, CURVES) if ids else {}
+        for metric in CURVES:
+            found = histories.get(metric, {})
             of_metric = finished.setdefault(metric, {})
             pruned[metric] = []
             for job, result in sorted(with_runs, key=_by_accuracy):

@@ -134,7 +134,7 @@ def run_sweep(strategy: Strategy) -> None:
             traits=strategy.traits,
             progress=progress,
             tracking=config.tracking,
-            parent_run_id=tracker.run_id,
+            parent=tracker.reference,
             varying=strategy.varying,
         )
         try:

@@ -13,7 +13,7 @@ OWN_TAGS = {
     *("process", "process_start", "host", "folder", "device", "device_type", "threads"),
     *("precision", "xla", "recording", "reason", "diverged", "pruned", "ended_at"),
     *("expectation", "note", "git_commit", "git_clean", "best_run_id", "best_job"),
-    *("weights_sha256", "imported_run"),
+    *("weights_sha256", "imported_run", "journal"),
 }
 """Tags that mnistexp sets itself, and reads again."""
 TagName = Annotated[str, Field(max_length=250, pattern=r"^[\w./: -]+$")]
@@ -50,6 +50,8 @@ class MlflowTracking(Section):
                 )
         return dict(tags)
 
+    offline: bool = False
+    """Write the run only into its folder. `mnistexp sync` sends it to the store later."""
     log_model: bool = True
     """Log the trained model."""
     register_as: ModelName | None = Field(default=None, alias="register")

@@ -13,7 +13,8 @@
 - No call of MLflow changes an artifact location, which is an absolute path. So the locations in a
   local store whose folder was moved are changed in its SQLite tables.
 - Only the migration scripts inside MLflow define the database schema that its version expects.
-- MLflow's client keeps the file of its database open, also one that is only built beside another.
+- MLflow's client keeps the file of its database open, also one that is only built beside another,
+  or that was deleted.
 """
 
 import json
@@ -204,6 +205,19 @@ def create_database(file: Path) -> None:
         engine = SqlAlchemyStore._engine_map.pop(uri, None)
         if engine is not None:
             engine.dispose()
+
+
+def forget_store(uri: str) -> None:
+    """Let MLflow open a local database again, because its file was deleted or replaced."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from mlflow.tracking._model_registry.registry import ModelRegistryStoreRegistry
+    from mlflow.tracking._tracking_service.registry import TrackingStoreRegistry
+
+    engine = SqlAlchemyStore._engine_map.pop(uri, None)
+    if engine is not None:
+        engine.dispose()
+    for registry in (TrackingStoreRegistry, ModelRegistryStoreRegistry):
+        registry._get_store_with_resolved_uri.cache_clear()
 
 
 def migration_scripts() -> Path:

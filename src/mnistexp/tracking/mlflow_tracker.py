@@ -35,13 +35,17 @@ class MlflowTracker(Tracker):
         self, client: "MlflowClient", run_id: str, experiment_id: str, config: MlflowTracking
     ) -> None:
         super().__init__()
-        self.run_id = run_id
         self._id = run_id
         self._client = client
         self._experiment_id = experiment_id
         self._config = config
         self._unsent: list[Metric] = []
         self._last_flush = time.monotonic()
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+        return self._id
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record settings; values of more than 6,000 characters are cut."""

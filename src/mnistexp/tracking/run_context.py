@@ -7,14 +7,19 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from mnistexp.activity import show_activity
 from mnistexp.errors import MnistexpError, Pruned, StoreError, TrackingError
 from mnistexp.signals import Terminated, sigterm_as_interrupt
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
+from mnistexp.tracking.journal import new_journal_folder
+from mnistexp.tracking.journal_tracker import JournalTracker
 from mnistexp.tracking.mlflow_tracker import MlflowTracker
 from mnistexp.tracking.orphaned_runs import process_tags
+from mnistexp.tracking.run_store import FOLDER_TAG
 from mnistexp.tracking.store import open_store
 from mnistexp.tracking.tracker import Tracker
 
@@ -45,6 +50,10 @@ def run_context(
     if not isinstance(config, MlflowTracking):
         yield Tracker()
         return
+    if config.offline:
+        with _offline_run(config, name, tags or {}, resume) as offline_tracker:
+            yield offline_tracker
+        return
     # MLflow logs a traceback for each database error. StoreError reports the error in one line.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     with show_activity("opening the store"), _translated_store_errors(name):
@@ -60,6 +69,34 @@ def run_context(
         raise
 
 
+@contextmanager
+def _offline_run(
+    config: MlflowTracking, name: str, tags: Mapping[str, Any], resume: str | None
+) -> Iterator[JournalTracker]:
+    """Write a run into its journal only."""
+    run_folder = Path(tags.get(FOLDER_TAG) or _new_run_folder())
+    all_tags = _start_tags(config, tags) if resume is None else process_tags()
+    tracker = JournalTracker(new_journal_folder(run_folder), config, name, all_tags, resume)
+    try:
+        with sigterm_as_interrupt():
+            yield tracker
+        tracker.end("FINISHED")
+    except BaseException as error:
+        _close_after(error, tracker)
+        raise
+
+
+def _new_run_folder() -> Path:
+    """Return an output folder for a run that has none, like those of Hydra."""
+    return Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{os.urandom(4).hex()}"
+
+
+def _start_tags(config: MlflowTracking, tags: Mapping[str, Any]) -> dict[str, str]:
+    source = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL"}
+    all_tags = {**source, **process_tags(), **tags, **config.tags}
+    return {key: str(value) for key, value in all_tags.items()}
+
+
 def _start(
     config: MlflowTracking, name: str, tags: Mapping[str, Any], resume: str | None
 ) -> MlflowTracker:
@@ -70,10 +107,7 @@ def _start(
         # Its tags still have the reason of its earlier end, and its earlier process.
         tracker.set_tags({"reason": "", **process_tags()})
         return tracker
-    source = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL"}
-    all_tags = {**source, **process_tags(), **tags, **config.tags}
-    run_tags = {key: str(value) for key, value in all_tags.items()}
-    run = client.create_run(experiment_id, run_name=name, tags=run_tags)
+    run = client.create_run(experiment_id, run_name=name, tags=_start_tags(config, tags))
     return MlflowTracker(client, run.info.run_id, experiment_id, config)
 
 
@@ -104,7 +138,7 @@ def _first_line(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _close_after(error: BaseException, tracker: MlflowTracker) -> None:
+def _close_after(error: BaseException, tracker: MlflowTracker | JournalTracker) -> None:
     """Close a run that an exception ended. A store that fails too must not hide that exception.
 
     The traceback of an unexpected exception becomes the artifact `traceback.txt`.

@@ -40,6 +40,8 @@ FOLDER_TAG = "folder"
 RUNS_PER_QUERY = 10_000
 ENDED_AT = "ended_at"
 """Tag of a run that ended early: `at step 200 of 400`."""
+PARENT_TAG = "mlflow.parentRunId"
+"""MLflow's tag of a run that is part of another one, such as a job of a sweep."""
 PRUNED = "pruned"
 """Tag of a trial that the search stopped early. MLflow has no such status."""
 COMMAND_TAG = "mlflow.source.name"
@@ -291,7 +293,7 @@ def _record_of(run: "Run") -> RunRecord:
         name=run.info.run_name,
         status=_status_of(run),
         started=datetime.fromtimestamp(run.info.start_time / 1000),
-        parent=run.data.tags.get("mlflow.parentRunId"),
+        parent=run.data.tags.get(PARENT_TAG),
         params=run.data.params,
         metrics={metric_name(stored): value for stored, value in run.data.metrics.items()},
         tags=run.data.tags,

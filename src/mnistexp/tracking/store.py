@@ -77,8 +77,8 @@ def _roll_back_interrupted_write(file: Path) -> None:
 
 
 def redact_password(uri: str) -> str:
-    """Return the address without user and password, to be printed."""
-    return re.sub(r"//[^/@]*@", "//", uri)
+    """Return an address, or a text with addresses, without user and password."""
+    return re.sub(r"//[^/\s]*@", "//", uri)
 
 
 def check_tracking(config: TrackingConfig) -> None:
@@ -92,7 +92,7 @@ def check_tracking(config: TrackingConfig) -> None:
             "tracking.tensorboard: expected TensorBoard to be installed. Received: none. "
             "Install it with pip install 'mnistexp[tensorboard]'"
         )
-    if isinstance(config, MlflowTracking):
+    if isinstance(config, MlflowTracking) and not config.offline:
         check_store(tracking_uri(config.uri))
 
 
@@ -271,10 +271,12 @@ def browse_hint(config: TrackingConfig, url: str | None) -> str:
     """Return a text that says how to open a run; empty if nothing is tracked.
 
     Args:
-        url: the address of the run's page.
+        url: the address of the run's page; None if it is not in the store yet.
     """
     if not isinstance(config, MlflowTracking):
         return ""
+    if url is None:
+        return "Recorded in its folder. mnistexp sync sends it to the store"
     if tracking_uri(config.uri).startswith("http"):
         return f"Open the run: {url}"
     # Without --uri, `mnistexp ui` opens the store of the environment or of the working folder.

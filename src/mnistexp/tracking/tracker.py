@@ -10,21 +10,29 @@ if TYPE_CHECKING:
 
 DrawFigures = Callable[[], "Iterator[tuple[str, Figure]]"]
 """Draws figures one after the other. Yields (name, figure)."""
-SaveModel = Callable[[str, "Model"], None]
-"""Writes an MLflow model to a folder that does not exist yet, and completes its description."""
+SaveModel = Callable[[str, "Model | None"], None]
+"""Writes an MLflow model to a folder that does not exist yet, and completes its description, if
+it is given one."""
 
 
 class Tracker:
     """Records nothing. Subclasses record a run.
 
-    run_id: the id of the run; None if nothing is recorded.
     tags_at_end: tags that are recorded when the run is closed after an exception.
     """
 
-    run_id: str | None = None
-
     def __init__(self) -> None:
         self.tags_at_end: dict[str, str] = {}
+
+    @property
+    def run_id(self) -> str | None:
+        """The id of the run in MLflow; None if nothing is recorded or the id is not known yet."""
+        return None
+
+    @property
+    def reference(self) -> str | None:
+        """What children of the run name as their parent; None if nothing is recorded."""
+        return self.run_id
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record settings."""
