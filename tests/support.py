@@ -32,6 +32,7 @@ from mnistexp.optim import build_optimizer, build_schedule
 from mnistexp.train import (
     Checkpoint,
     CheckpointFolder,
+    Checkpoints,
     LogMetrics,
     Monitors,
     SnapshotRecorder,
@@ -157,8 +158,7 @@ def train_network(
         xla=xla,
         momentum_warmup=model.momentum_warmup,
         monitors=Monitors(recorder),
-        checkpoints=checkpoints,
-        start=start,
+        checkpoints=Checkpoints(checkpoints, start),
         log_metrics=log_metrics,
     )
     return network, result

@@ -30,6 +30,7 @@ from mnistexp.commands.promote import promote
 from mnistexp.commands.report import report
 from mnistexp.commands.rerun import rerun
 from mnistexp.commands.results import results
+from mnistexp.commands.resume import resume
 from mnistexp.commands.rm import rm
 from mnistexp.commands.schema import schema
 from mnistexp.commands.serve import serve
@@ -64,6 +65,7 @@ COMMANDS: list[Callable[..., None]] = [
     list_,
     show,
     rerun,
+    resume,
     rm,
     sync,
     export,

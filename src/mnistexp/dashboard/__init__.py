@@ -16,6 +16,7 @@ from mnistexp.dashboard.recording import (
     ARTIFACT_FOLDER,
     RECORDING_NAME,
     RECORDING_TAG,
+    ContinuedRecording,
     Header,
 )
 
@@ -23,6 +24,7 @@ __all__ = [
     "ARTIFACT_FOLDER",
     "RECORDING_NAME",
     "RECORDING_TAG",
+    "ContinuedRecording",
     "DashboardConfig",
     "Header",
     "LiveConfig",

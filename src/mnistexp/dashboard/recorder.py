@@ -14,7 +14,7 @@ from mnistexp.dashboard.config import (
     NoDashboardConfig,
     RecordingConfig,
 )
-from mnistexp.dashboard.recording import Frame, Header, RecordingWriter
+from mnistexp.dashboard.recording import ContinuedRecording, Frame, Header, RecordingWriter
 from mnistexp.train import QuantileSource, Snapshot, SnapshotRecorder
 
 PICTURE_NAME = "training.png"
@@ -26,10 +26,13 @@ VIEWER_TIMEOUT_SECONDS = 5.0
 class Recorder(SnapshotRecorder):
     """Writes snapshots to a recording. A write error stops the recording, not the training."""
 
-    def __init__(self, writer: RecordingWriter, quantile_source: QuantileSource) -> None:
+    def __init__(
+        self, writer: RecordingWriter, quantile_source: QuantileSource, seconds: float = 0.0
+    ) -> None:
+        """Args: seconds: time of the training before the recorder begins."""
         self.quantile_source = quantile_source
         self._writer: RecordingWriter | None = writer
-        self._start = time.perf_counter()
+        self._start = time.perf_counter() - seconds
 
     def record(self, snapshot: Snapshot) -> None:
         """Append a frame to the recording."""
@@ -107,7 +110,11 @@ class RecordingHandle:
 
 @contextmanager
 def record_training(
-    config: DashboardConfig, file: Path, header: Header, log_file: Callable[[Path], None]
+    config: DashboardConfig,
+    file: Path,
+    header: Header,
+    log_file: Callable[[Path], None],
+    continued: ContinuedRecording | None = None,
 ) -> Iterator[RecordingHandle]:
     """Record the training that runs inside this context.
 
@@ -117,11 +124,14 @@ def record_training(
         header: describes the training.
         log_file: stores a file with the run. It receives the recording and a picture of the six
             panels at the end, also if the training has failed.
+        continued: the recording whose frames come first.
     """
     if isinstance(config, NoDashboardConfig):
         yield RecordingHandle()
         return
-    recorder = Recorder(RecordingWriter(file, header), config.quantiles)
+    frames = continued.read_frames() if continued is not None else []
+    seconds = continued.seconds if continued is not None else 0.0
+    recorder = Recorder(RecordingWriter(file, header, frames), config.quantiles, seconds)
     viewer = LiveViewerProcess(config, file) if isinstance(config, LiveConfig) else ViewerProcess()
     try:
         yield RecordingHandle(recorder, file, viewer)

@@ -9,7 +9,7 @@ The writer holds a lock on the file, so a reader can see whether the recording s
 import fcntl
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,19 +60,46 @@ class Frame:
     seconds: float
 
 
+@dataclass(frozen=True)
+class ContinuedRecording:
+    """An earlier recording that a new one continues.
+
+    file: of the earlier one. last_step: of the last frame that is kept. seconds: time of the
+    training before the new recording begins.
+    """
+
+    file: Path
+    last_step: int
+    seconds: float
+
+    def read_frames(self) -> list[Frame]:
+        """Return the frames that are kept; none if the file cannot be read."""
+        try:
+            frames = Recording(self.file).frames
+        except RecordingError:
+            return []
+        return [frame for frame in frames if frame.snapshot.step <= self.last_step]
+
+
 class RecordingWriter:
     """Writes a new recording. The file is locked until `close` or `abandon`."""
 
-    def __init__(self, file: Path, header: Header) -> None:
-        """Create the file and write the header.
+    def __init__(self, file: Path, header: Header, frames: Iterable[Frame] = ()) -> None:
+        """Create the file, and write the header and the first frames.
+
+        An earlier recording of this name is replaced as a whole.
 
         Raises:
             OSError: the file cannot be written.
         """
-        self._stream = file.open("wb", buffering=0)
+        unfinished = file.with_name(f"{file.name}.unfinished")
+        self._stream = unfinished.open("wb", buffering=0)
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX)
             self._append(MAGIC + _encode_record({"header": asdict(header)}))
+            for frame in frames:
+                self.write(frame)
+            unfinished.replace(file)
         except OSError:
             self._stream.close()
             raise

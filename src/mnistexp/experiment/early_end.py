@@ -15,18 +15,22 @@ from mnistexp.errors import (
 )
 from mnistexp.experiment.guessing import describe_rate
 from mnistexp.tracking import ENDED_AT, PRUNED, Tracker
-from mnistexp.train import LogMetrics, TrainingLength
+from mnistexp.train import CheckpointFolder, LogMetrics, TrainingLength
 
 SHOWN_METRICS = ("train_loss", "train_accuracy", "val_accuracy", "test_accuracy")
 
 
 class RunProgress:
-    """How far the training of a run has come, and the file of its recording, if it has one."""
+    """How far the training of a run has come, and the files that it has written, if any.
+
+    recording: the file of the recording. checkpoints: their folder.
+    """
 
     def __init__(self, length: TrainingLength | None) -> None:
         """Args: length: of the training; None for a classical method, which is fitted at once."""
         self.step = 0
         self.recording: Path | None = None
+        self.checkpoints: CheckpointFolder | None = None
         self._length = length
         self._metrics: dict[str, float] = {}
 
@@ -74,7 +78,9 @@ def explain_early_end(
         tracker.tags_at_end[ENDED_AT] = progress.position
         identity = f", id {tracker.run_id}" if tracker.run_id else ""
         error.add_note(f"Run {name}{identity}, {_status_after(error)} {progress}")
-        error.add_note(_describe_kept(error, tracker, progress.recording))
+        error.add_note(_describe_kept(error, tracker, progress))
+        if _can_continue(error, progress) and tracker.run_id is not None:
+            error.add_note(f"To continue it: mnistexp resume {tracker.run_id[:8]}")
         raise
 
 
@@ -92,14 +98,22 @@ def _status_after(error: BaseException) -> str:
     return "killed" if isinstance(error, KeyboardInterrupt) else "failed"
 
 
-def _describe_kept(error: BaseException, tracker: Tracker, recording: Path | None) -> str:
+def _can_continue(error: BaseException, progress: RunProgress) -> bool:
+    """Whether there is a checkpoint, and a reason to continue from it."""
+    has_checkpoint = progress.checkpoints is not None and not progress.checkpoints.is_empty
+    return has_checkpoint and not isinstance(error, TrainingDiverged | Pruned)
+
+
+def _describe_kept(error: BaseException, tracker: Tracker, progress: RunProgress) -> str:
     if tracker.reference is None:
         return "Nothing is kept, because the run was not tracked (tracking=none)"
     kept = ["settings", "metrics"]
     if not isinstance(error, MnistexpError | KeyboardInterrupt):
         kept.append("traceback.txt")
-    if recording is not None and _has_frames(recording):
-        run = tracker.run_id[:8] if tracker.run_id else recording
+    if progress.checkpoints is not None and not progress.checkpoints.is_empty:
+        kept.append("checkpoint")
+    if progress.recording is not None and _has_frames(progress.recording):
+        run = tracker.run_id[:8] if tracker.run_id else progress.recording
         kept.append(f"recording (mnistexp watch {run})")
     return f"Kept: {', '.join(kept)}. The model is saved only at the end of a run"
 

@@ -19,6 +19,7 @@ from mnistexp.dashboard import (
     without_viewer,
 )
 from mnistexp.data import Data
+from mnistexp.experiment.resumption import NO_RESUMPTION, Resumption
 from mnistexp.tracking import Tracker
 from mnistexp.train import NO_MONITORS, Monitors
 
@@ -41,7 +42,12 @@ class OpenMonitors:
 
 @contextmanager
 def open_monitors(
-    config: Config, source: ConfigSource, run_name: str, data: Data, tracker: Tracker
+    config: Config,
+    source: ConfigSource,
+    run_name: str,
+    data: Data,
+    tracker: Tracker,
+    resumption: Resumption = NO_RESUMPTION,
 ) -> Iterator[OpenMonitors]:
     """Open the monitors that the settings name, and close them at the end.
 
@@ -61,7 +67,8 @@ def open_monitors(
     tracker.set_tags({RECORDING_TAG: file})
     store_file = partial(tracker.log_artifact, folder=ARTIFACT_FOLDER)
     header = _recording_header(config, run_name, data, tracker.run_id)
-    with record_training(dashboard, file, header, store_file) as recording:
+    continued = resumption.continued_recording
+    with record_training(dashboard, file, header, store_file, continued) as recording:
         monitors = Monitors(recording.recorder, tensorboard)
         yield OpenMonitors(monitors, recording.file, recording.viewer)
 

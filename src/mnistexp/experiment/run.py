@@ -27,10 +27,12 @@ from mnistexp.experiment.environment import describe_environment, git_state
 from mnistexp.experiment.guessing import explain_guessing
 from mnistexp.experiment.monitors import open_monitors
 from mnistexp.experiment.pruning import report_to_pruner
+from mnistexp.experiment.resumption import NO_RESUMPTION, Resumption, open_checkpoints
 from mnistexp.learner import Learner, build_learner
 from mnistexp.learner.metrics import evaluate, score
 from mnistexp.tracking import (
     COMMAND_TAG,
+    ENDED_AT,
     FOLDER_TAG,
     MlflowTracking,
     Tracker,
@@ -67,8 +69,16 @@ class RunResult:
     note: str = ""
 
 
-def run_experiment(config: Config, source: ConfigSource | None = None) -> RunResult:
+def run_experiment(
+    config: Config,
+    source: ConfigSource | None = None,
+    resumption: Resumption = NO_RESUMPTION,
+) -> RunResult:
     """Train, evaluate and track one configuration.
+
+    Args:
+        source: what the config was composed from.
+        resumption: where an earlier run continues.
 
     Raises:
         InputError: a setting, a file, the device or the tracking store cannot be used.
@@ -90,19 +100,31 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
         learner = build_learner(config, data)  # Also sets up the device.
     reset_peak_memory(learner.device)
     name = _run_name(config, source)
-    if config.sweep.job is None:
-        print(f"{name}: starting …", flush=True)
     length = config.train.length(len(data.train))
+    if config.sweep.job is None:
+        print(f"{name}: {_describe_start(resumption, length)} …", flush=True)
     progress = RunProgress(None if "train" in config.unused_sections else length)
     with (
-        run_context(config.tracking, name, _source_tags(config, source)) as tracker,
+        run_context(
+            config.tracking,
+            name,
+            {**_source_tags(config, source), **resumption.tags},
+            resume=resumption.run_id,
+        ) as tracker,
         explain_early_end(progress, tracker, name, config),
     ):
-        log_metrics = progress.follow(_log_or_prune(config, length, tracker))
-        _log_setup(tracker, config, source, data, learner)
-        with open_monitors(config, source, name, data, tracker) as opened:
+        new_only = resumption.skip_known_steps(tracker.log_metrics)
+        log_metrics = progress.follow(_log_or_prune(config, length, new_only))
+        if resumption.run_id is None:
+            _log_setup(tracker, config, source, data, learner)
+        else:
+            tracker.describe(describe_run(config, source))
+            tracker.set_tags({ENDED_AT: ""})
+        checkpoints = open_checkpoints(config, source, resumption, tracker)
+        progress.checkpoints = checkpoints.folder
+        with open_monitors(config, source, name, data, tracker, resumption) as opened:
             progress.recording = opened.recording
-            training = learner.fit(data, log_metrics, opened.monitors)
+            training = learner.fit(data, log_metrics, opened.monitors, checkpoints)
             with show_activity("evaluating"):
                 probabilities = learner.predict_probabilities(data.test.images)
                 metrics = _final_metrics(learner, data, training, probabilities)
@@ -119,10 +141,11 @@ def run_experiment(config: Config, source: ConfigSource | None = None) -> RunRes
             tracker.log_model(partial(_save_model, learner, data))
         with show_activity("drawing the figures"):
             _log_figures(tracker, name, data, learner, training.history, probabilities)
-        tracker.log_metrics(metrics, training.num_steps)
-        scalars["seconds"] = time.perf_counter() - begin
+        last_step = training.num_steps
+        tracker.log_metrics(resumption.skip_known_values(metrics, last_step), last_step)
+        scalars["seconds"] = training.earlier_seconds + time.perf_counter() - begin
         # At step 0, because MLflow draws values of later steps as curves, here of a single point.
-        tracker.log_metrics(scalars, 0)
+        tracker.log_metrics(resumption.skip_known_values(scalars, 0), 0)
         metrics |= scalars
         tracker.describe(describe_run(config, source, metrics, judgments["expectation"]))
     return RunResult(
@@ -153,6 +176,12 @@ def _run_name(config: Config, source: ConfigSource) -> str:
     """Return the name from the settings, else from the sweep, else from the chosen options."""
     job = config.sweep.job
     return config.tracking.run_name or (job.name if job else source.run_name(config))
+
+
+def _describe_start(resumption: Resumption, length: TrainingLength) -> str:
+    if resumption.start is None:
+        return "starting"
+    return f"continuing after step {resumption.start.step:,} of {length.num_steps:,}"
 
 
 def _source_tags(config: Config, source: ConfigSource) -> dict[str, str]:
@@ -195,10 +224,10 @@ def _log_setup(
     tracker.log_text(learner.summary, "model_summary.txt")
 
 
-def _log_or_prune(config: Config, length: TrainingLength, tracker: Tracker) -> LogMetrics:
+def _log_or_prune(config: Config, length: TrainingLength, log_metrics: LogMetrics) -> LogMetrics:
     """Return the function that logs metrics and, in a search, reports them to the pruner."""
     trial = config.sweep.job.trial if config.sweep.job else None
-    return report_to_pruner(trial, length.num_steps, tracker.log_metrics)
+    return report_to_pruner(trial, length.num_steps, log_metrics)
 
 
 def _final_metrics(

@@ -21,7 +21,15 @@ from mnistexp.model import (
 from mnistexp.model.classical import CALIBRATION_SIZE
 from mnistexp.model.sklearn_private import TRUSTED_TYPES
 from mnistexp.schema import IMAGE_SHAPE, NUM_CLASSES, NUM_PIXELS
-from mnistexp.train import NO_MONITORS, History, LogMetrics, Monitors, TrainingResult
+from mnistexp.train import (
+    NO_CHECKPOINTS,
+    NO_MONITORS,
+    Checkpoints,
+    History,
+    LogMetrics,
+    Monitors,
+    TrainingResult,
+)
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -57,9 +65,13 @@ class ClassicalLearner(Learner):
         return self._estimator
 
     def fit(
-        self, data: Data, log_metrics: LogMetrics, monitors: Monitors = NO_MONITORS
+        self,
+        data: Data,
+        log_metrics: LogMetrics,
+        monitors: Monitors = NO_MONITORS,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> TrainingResult:
-        """Fit on `data.train` in one step. `monitors` are for networks only."""
+        """Fit on `data.train` in one step. Monitors and checkpoints are for networks only."""
         begin = time.perf_counter()
         with show_activity(f"fitting {self._model.type} on {len(data.train):,} images"):
             self._fit(data.train)

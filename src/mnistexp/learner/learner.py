@@ -10,7 +10,14 @@ import numpy as np
 from mnistexp.data import Data
 from mnistexp.device import Device
 from mnistexp.learner.metrics import Predictor
-from mnistexp.train import NO_MONITORS, LogMetrics, Monitors, TrainingResult
+from mnistexp.train import (
+    NO_CHECKPOINTS,
+    NO_MONITORS,
+    Checkpoints,
+    LogMetrics,
+    Monitors,
+    TrainingResult,
+)
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -37,7 +44,11 @@ class Learner(Predictor, ABC):
 
     @abstractmethod
     def fit(
-        self, data: Data, log_metrics: LogMetrics, monitors: Monitors = NO_MONITORS
+        self,
+        data: Data,
+        log_metrics: LogMetrics,
+        monitors: Monitors = NO_MONITORS,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> TrainingResult:
         """Fit on `data.train`.
 
@@ -45,6 +56,7 @@ class Learner(Predictor, ABC):
             data: the splits.
             log_metrics: receives every metric as soon as it is measured.
             monitors: outputs that are written during the training of a network.
+            checkpoints: of the training of a network.
         """
 
     @abstractmethod

@@ -15,7 +15,15 @@ from mnistexp.learner.rejection import fit_rejection_rule
 from mnistexp.model import NetworkConfig, build_classifier, build_model
 from mnistexp.optim import build_optimizer, build_schedule
 from mnistexp.schema import IMAGE_SHAPE, NUM_CLASSES, NUM_PIXELS
-from mnistexp.train import NO_MONITORS, LogMetrics, Monitors, TrainingResult, fit
+from mnistexp.train import (
+    NO_CHECKPOINTS,
+    NO_MONITORS,
+    Checkpoints,
+    LogMetrics,
+    Monitors,
+    TrainingResult,
+    fit,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -58,7 +66,11 @@ class NetworkLearner(Learner):
         return self._classifier
 
     def fit(
-        self, data: Data, log_metrics: LogMetrics, monitors: Monitors = NO_MONITORS
+        self,
+        data: Data,
+        log_metrics: LogMetrics,
+        monitors: Monitors = NO_MONITORS,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> TrainingResult:
         """Train on `data.train`; see `mnistexp.train.training_loop`."""
         return fit(
@@ -74,6 +86,7 @@ class NetworkLearner(Learner):
             deterministic=self._config.device.deterministic,
             log_metrics=log_metrics,
             monitors=monitors,
+            checkpoints=checkpoints,
         )
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:

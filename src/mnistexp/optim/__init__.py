@@ -1,6 +1,6 @@
 """The optimizer and its learning-rate schedule."""
 
-from mnistexp.optim.decay import DecayConfig, build_schedule
+from mnistexp.optim.decay import LENGTH_DEPENDENT_DECAYS, DecayConfig, build_schedule
 from mnistexp.optim.optimizer import (
     OptimConfig,
     build_optimizer,
@@ -9,6 +9,7 @@ from mnistexp.optim.optimizer import (
 )
 
 __all__ = [
+    "LENGTH_DEPENDENT_DECAYS",
     "DecayConfig",
     "OptimConfig",
     "build_optimizer",

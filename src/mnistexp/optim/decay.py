@@ -92,6 +92,9 @@ DecayConfig = Annotated[
     Field(discriminator="type"),
 ]
 
+LENGTH_DEPENDENT_DECAYS = ("cosine", "one_cycle")
+"""The types whose learning rates depend on the number of steps of the training."""
+
 
 def build_schedule(
     config: DecayConfig, learning_rate: float, num_steps: int, steps_per_epoch: float

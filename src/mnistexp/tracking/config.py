@@ -13,7 +13,7 @@ OWN_TAGS = {
     *("process", "process_start", "host", "folder", "device", "device_type", "threads"),
     *("precision", "xla", "recording", "reason", "diverged", "pruned", "ended_at"),
     *("expectation", "note", "git_commit", "git_clean", "best_run_id", "best_job"),
-    *("weights_sha256", "imported_run", "journal"),
+    *("weights_sha256", "imported_run", "journal", "checkpoints", "resumed_from"),
 }
 """Tags that mnistexp sets itself, and reads again."""
 TagName = Annotated[str, Field(max_length=250, pattern=r"^[\w./: -]+$")]

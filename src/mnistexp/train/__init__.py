@@ -1,7 +1,12 @@
 """The training: its settings, the one loop, and what is measured in it."""
 
 from mnistexp.train.batch_order import Split
-from mnistexp.train.checkpoint import Checkpoint, CheckpointFolder
+from mnistexp.train.checkpoint import (
+    NO_CHECKPOINTS,
+    Checkpoint,
+    CheckpointFolder,
+    Checkpoints,
+)
 from mnistexp.train.config import TrainConfig, TrainingLength
 from mnistexp.train.history import History, LogMetrics, check_finite
 from mnistexp.train.snapshot import (
@@ -15,9 +20,11 @@ from mnistexp.train.snapshot import (
 from mnistexp.train.training_loop import TrainingResult, fit
 
 __all__ = [
+    "NO_CHECKPOINTS",
     "NO_MONITORS",
     "Checkpoint",
     "CheckpointFolder",
+    "Checkpoints",
     "Evaluation",
     "History",
     "LogMetrics",

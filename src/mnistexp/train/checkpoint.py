@@ -119,6 +119,21 @@ class CheckpointFolder:
         return sorted(self.path.glob(f"*{SUFFIX}"))
 
 
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of a training.
+
+    folder: where they are written; None writes none. start: where the training continues; None for
+    its start.
+    """
+
+    folder: CheckpointFolder | None = None
+    start: Checkpoint | None = None
+
+
+NO_CHECKPOINTS = Checkpoints()
+
+
 def _sync_folder(folder: Path) -> None:
     """Make a rename permanent, also if the machine loses its power."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -12,7 +12,7 @@ import numpy as np
 
 from mnistexp.signals import PendingInterrupt
 from mnistexp.train.callbacks import EvaluationCallback
-from mnistexp.train.checkpoint import Checkpoint, CheckpointFolder, curves_before
+from mnistexp.train.checkpoint import Checkpoint, Checkpoints, curves_before
 from mnistexp.train.compiled_trainer import CompiledTrainer
 from mnistexp.train.config import CheckpointInterval, TrainingLength
 from mnistexp.train.history import History
@@ -30,19 +30,18 @@ class CheckpointCallback(keras.callbacks.Callback):
 
     def __init__(
         self,
-        folder: CheckpointFolder | None,
+        checkpoints: Checkpoints,
         interval: CheckpointInterval | None,
         length: TrainingLength,
         interrupt: PendingInterrupt,
         history: History,
         evaluation: EvaluationCallback,
         finish_snapshots: Callable[[], None] | None,
-        start: Checkpoint | None = None,
     ) -> None:
         """Create the callback.
 
         Args:
-            folder: where checkpoints are written; None writes none.
+            checkpoints: where they are written, and where the training continues.
             interval: None writes none.
             length: of the training.
             interrupt: ends the training as soon as a signal has arrived.
@@ -50,10 +49,10 @@ class CheckpointCallback(keras.callbacks.Callback):
             evaluation: has the state of the callbacks that stop the training.
             finish_snapshots: waits until all snapshots up to the current segment are recorded;
                 None if nothing is recorded.
-            start: where the training continues.
         """
         super().__init__()
-        self._folder, self._interval = folder, interval
+        start = checkpoints.start
+        self._folder, self._interval = checkpoints.folder, interval
         self._length, self._interrupt = length, interrupt
         self._history, self._evaluation = history, evaluation
         self._finish_snapshots = finish_snapshots

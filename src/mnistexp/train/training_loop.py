@@ -12,7 +12,7 @@ import numpy as np
 from mnistexp.errors import ConfigError
 from mnistexp.signals import PendingInterrupt, deferred_interrupts
 from mnistexp.train.batch_order import BatchOrder, Split
-from mnistexp.train.checkpoint import Checkpoint, CheckpointFolder
+from mnistexp.train.checkpoint import NO_CHECKPOINTS, Checkpoint, Checkpoints
 from mnistexp.train.config import TrainConfig
 from mnistexp.train.history import History, LogMetrics
 from mnistexp.train.snapshot import NO_MONITORS, Monitors
@@ -55,8 +55,7 @@ def fit(
     deterministic: bool = False,
     log_metrics: LogMetrics | None = None,
     monitors: Monitors = NO_MONITORS,
-    checkpoints: CheckpointFolder | None = None,
-    start: Checkpoint | None = None,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> TrainingResult:
     """Train the network in place.
 
@@ -75,12 +74,12 @@ def fit(
         deterministic: whether TensorFlow's determinism is on, which needs a separate compilation.
         log_metrics: receives every metric as soon as it is measured.
         monitors: outputs that are written during the training.
-        checkpoints: where checkpoints are written; None writes none.
-        start: continue here, with the same result as without an interruption. `log_metrics`
-            receives the earlier metrics again. The length may be another one.
+        checkpoints: where checkpoints are written, and the one from which the training continues,
+            with the same result as without an interruption. `log_metrics` receives the earlier
+            metrics again. The length may be another one.
 
     Raises:
-        ConfigError: `start` does not belong to a training with these settings.
+        ConfigError: the checkpoint does not belong to a training with these settings.
         TrainingDiverged: the loss became NaN or infinite.
     """
     from mnistexp.train.compiled_trainer import find_or_build_trainer  # Imports TensorFlow.
@@ -102,13 +101,15 @@ def fit(
     )
     learning_rate = _learning_rate_of_step(schedule)
     segments = config.segments(num_images)
+    start = checkpoints.start
     if start is not None:
         segments = _segments_from(start, segments)
         history.restore(start.curves)
     with ExitStack() as stack:
         interrupt = stack.enter_context(deferred_interrupts())
-        files = CheckpointWriting(checkpoints, interrupt, start)
-        callbacks = _build_callbacks(model, history, config, splits, learning_rate, monitors, files)
+        callbacks = _build_callbacks(
+            model, history, config, splits, learning_rate, monitors, checkpoints, interrupt
+        )
         for callback in callbacks:
             if hasattr(callback, "close"):  # Keras has no hook that also runs after a failure.
                 stack.callback(callback.close)
@@ -130,15 +131,6 @@ def _segments_from(start: Checkpoint, segments: list[tuple[int, int]]) -> list[t
     return left
 
 
-@dataclass(frozen=True)
-class CheckpointWriting:
-    """Where checkpoints are written, what ends the training, and where it continues."""
-
-    folder: CheckpointFolder | None
-    interrupt: PendingInterrupt
-    start: Checkpoint | None
-
-
 def _build_callbacks(
     model: "CompiledTrainer",
     history: History,
@@ -146,7 +138,8 @@ def _build_callbacks(
     splits: Mapping[str, Split],
     learning_rate: Callable[[int], float],
     monitors: Monitors,
-    files: CheckpointWriting,
+    checkpoints: Checkpoints,
+    interrupt: PendingInterrupt,
 ) -> "list[keras.callbacks.Callback]":
     """Return what happens between the segments: metrics, evaluations, progress and monitors."""
     # These modules import TensorFlow.
@@ -166,7 +159,7 @@ def _build_callbacks(
         for name in config.evaluated_splits
     }
     find_origin = partial(find_origin_of_evaluation, model)
-    start = files.start
+    start = checkpoints.start
     evaluation = EvaluationCallback(
         history,
         evaluations,
@@ -193,14 +186,13 @@ def _build_callbacks(
         callbacks.append(snapshots)
         finish_snapshots = snapshots.finish
     writer = CheckpointCallback(
-        files.folder,
+        checkpoints,
         config.checkpoint_every,
         length,
-        files.interrupt,
+        interrupt,
         history,
         evaluation,
         finish_snapshots,
-        start,
     )
     return [*callbacks, writer]
 

@@ -10,12 +10,12 @@ from mnistexp.config.compose import resolve_config
 from mnistexp.config.config import Config
 from mnistexp.config.config_hash import config_hash
 from mnistexp.config.config_source import ConfigSource
-from mnistexp.config.option_reader import read_option
 from mnistexp.data import load_data
 from mnistexp.device import num_threads
 from mnistexp.errors import InputError
 from mnistexp.experiment import RunResult, run_experiment
 from mnistexp.experiment.environment import CHANGED_CODE, describe_environment
+from mnistexp.runs.logged_config import read_logged_settings
 from mnistexp.tracking import RunRecord, RunStore
 
 MEASURED_COSTS = (
@@ -63,29 +63,18 @@ class Comparison:
 def read_logged_config(store: RunStore, run: RunRecord) -> Config:
     """Return the config that a run logged, without tracking and dashboard.
 
-    Data is downloaded from the address that the option of this data set has here, not from the
-    logged one, because the run may be of someone else.
-
     Raises:
         InputError: the run has not finished, has no config, or its config is not valid any more.
     """
-    from omegaconf import OmegaConf
-
     if run.status != "FINISHED":
         raise InputError(
             f"{run.name}: expected a finished run, whose result can be compared. Received: "
             f"{run.run_id}, {run.ending}"
         )
-    text = store.artifact(run.run_id, "config.yaml")
-    if text is None:
-        raise InputError(
-            f"{run.name}: expected the artifact config.yaml. Received: {run.run_id}, which has none"
-        )
-    settings: Any = OmegaConf.create(text.decode())
+    settings = read_logged_settings(store, run)
     settings.tracking = {"type": "none"}
     for section in ("dashboard", "expect"):
         settings.pop(section, None)
-    settings.data.url = read_option("data", settings.data.name).get("url")
     return resolve_config(settings, ConfigSource())
 
 
