@@ -174,6 +174,19 @@ class TrackedRun:
     folder: Path
 
 
+def interrupt_after_first_checkpoint(patch: pytest.MonkeyPatch) -> None:
+    """Send Ctrl-C as soon as the first checkpoint is written."""
+    write = CheckpointFolder.write
+
+    def write_and_interrupt(folder: CheckpointFolder, checkpoint: Any) -> None:
+        is_first = folder.is_empty
+        write(folder, checkpoint)
+        if is_first:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    patch.setattr(CheckpointFolder, "write", write_and_interrupt)
+
+
 def table_of_runs(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return a table of made-up runs with the columns of `load_runs`.
 

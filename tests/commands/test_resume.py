@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import sqlite3
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
-from support import Command, one_line, run_command
+from support import Command, interrupt_after_first_checkpoint, one_line, run_command
 
 from mnistexp.dashboard.recording import RECORDING_NAME, Recording
 from mnistexp.tracking.orphaned_runs import process_tags
@@ -58,19 +57,6 @@ def metrics_of(run_id: str) -> dict[str, list[tuple[int, float]]]:
         for name in client().get_run(run_id).data.metrics
         if not name.startswith("system/")
     }
-
-
-def interrupt_after_first_checkpoint(patch: pytest.MonkeyPatch) -> None:
-    """Send Ctrl-C as soon as the first checkpoint is written."""
-    write = CheckpointFolder.write
-
-    def write_and_interrupt(folder: CheckpointFolder, checkpoint: Any) -> None:
-        is_first = folder.is_empty
-        write(folder, checkpoint)
-        if is_first:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    patch.setattr(CheckpointFolder, "write", write_and_interrupt)
 
 
 @pytest.fixture(scope="module")

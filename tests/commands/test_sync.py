@@ -73,7 +73,7 @@ def test_it_has_the_same_name_status_settings_and_tags(folders: Mapping[str, Pat
     assert sent.info.run_name == direct.info.run_name
     assert {**sent.data.params, "tracking.offline": "False"} == direct.data.params
     tags, expected = comparable(sent.data.tags), comparable(direct.data.tags)
-    own = ("journal", "recording", "mlflow.note.content", "mlflow.source.name")
+    own = ("journal", "recording", "checkpoints", "mlflow.note.content", "mlflow.source.name")
     assert {k: v for k, v in tags.items() if k not in own} == {
         k: v for k, v in expected.items() if k not in own
     }

@@ -32,6 +32,8 @@ class JobConfig(Section):
     """The id of the sweep's run, or a reference to its journal; None without tracking."""
     trial: TrialConfig | None = None
     """Only in a search."""
+    resumed_run_id: str | None = None
+    """The id of an interrupted run of this job, which goes on from its checkpoint."""
 
 
 class SweepConfig(Section):

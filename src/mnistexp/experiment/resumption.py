@@ -131,7 +131,7 @@ def plan_resumption(
             f"{overrides[-1]}: expected at least the {resumption.start.step:,} steps of the last "
             f"checkpoint. Received: {_num_steps(config):,} steps"
         )
-    folder = _folder_of(store, run)
+    folder = folder_of(store, run)
     if is_new_length:
         resumption = _as_new_run(resumption, run)
         source = _with_length(source, length)
@@ -155,7 +155,7 @@ def resume_from_checkpoint(store: RunStore, run: RunRecord) -> Resumption:
         )
     histories = store.histories([run.run_id], run.metrics)
     known = {name: list(curves.get(run.run_id, ())) for name, curves in histories.items()}
-    recording = _folder_of(store, run) / RECORDING_NAME
+    recording = folder_of(store, run) / RECORDING_NAME
     return Resumption(run.run_id, Checkpoints(folder, start), recording, known)
 
 
@@ -226,7 +226,8 @@ def _checkpoint_folder(store: RunStore, run: RunRecord) -> CheckpointFolder | No
     return CheckpointFolder(Path(store.current_location(recorded))) if recorded else None
 
 
-def _folder_of(store: RunStore, run: RunRecord) -> Path:
+def folder_of(store: RunStore, run: RunRecord) -> Path:
+    """Return the output folder of a run."""
     return Path(store.current_location(run.tags.get(FOLDER_TAG, "")))
 
 

@@ -101,7 +101,7 @@ def run_experiment(
     reset_peak_memory(learner.device)
     name = _run_name(config, source)
     length = config.train.length(len(data.train))
-    if config.sweep.job is None:
+    if config.sweep.job is None or resumption.start is not None:
         print(f"{name}: {_describe_start(resumption, length)} …", flush=True)
     progress = RunProgress(None if "train" in config.unused_sections else length)
     with (

@@ -9,6 +9,7 @@ from typing import Any
 from hydra.core.override_parser.types import Quote, QuotedString
 
 from mnistexp.config.sweep import JobConfig
+from mnistexp.experiment.resumption import has_checkpoint
 from mnistexp.sweeps.hydra_session import HydraSession
 from mnistexp.sweeps.jobs import Job, JobResult, read_job_result, run_name
 from mnistexp.sweeps.launchers import LauncherTraits
@@ -21,6 +22,7 @@ from mnistexp.tracking import (
     end_run,
     tracking_uri,
 )
+from mnistexp.tracking.orphaned_runs import is_orphaned
 
 POLL_SECONDS = 2.0
 
@@ -58,7 +60,8 @@ class JobRunner:
         self._num_launched = 0
         # The main thread and the polling thread both record results.
         self._lock = threading.Lock()
-        self._earlier_run_ids = frozenset(run.run_id for run in self._all_child_runs())
+        self._earlier_runs = {run.run_id: run for run in self._all_child_runs()}
+        self._interrupted = self._find_interrupted()
         session.task.on_result = lambda job, result: self._record(job.config_hash, job.name, result)
         session.task.n_jobs = traits.n_jobs
         session.task.ends_with_sweep = traits.killed_with_parent and not traits.in_process
@@ -115,6 +118,7 @@ class JobRunner:
             config_hash=job.config_hash,
             parent_run_id=self._parent,
             trial=job.trial,
+            resumed_run_id=self._interrupted.get(job.config_hash),
         )
         return f"++sweep.job={quote_value(job_config.model_dump(exclude_none=True))}"
 
@@ -166,7 +170,25 @@ class JobRunner:
         return {
             run.tags["config_hash"]: run
             for run in self._all_child_runs()
-            if "config_hash" in run.tags and run.run_id not in self._earlier_run_ids
+            if "config_hash" in run.tags and self._was_started(run)
+        }
+
+    def _was_started(self, run: RunRecord) -> bool:
+        """Whether this call of the sweep has started or continued a run."""
+        earlier = self._earlier_runs.get(run.run_id)
+        return earlier is None or _process_of(earlier) != _process_of(run)
+
+    def _find_interrupted(self) -> dict[str, str]:
+        """Return the id of the last run of each job, by `config_hash`, if it can be continued."""
+        if not self._earlier_runs:
+            return {}
+        assert self._tracking is not None
+        store = RunStore(self._tracking)
+        last = {run.tags.get("config_hash", ""): run for run in self._earlier_runs.values()}
+        return {
+            config_hash: run.run_id
+            for config_hash, run in last.items()
+            if _was_interrupted(run) and has_checkpoint(store, run)
         }
 
     def _all_child_runs(self) -> Sequence[RunRecord]:
@@ -199,6 +221,15 @@ class JobRunner:
             self.results[config_hash] = result
             if is_first:
                 self._progress.add_result(name, result)
+
+
+def _was_interrupted(run: RunRecord) -> bool:
+    """Whether a run may reach its end if it is continued."""
+    return (run.status in ("KILLED", "FAILED") and not run.diverged) or is_orphaned(run)
+
+
+def _process_of(run: RunRecord) -> tuple[str | None, ...]:
+    return tuple(run.tags.get(tag) for tag in ("process", "process_start"))
 
 
 def quote_value(value: Any) -> str:

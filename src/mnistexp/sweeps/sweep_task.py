@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -13,12 +14,16 @@ from mnistexp.config.compose import read_config_source, resolve_config
 from mnistexp.config.config import Config
 from mnistexp.config.config_source import ConfigSource
 from mnistexp.config.sweep import JobConfig
-from mnistexp.errors import MnistexpError, Pruned, TrainingDiverged
+from mnistexp.errors import InputError, MnistexpError, Pruned, TrainingDiverged
 from mnistexp.signals import repeat_lost_interrupts
 from mnistexp.sweeps.jobs import JobResult
 from mnistexp.sweeps.launchers import partition_resources
 from mnistexp.sweeps.sweep_process import end_this_process, end_with_sweep, has_ended
+from mnistexp.tracking import MlflowTracking, RunStore
 from mnistexp.tracking.orphaned_runs import process_tags
+
+if TYPE_CHECKING:
+    from mnistexp.experiment.resumption import Resumption
 
 
 class SweepTask:
@@ -81,7 +86,8 @@ def _run(config: Config, source: ConfigSource) -> JobResult:
     from mnistexp.experiment import run_experiment
 
     try:
-        run = run_experiment(config, source)
+        source, resumption = _find_resumption(config, source)
+        run = run_experiment(config, source, resumption)
     except Pruned as error:
         return JobResult("pruned", message=str(error))
     except TrainingDiverged as error:
@@ -95,6 +101,25 @@ def _run(config: Config, source: ConfigSource) -> JobResult:
     return JobResult(
         "finished", run.metrics, expectation_result=run.expectation_result, run_id=run.run_id
     )
+
+
+def _find_resumption(config: Config, source: ConfigSource) -> "tuple[ConfigSource, Resumption]":
+    """Return where an interrupted run of the job continues; its start if it cannot continue."""
+    from mnistexp.experiment.resumption import NO_RESUMPTION, folder_of, resume_from_checkpoint
+
+    run_id = config.sweep.job.resumed_run_id if config.sweep.job is not None else None
+    if run_id is None or not isinstance(config.tracking, MlflowTracking):
+        return source, NO_RESUMPTION
+    store = RunStore(config.tracking)
+    run = store.run(run_id)
+    if run is None:
+        return source, NO_RESUMPTION
+    try:
+        resumption = resume_from_checkpoint(store, run)
+    except InputError as error:  # All its checkpoints are damaged.
+        print(f"{error}. It starts again", flush=True)
+        return source, NO_RESUMPTION
+    return replace(source, folder=folder_of(store, run)), resumption
 
 
 @contextmanager
