@@ -1,10 +1,14 @@
 """Recordings with random content, for tests that need no training."""
 
+import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+import msgpack
 import numpy as np
 
-from mnistexp.dashboard.recording import Frame, Header, RecordingWriter
+from mnistexp.dashboard.recording import MAGIC, Frame, Header, RecordingWriter
 from mnistexp.train import Evaluation, Snapshot
 
 HEADER = Header("random", None, 1000, 100, {"name": "mnist"}, "digest of other files")
@@ -31,3 +35,13 @@ def write_recording(file: Path, num_frames: int) -> None:
     for step in range(num_frames):
         writer.write(random_frame(step))
     writer.close("finished")
+
+
+def write_records(file: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write a recording with any records, which the format's writer would not write."""
+    packed = (msgpack.packb(record, default=_pack_array) for record in records)
+    file.write_bytes(MAGIC + b"".join(msgpack.packb(zlib.compress(content)) for content in packed))
+
+
+def _pack_array(array: np.ndarray) -> dict[str, Any]:
+    return {"dtype": array.dtype.str, "values": array.tobytes()}

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import sys
+import threading
 import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +15,8 @@ from mnistexp.errors import PortError
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.2
 """Time between two calls of `should_stop`."""
+COMPUTATION_SECONDS = 3
+"""Time for requests that are computed after Ctrl-C; less than that for requests in general."""
 SHUTDOWN_SECONDS = 5
 """Time for open requests after Ctrl-C."""
 
@@ -59,12 +62,20 @@ def open_browser(url: str) -> None:
 
 
 def serve_app(
-    app: Any, listener: socket.socket, should_stop: Callable[[], bool] = lambda: False
+    app: Any,
+    listener: socket.socket,
+    should_stop: Callable[[], bool] = lambda: False,
+    *,
+    ends_process: bool = False,
 ) -> None:
     """Serve an ASGI application until Ctrl-C, SIGTERM, or until `should_stop` returns True.
 
     Requests to another host name than 127.0.0.1 or localhost are refused. Otherwise a web site
     could reach the server by a host name of its own that resolves to 127.0.0.1.
+
+    Args:
+        ends_process: after Ctrl-C, wait at most three seconds for requests that are computed, then
+            end the process. Python cannot end their threads, and would wait for them.
     """
     import uvicorn
     from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -80,14 +91,30 @@ def serve_app(
     )
 
     async def stop_server() -> None:
-        while not should_stop():
+        while not (server.should_exit or should_stop()):
             await asyncio.sleep(POLL_SECONDS)
         server.should_exit = True
+        if ends_process:
+            timer.start()
 
     async def serve() -> None:
         stopping = asyncio.create_task(stop_server())
         await server.serve(sockets=[listener])
         stopping.cancel()
 
-    with suppress(KeyboardInterrupt):
-        asyncio.run(serve())
+    timer = threading.Timer(COMPUTATION_SECONDS, _end_process)
+    timer.daemon = True
+    try:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(serve())
+    finally:
+        timer.cancel()
+
+
+def _end_process() -> None:
+    """Replace the process by one that does nothing and succeeds.
+
+    Python has no public function that ends a process with a status and without its threads.
+    """
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-c", ""])

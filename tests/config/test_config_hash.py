@@ -13,15 +13,15 @@ from mnistexp.config.config_hash import config_hash, seedless_hash, step_hash, w
 STORED_HASHES = {
     "model=softmax": "95bda7839ba9dd291c783b42ebd85a8ce0a945bfe3161a0d2cd8e9665b20c259",
     "model=conv_big optim=adam_decay": (
-        "b3a2b6e3b4ded143f08b852384278192041e6fb7dab6f3d71218520cc44cd280"
+        "bf17a763e8db3dbc94940d9acb327438009629139f8ae1d037f360009baf9365"
     ),
-    "lab=3_1_conv_big_dropout": "afeca094877b30c82e4ada3c2bb1a1b84faaba06321edb539327151f217f50bf",
+    "lab=3_1_conv_big_dropout": "87029be9998fe43808af9844937f5073449e12c9f64476c83cbf00afae97d6f1",
 }
-"""`config_hash` of each config with the data digest "data"."""
+"""`config_hash` of each config with the data digest "data" and two threads."""
 
 
-def hash_of(*overrides: str) -> str:
-    return config_hash(compose_config(list(overrides))[0], "data")
+def hash_of(*overrides: str, threads: int = 2) -> str:
+    return config_hash(compose_config(list(overrides))[0], "data", threads)
 
 
 @pytest.mark.parametrize("overrides", STORED_HASHES)
@@ -58,6 +58,32 @@ def test_a_setting_without_effect_on_results_keeps_the_hash(override: str) -> No
 )
 def test_a_setting_with_effect_on_results_changes_the_hash(override: str) -> None:
     assert hash_of(override) != hash_of()
+
+
+@pytest.mark.parametrize("model", ["conv", "conv_batchnorm"])
+def test_the_hash_contains_the_threads_if_the_weights_depend_on_them(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"model={model}"
+    assert hash_of(name, threads=1) != hash_of(name, threads=2)
+    assert hash_of(name, "device.threads=1", threads=2) == hash_of(name, threads=1)
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "7")
+    config = compose_config([name])[0]
+    assert config_hash(config, "data") == hash_of(name, threads=7)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        *("model=five_layers_dropout", "model=five_layers_batchnorm", "model=random_forest"),
+        "model=conv device=gpu",
+    ],
+)
+def test_the_hash_does_not_contain_the_threads_if_the_weights_do_not_depend_on_them(
+    overrides: str,
+) -> None:
+    names = overrides.split()
+    assert hash_of(*names, threads=1) == hash_of(*names, threads=2)
 
 
 def test_other_data_files_change_the_hash() -> None:

@@ -194,7 +194,7 @@ def test_labels_of_neighbors_do_not_touch(opened_run: RecordedRun) -> None:
         x = float(np.asarray(labels.get_offsets())[0, 0]) % CELL
         widths[color] = (x + box.x0, x + box.x1)
     # The predicted label, then the true one of the next digit.
-    assert widths[PREDICTED_COLOR][1] + 2 < CELL + widths[TRUE_COLOR][0]
+    assert widths[PREDICTED_COLOR][1] + 4 < CELL + widths[TRUE_COLOR][0]
 
 
 def test_the_panels_are_those_of_the_lab(opened_run: RecordedRun) -> None:

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from recordings import HEADER, random_frame, write_recording
+from recordings import HEADER, random_frame, write_recording, write_records
 
+from mnistexp.config.compose import compose_config
 from mnistexp.dashboard.recorded_run import RecordedRun
 from mnistexp.dashboard.recording import Frame, Recording, RecordingWriter
+from mnistexp.data import load_data
 from mnistexp.errors import DataError, RecordingError
 
 
@@ -146,6 +149,61 @@ def test_a_frame_that_does_not_fit_on_the_disk_leaves_only_complete_frames(tmp_p
     assert file.read_bytes() == complete
     recording = Recording(file)
     assert (len(recording.frames), recording.fault) == (1, "it has no ending")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"step": "1"},
+        {"step": -1},
+        {"learning_rate": None},
+        {"learning_rate": float("inf")},
+        {"batch": np.zeros(100, "f4")},
+        {"batch": np.full(100, -1, "i4")},
+        {"batch": np.zeros(99, "i4")},
+        {"batch": [1] * 100},
+        {"on_batch": {"loss": "1", "accuracy": 0.5, "predictions": np.zeros(100, "u1")}},
+        {"on_batch": {"loss": 1.0, "accuracy": 0.5, "predictions": np.full(100, 10, "u1")}},
+        {"on_batch": {"loss": 1.0, "accuracy": 0.5}},
+        {"on_test": 5},
+        {"quantiles": {}},
+        {"quantiles": {"weights": np.zeros(8, "f4"), "other": np.zeros(8, "f4")}},
+        {"quantiles": {"weights": np.zeros(7, "f4"), "biases": np.zeros(8, "f4")}},
+        {"unknown": 1},
+    ],
+    ids=str,
+)
+def test_a_crafted_frame_is_damage(tmp_path: Path, changes: dict[str, Any]) -> None:
+    """Its checksum is right, so only its values tell that no training wrote it."""
+    frames = [asdict(random_frame(0)), asdict(random_frame(1))]
+    frames[1]["snapshot"] |= changes
+    write_records(tmp_path / "r", [{"header": asdict(HEADER)}, *({"frame": f} for f in frames)])
+    recording = Recording(tmp_path / "r")
+    assert len(recording.frames) == 1
+    assert "it is damaged after byte" in recording.fault
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"name": 5}, {"num_steps": -1}, {"batch_size": 0}, {"run_id": 3}, {"data": []}],
+    ids=str,
+)
+def test_a_crafted_header_is_damage(tmp_path: Path, changes: dict[str, Any]) -> None:
+    RecordingWriter(tmp_path / "r", replace(HEADER, **changes)).close("finished")
+    with pytest.raises(RecordingError, match="the start of this recording is damaged"):
+        Recording(tmp_path / "r")
+
+
+@pytest.mark.parametrize(("largest", "num_test"), [(55_000, 0), (54_999, 9_999)])
+def test_frames_of_other_images_are_refused(tmp_path: Path, largest: int, num_test: int) -> None:
+    digest = load_data(compose_config([])[0].data).digest
+    writer = RecordingWriter(tmp_path / "r", replace(HEADER, data_digest=digest))
+    frame = random_frame(0, num_test)
+    batch = np.array([largest] * 100, "i4")
+    writer.write(replace(frame, snapshot=replace(frame.snapshot, batch=batch)))
+    writer.close("finished")
+    with pytest.raises(RecordingError, match="expected frames of the images of mnist"):
+        RecordedRun(tmp_path / "r")
 
 
 @pytest.mark.parametrize(

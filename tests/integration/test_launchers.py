@@ -56,6 +56,24 @@ def wait_for(folder: Path, status: str, count: int) -> list[Run]:
     pytest.fail(f"expected {count} {status} jobs")
 
 
+def test_equal_hashes_of_workers_and_single_runs_mean_equal_weights(tmp_path: Path) -> None:
+    settings = [*QUICK, "model=conv", "train.steps=20", "tracking.log_model=false"]
+    processes = ["-m", "hydra/launcher=processes", "hydra.launcher.n_jobs=2", "seed=3,4"]
+    assert finish(start_command(tmp_path, *processes, *settings))[0] == 0
+    (worker,) = runs_in(tmp_path, "params.seed = '3'")
+    threads = int(worker.data.tags["threads"])
+    for number in (threads, threads + 1):
+        single = [*settings, "seed=3", f"device.threads={number}"]
+        assert finish(start_command(tmp_path, *single))[0] == 0
+    _, *singles = runs_in(tmp_path, "params.seed = '3'")
+    for name in ("config_hash", "weights_sha256"):
+        same, other = [run.data.tags[name] for run in singles]
+        assert same == worker.data.tags[name]
+        assert other != worker.data.tags[name]
+    out = finish(start_command(tmp_path, *processes, *settings))[1]
+    assert "2 jobs, 2 finished earlier" in out
+
+
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_a_launcher_runs_all_jobs_and_another_one_continues(tmp_path: Path, launcher: str) -> None:
     arguments = [f"hydra/launcher={launcher}", "model=two_layers", *QUICK]

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 from torture.counts import BEGIN, END, HEADER, Counts, write_counts
+from torture.damaged_files import load_damaged_models, open_crafted_recordings
 from torture.load import run_in_parallel, run_long_sweep
+from torture.served_requests import send_requests
 from torture.store_set_up import interrupt_set_ups
 
 pytestmark = pytest.mark.integration
@@ -20,6 +22,15 @@ def test_runs_of_three_processes_on_one_server_are_complete() -> None:
 
 def test_a_sweep_needs_no_more_memory_and_files_at_its_end() -> None:
     assert run_long_sweep(40).lost == ()
+
+
+def test_damaged_models_and_recordings_give_one_line_or_a_result() -> None:
+    assert load_damaged_models(24, seed=0).lost == ()
+    assert open_crafted_recordings(60, seed=0).lost == ()
+
+
+def test_no_request_is_answered_by_an_internal_error() -> None:
+    assert send_requests(60, seed=0).lost == ()
 
 
 def test_counts_replace_their_row_of_the_table(tmp_path: Path) -> None:

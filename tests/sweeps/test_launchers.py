@@ -58,12 +58,15 @@ def launcher(class_name: str, **attributes: Any) -> Any:
         (launcher("LocalLauncher"), LauncherTraits(False, True, 3)),
         (
             launcher("RayLauncher", ray_cfg={"remote": {"max_calls": 1}}),
-            LauncherTraits(False, True, None),
+            LauncherTraits(False, True, None, num_cpus=1),
         ),
-        (launcher("RayLauncher", ray_cfg={}), LauncherTraits(False, False, None)),
         (
-            launcher("SlurmLauncher"),
-            LauncherTraits(False, True, None, killed_with_parent=False, program="sbatch"),
+            launcher("RayLauncher", ray_cfg={"remote": {"num_cpus": 3}}),
+            LauncherTraits(False, False, None, num_cpus=3),
+        ),
+        (
+            launcher("SlurmLauncher", params={"cpus_per_task": 4}),
+            LauncherTraits(False, True, None, False, program="sbatch", num_cpus=4),
         ),
     ],
     ids=lambda value: type(value).__name__,
@@ -79,15 +82,35 @@ def test_workers_of_a_machine_share_its_cores_and_gpus(monkeypatch: pytest.Monke
     gpus = []
     for number in (1, 2, 3):
         monkeypatch.setattr(os, "environ", {"CUDA_VISIBLE_DEVICES": "4,6"})
-        monkeypatch.setattr("os.cpu_count", lambda: 8)
         monkeypatch.setattr(multiprocessing.current_process(), "name", f"LokyProcess-{number}")
-        partition_resources(3)
+        partition_resources(3, threads=2)
         gpus.append(os.environ["CUDA_VISIBLE_DEVICES"])
     assert gpus == ["4", "6", "4"]
     assert os.environ["TF_NUM_INTRAOP_THREADS"] == "2"
 
 
-def test_a_cluster_assigns_the_resources_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_assigns_the_gpus_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {"CUDA_VISIBLE_DEVICES": "4,6"})
+    partition_resources(None, threads=4)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "4,6"
+    assert os.environ["TF_NUM_INTRAOP_THREADS"] == "4"
+
+
+@pytest.mark.parametrize(
+    ("traits", "threads"),
+    [
+        (LauncherTraits(True, False, 1), None),
+        (LauncherTraits(False, False, 3), 2),
+        (LauncherTraits(False, False, 16), 1),
+        (LauncherTraits(False, True, None, num_cpus=4), 4),
+    ],
+)
+def test_the_threads_of_a_worker_are_known_before_it_starts(
+    traits: LauncherTraits, threads: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "environ", {})
-    partition_resources(None)
-    assert os.environ == {}
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+    assert traits.threads == threads
+    if threads is not None:
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "7")  # It is also that of the workers.
+        assert traits.threads == 7

@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping
 
 from torture.bad_input import feed_bad_input
 from torture.counts import Counts, write_counts
+from torture.damaged_files import load_damaged_models, open_crafted_recordings
 from torture.load import run_in_parallel, run_long_sweep
+from torture.served_requests import send_requests
 from torture.store_set_up import interrupt_set_ups
 
 PARTS: Mapping[str, Callable[[], Counts]] = {
@@ -13,6 +15,9 @@ PARTS: Mapping[str, Callable[[], Counts]] = {
     "parallel_sqlite": lambda: run_in_parallel(8, 20, server=False),
     "parallel_server": lambda: run_in_parallel(8, 20, server=True),
     "long_sweep": lambda: run_long_sweep(500),
+    "models": lambda: load_damaged_models(400),
+    "recordings": lambda: open_crafted_recordings(1_000),
+    "requests": lambda: send_requests(1_000),
     "overrides": lambda: feed_bad_input("override lists", 1_500),
     "commands": lambda: feed_bad_input("command lines", 1_500),
     "yaml": lambda: feed_bad_input("YAML files", 1_500),

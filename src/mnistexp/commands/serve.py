@@ -27,7 +27,7 @@ def serve(
         example, label = _example_request(trained)
         app = build_app(trained, example)
         _print_usage(address(listener), label)
-        serve_app(app, listener)
+        serve_app(app, listener, ends_process=True)
 
 
 def load_served_model(model: str, where: str, uri: str | None, experiment: str) -> "TrainedModel":

@@ -5,6 +5,8 @@ import json
 from collections.abc import Collection
 
 from mnistexp.config.config import Config
+from mnistexp.device import num_threads
+from mnistexp.model import NetworkConfig
 
 RESULTS_VERSION = 1
 """Raise this number when a change of the code changes the results of equal configs on purpose.
@@ -16,19 +18,38 @@ again. The version of the package is not part of the hash, so a release keeps ea
 SECTIONS_WITHOUT_EFFECT_ON_RESULTS = ("tracking", "dashboard", "sweep", "expect")
 
 
-def config_hash(config: Config, data_digest: str) -> str:
+THREAD_INDEPENDENT_LAYERS = {"dense", "flatten", "dropout", "activation", "batch_normalization"}
+"""Layers whose results are the same with any number of threads. Those of convolutions are not:
+TensorFlow splits their sums between the threads, so they are rounded in another way."""
+
+
+def config_hash(config: Config, data_digest: str, threads: int | None = None) -> str:
     """Return the SHA-256 of everything that determines a result.
 
     Included: the settings, the content of the data files and `RESULTS_VERSION`. Excluded: tracking,
     dashboard, sweep, expectation, the folder and URL of the data files, the index of the GPU, the
     interval of checkpoints, and settings at their default. So a new setting with a default does not
-    change existing hashes.
+    change existing hashes. The number of threads is included for networks whose weights depend on
+    it.
 
     Args:
         config: the config of the run.
         data_digest: the digest of the data files, `Data.digest`.
+        threads: that one operation may use where the run is trained, unless `device.threads` is
+            set. Default: those of this process.
     """
-    return _hash_settings(config, (), data_digest)
+    if not depends_on_threads(config):
+        return _hash_settings(config, (), data_digest)
+    number = config.device.threads or threads or num_threads(config.device)
+    return _hash_settings(config, (), data_digest, number)
+
+
+def depends_on_threads(config: Config) -> bool:
+    """Return whether the weights depend on the number of threads, on a CPU."""
+    if not isinstance(config.model, NetworkConfig) or config.device.type == "gpu":
+        return False
+    types = {layer.type for layer in config.model.layers.values() if layer is not None}
+    return not types <= THREAD_INDEPENDENT_LAYERS
 
 
 def seedless_hash(config: Config, data_digest: str) -> str:
@@ -48,18 +69,22 @@ def step_hash(config: Config) -> str:
     return workload_hash(config.model_copy(update={"train": train, "data": data}))
 
 
-def _hash_settings(config: Config, excluded: Collection[str], data_digest: str) -> str:
+def _hash_settings(
+    config: Config, excluded: Collection[str], data_digest: str, threads: int | None = None
+) -> str:
     sections = (*SECTIONS_WITHOUT_EFFECT_ON_RESULTS, *config.unused_sections, *excluded)
     settings = config.model_dump(
         mode="json",
         exclude_defaults=True,
         exclude={
             "data": {"directory", "url"},
-            "device": {"index"},
+            "device": {"index"} if threads is None else {"index", "threads"},
             "train": {"checkpoint_every"},
             **dict.fromkeys(sections, True),
         },
     )
     # Keys are not sorted: the order of layers has an effect, and the schema orders all others.
     hashed = {"config": settings, "data": data_digest, "results_version": RESULTS_VERSION}
+    if threads is not None:
+        hashed["threads"] = threads
     return hashlib.sha256(json.dumps(hashed).encode()).hexdigest()

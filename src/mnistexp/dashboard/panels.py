@@ -31,10 +31,12 @@ CORRECT_BACKGROUND = np.array([255, 255, 255], "f4")
 WRONG_BACKGROUND = np.array([255, 200, 206], "f4")
 TRUE_COLOR = "#00703c"
 PREDICTED_COLOR = "#c1121f"
-LABEL_HEIGHT = 8.0
+LABEL_HEIGHT = 7.0
 """In pixels of a digit."""
 LABEL_WIDTH = 0.87 * LABEL_HEIGHT
 """Of one digit and the space beside it."""
+LABEL_INSET = 2.5
+"""Distance of a label to the sides of its cell: those of two neighbors must not read as one."""
 FEW_POINTS = 10
 """So many test evaluations are marked: between few of them, the line shows no values."""
 KEY_INCHES = 6.0
@@ -170,9 +172,9 @@ class DigitPanel:
         self._image.set_data(compose_grid(images, is_correct, self.grid))
         wrong = np.flatnonzero(~is_correct)
         rows, columns = np.divmod(wrong, self.grid[1])
-        left, bottom = columns * CELL + 1.0, (rows + 1) * CELL - 1.0
+        left, bottom = columns * CELL + LABEL_INSET, (rows + 1) * CELL - 1.0
         _move_labels(self._true, labels[wrong], left, bottom)
-        right = left + CELL - 2.0 - LABEL_WIDTH
+        right = left + CELL - 2 * LABEL_INSET - LABEL_WIDTH
         _move_labels(self._predicted, predictions[wrong], right, bottom)
         explanation = ": true label left, predicted label right" if self._explains_labels else ""
         self._key.set_text(f"{num_wrong:,} of {num_images:,} misclassified{explanation}")

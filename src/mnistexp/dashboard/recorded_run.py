@@ -63,7 +63,16 @@ class RecordedRun:
                 "Received: other data files"
             )
         self.train, self.test = data.train, data.test
+        if not all(map(self._has_images_of, self.recording.frames)):
+            raise RecordingError(
+                f"{file}: expected frames of the images of {data.name}. Received: other images"
+            )
         self._series: TimeSeries | None = None
+
+    def _has_images_of(self, frame: Frame) -> bool:
+        batch, on_test = frame.snapshot.batch, frame.snapshot.on_test
+        is_of_train = batch.max(initial=0) < len(self.train)
+        return is_of_train and (on_test is None or len(on_test.predictions) == len(self.test))
 
     @property
     def last_index(self) -> int:

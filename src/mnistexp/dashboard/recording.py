@@ -7,9 +7,10 @@ The writer holds a lock on the file, so a reader can see whether the recording s
 """
 
 import fcntl
+import math
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +20,9 @@ import msgpack
 import numpy as np
 
 from mnistexp.errors import RecordingError
+from mnistexp.schema import NUM_CLASSES
 from mnistexp.train import Evaluation, Snapshot
+from mnistexp.train.snapshot import NUM_BANDS
 
 RECORDING_NAME = "training.recording"
 """File name of a recording, in the folder of its run and among the run's artifacts."""
@@ -31,6 +34,8 @@ FORMAT = b"mnistexp recording "
 MAGIC = FORMAT + b"2\n"
 MAX_RECORD = 16 * 2**20
 """In bytes. All real records are far smaller, so a larger size is a sign of damage."""
+NUM_SOURCES = 2
+"""Each snapshot has the quantiles of two sources."""
 DAMAGE_ERRORS = (KeyError, TypeError, ValueError, zlib.error)
 """The exceptions that a damaged record raises."""
 
@@ -181,7 +186,7 @@ class Recording:
                 f"Received: {_describe_start(magic)}"
             )
         for record in self._read_records(stream):
-            return Header(**record["header"])
+            return _decode_header(record["header"])
         raise ValueError("there is no header")
 
     def _read_frames(self, stream: BinaryIO) -> None:
@@ -192,7 +197,7 @@ class Recording:
                 if "ending" in record:
                     self.ending = str(record["ending"])
                 else:
-                    self.frames.append(_decode_frame(record["frame"]))
+                    self.frames.append(_decode_frame(record["frame"], self.frames[-1:]))
         except DAMAGE_ERRORS:
             self.fault = f"it is damaged after byte {self._position}"
         if self.is_running and not is_locked:
@@ -236,11 +241,62 @@ def _decode_array(packed: dict[str, Any]) -> Any:
     return np.frombuffer(packed["values"], packed["dtype"])
 
 
-def _decode_frame(packed: Mapping[str, Any]) -> Frame:
+def _decode_header(packed: Mapping[str, Any]) -> Header:
+    """Return a header. Raises ValueError if a value has another type: anyone can write a file."""
+    header = Header(**packed)
+    _check(isinstance(header.name, str) and isinstance(header.data_digest, str))
+    _check(header.run_id is None or isinstance(header.run_id, str))
+    _check(isinstance(header.data, dict))
+    _check(_is_number(header.num_steps) and _is_number(header.batch_size))
+    _check(header.batch_size > 0)
+    return header
+
+
+def _decode_frame(packed: Mapping[str, Any], previous: Sequence[Frame]) -> Frame:
+    """Return a frame. Raises ValueError if it is not as the writer of a training wrote it.
+
+    Args:
+        previous: the frame before it, if there is one.
+    """
     values = packed["snapshot"]
-    on_test = values["on_test"] and Evaluation(**values["on_test"])
-    evaluations = {"on_batch": Evaluation(**values["on_batch"]), "on_test": on_test}
-    return Frame(Snapshot(**{**values, **evaluations}), packed["seconds"])
+    on_test = values["on_test"] and _decode_evaluation(values["on_test"])
+    evaluations = {"on_batch": _decode_evaluation(values["on_batch"]), "on_test": on_test}
+    frame = Frame(Snapshot(**{**values, **evaluations}), packed["seconds"])
+    snapshot = frame.snapshot
+    _check(isinstance(snapshot.step, int) and snapshot.step >= 0)
+    _check(_is_number(snapshot.learning_rate) and _is_number(frame.seconds))
+    _check(_is_array(snapshot.batch, "i"))
+    _check(len(snapshot.batch) == len(snapshot.on_batch.predictions))
+    _check(len(snapshot.batch) == 0 or snapshot.batch.min() >= 0)
+    _check(isinstance(snapshot.quantiles, dict) and len(snapshot.quantiles) == NUM_SOURCES)
+    for name, edges in snapshot.quantiles.items():
+        _check(isinstance(name, str) and _is_array(edges, "f") and len(edges) == NUM_BANDS + 1)
+    for earlier in previous:
+        _check(list(snapshot.quantiles) == list(earlier.snapshot.quantiles))
+    return frame
+
+
+def _decode_evaluation(packed: Mapping[str, Any]) -> Evaluation:
+    evaluation = Evaluation(**packed)
+    _check(isinstance(evaluation.loss, int | float))  # It may be NaN.
+    _check(isinstance(evaluation.accuracy, int | float))
+    predictions = evaluation.predictions
+    _check(_is_array(predictions, "u") and (predictions < NUM_CLASSES).all())
+    return evaluation
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a finite number that is not negative."""
+    return isinstance(value, int | float) and math.isfinite(value) and value >= 0
+
+
+def _is_array(value: Any, kind: str) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind == kind
+
+
+def _check(is_valid: Any) -> None:
+    if not is_valid:
+        raise ValueError("not as written by a training")
 
 
 def _describe_start(magic: bytes) -> str:

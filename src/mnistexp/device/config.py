@@ -75,6 +75,11 @@ def num_threads(config: DeviceConfig) -> int:
     share = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
     if share.isdigit() and int(share) > 0:
         return int(share)
+    return num_cores()
+
+
+def num_cores() -> int:
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # Not on macOS.
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -61,8 +61,8 @@ def build_app(model: "TrainedModel", example: str) -> Any:
 class _RequestLimits:
     """Rejects requests that MLflow would read completely, or answer with status 500.
 
-    These are a POST without content type or too large, JSON that is nested too deep, and numbers of
-    thousands of digits. Few requests are read and computed at a time; the others wait.
+    These are a POST of another content type or too large, JSON that is nested too deep, and
+    numbers of thousands of digits. Few requests are read and computed at a time; the others wait.
     """
 
     def __init__(self) -> None:
@@ -83,8 +83,11 @@ def _rejection(request: Any) -> Any:
     """Return the response to a POST with a wrong header; None if it is to be read."""
     from starlette.responses import JSONResponse
 
-    if not request.headers.get("content-type"):
-        message = "expected a header Content-Type: application/json"
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        message = (
+            f"expected a header Content-Type: application/json. Received: {content_type or 'none'}"
+        )
         return JSONResponse({"message": message}, status_code=415)
     length = request.headers.get("content-length", "")
     if not length.isdigit() or int(length) > MAX_REQUEST_BYTES:
@@ -94,10 +97,14 @@ def _rejection(request: Any) -> Any:
 
 
 async def _answer(request: Any, call_next: Any) -> Any:
+    from starlette.requests import ClientDisconnect
     from starlette.responses import JSONResponse
 
     try:
+        await request.body()
         return await call_next(request)
+    except ClientDisconnect:
+        return JSONResponse({"message": "the client has gone"}, status_code=400)
     except (RecursionError, ValueError) as error:
         message = f"expected JSON with images of raw pixels. Received: {error}"
         return JSONResponse({"message": message}, status_code=400)

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
@@ -13,6 +14,7 @@ from mnistexp.config.compose import (
 )
 from mnistexp.config.hydra_errors import composition_errors_explained
 from mnistexp.data import load_data
+from mnistexp.errors import InputError
 from mnistexp.sweeps.jobs import Job
 from mnistexp.sweeps.sweep_task import SweepTask
 
@@ -45,8 +47,26 @@ class HydraSession:
         settings = [text for text in hydra_cfg.overrides.hydra if text not in MULTIRUN_OVERRIDES]
         return shlex.join(["mnistexp", "-m", *options, *settings, *self.overrides])
 
-    def compose(self, overrides: Sequence[str]) -> Job:
+    def create_output_folder(self) -> None:
+        """Create the folder of the jobs' folders: launchers say nothing useful if they cannot.
+
+        Raises:
+            InputError: it cannot be created.
+        """
+        folder = Path(self._master_config.hydra.sweep.dir)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"hydra.sweep.dir: expected a folder that can be written. Received: {folder} "
+                f"({error.strerror}). Set another one: hydra.sweep.dir=FOLDER"
+            ) from error
+
+    def compose(self, overrides: Sequence[str], threads: int | None) -> Job:
         """Compose a job from its overrides.
+
+        Args:
+            threads: that one operation may use where the job runs: `LauncherTraits.threads`.
 
         Raises:
             InputError: they cannot be composed, the config is invalid, or the data is missing.
@@ -54,4 +74,5 @@ class HydraSession:
         with composition_errors_explained(overrides):
             cfg = self._config_loader.load_sweep_config(self._master_config, list(overrides))
         config, source = resolve_composed(cfg)
-        return Job(tuple(overrides), config, source, load_data(config.data).digest)
+        digest = load_data(config.data).digest
+        return Job(tuple(overrides), config, source, digest, threads=threads)

@@ -9,6 +9,7 @@ from typing import Any
 from hydra.core.override_parser.types import Quote, QuotedString
 
 from mnistexp.config.sweep import JobConfig
+from mnistexp.device import num_cores
 from mnistexp.experiment.resumption import has_checkpoint
 from mnistexp.sweeps.hydra_session import HydraSession
 from mnistexp.sweeps.jobs import Job, JobResult, read_job_result, run_name
@@ -64,6 +65,7 @@ class JobRunner:
         self._interrupted = self._find_interrupted()
         session.task.on_result = lambda job, result: self._record(job.config_hash, job.name, result)
         session.task.n_jobs = traits.n_jobs
+        session.task.threads = traits.threads or num_cores()
         session.task.ends_with_sweep = traits.killed_with_parent and not traits.in_process
 
     def run(self, jobs: Sequence[Job]) -> None:

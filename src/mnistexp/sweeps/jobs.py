@@ -30,6 +30,7 @@ class Job:
         source: the choices and overrides of the composed config.
         data_digest: the digest of the data files, `Data.digest`.
         trial: the trial of the search that this job runs; None in a grid.
+        threads: `LauncherTraits.threads`.
     """
 
     overrides: tuple[str, ...]
@@ -37,11 +38,12 @@ class Job:
     source: ConfigSource
     data_digest: str
     trial: TrialConfig | None = None
+    threads: int | None = None
 
     @cached_property
     def config_hash(self) -> str:
         """Identifies the job: equal for all runs of the same config and data."""
-        return config_hash(self.config, self.data_digest)
+        return config_hash(self.config, self.data_digest, self.threads)
 
     @cached_property
     def seedless_hash(self) -> str:

@@ -10,9 +10,12 @@ from typing import Any
 
 from hydra.plugins.launcher import Launcher
 
+from mnistexp.device import num_cores
 from mnistexp.errors import ConfigError
 from mnistexp.sweeps.jobs import Job
 
+THREADS_VARIABLE = "TF_NUM_INTRAOP_THREADS"
+"""The environment variable that TensorFlow reads if `device.threads` is not set."""
 FIXED_IN_PROCESS = ("device", "device.type", "device.index", "device.threads", "device.onednn")
 """Settings that cannot change once TensorFlow has started."""
 
@@ -27,6 +30,7 @@ class LauncherTraits:
         n_jobs: the number of parallel jobs on this machine; None if a cluster schedules them.
         killed_with_parent: whether jobs end with the process of the sweep.
         program: the program that submits the jobs, which must be installed; empty for none.
+        num_cpus: the number of cores of each job, if the launcher has such a setting.
     """
 
     in_process: bool
@@ -34,6 +38,20 @@ class LauncherTraits:
     n_jobs: int | None
     killed_with_parent: bool = True
     program: str = ""
+    num_cpus: int | None = None
+
+    @property
+    def threads(self) -> int | None:
+        """The number of threads that one operation may use in a worker.
+
+        None for jobs in the process of the sweep, which use those of the process.
+        """
+        if self.in_process:
+            return None
+        set_number = os.environ.get(THREADS_VARIABLE, "")
+        if set_number.isdigit() and int(set_number) > 0:
+            return int(set_number)
+        return self.num_cpus or max(1, num_cores() // (self.n_jobs or 1))
 
 
 def _joblib_traits(launcher: Any, num_jobs: int) -> LauncherTraits:
@@ -45,7 +63,15 @@ def _joblib_traits(launcher: Any, num_jobs: int) -> LauncherTraits:
 
 def _ray_traits(launcher: Any, num_jobs: int) -> LauncherTraits:  # noqa: ARG001
     remote = launcher.ray_cfg.get("remote") or {}
-    return LauncherTraits(False, process_per_job=remote.get("max_calls") == 1, n_jobs=None)
+    num_cpus = max(1, int(remote.get("num_cpus") or 1))
+    return LauncherTraits(
+        False, process_per_job=remote.get("max_calls") == 1, n_jobs=None, num_cpus=num_cpus
+    )
+
+
+def _slurm_traits(launcher: Any, num_jobs: int) -> LauncherTraits:  # noqa: ARG001
+    num_cpus = int(launcher.params.get("cpus_per_task") or 1)
+    return replace(CLUSTER, program="sbatch", num_cpus=num_cpus)
 
 
 CLUSTER = LauncherTraits(False, process_per_job=True, n_jobs=None, killed_with_parent=False)
@@ -56,7 +82,7 @@ TRAITS: Mapping[str, Callable[[Any, int], LauncherTraits]] = {
     "JoblibLauncher": _joblib_traits,
     "LocalLauncher": lambda _, num_jobs: LauncherTraits(False, True, n_jobs=num_jobs),
     "RayLauncher": _ray_traits,
-    "SlurmLauncher": lambda *_: replace(CLUSTER, program="sbatch"),
+    "SlurmLauncher": _slurm_traits,
 }
 
 
@@ -93,17 +119,18 @@ def check_launcher(traits: LauncherTraits, jobs: Sequence[Job], varying: Sequenc
         raise ConfigError("tracking: expected the same for all jobs of a sweep. Received: several")
 
 
-def partition_resources(n_jobs: int | None) -> None:
+def partition_resources(n_jobs: int | None, threads: int) -> None:
     """Give a worker its part of the cores and one GPU, before TensorFlow starts in it.
 
     Args:
-        n_jobs: the number of workers on this machine; None if a cluster assigns the resources.
+        n_jobs: the number of workers on this machine; None if a cluster assigns the GPUs.
+        threads: of one operation, `LauncherTraits.threads`, on which the hash of a job may depend.
     """
+    os.environ[THREADS_VARIABLE] = str(threads)
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, str(threads))
     if n_jobs is None:
         return
-    threads = max(1, (os.cpu_count() or 1) // n_jobs)
-    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ.setdefault(name, str(threads))
     gpus = _visible_gpus()
     if len(gpus) > 1:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[_worker_index() % len(gpus)]

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 RETRY_OF = "retry_of"
 """User attribute of a repeated trial: the number of the interrupted trial that it repeats."""
+THREADS = "threads"
+"""User attribute: `Job.threads`, which a later call with another launcher does not change."""
 
 
 class OptunaStrategy(Strategy):
@@ -218,13 +220,14 @@ class OptunaStrategy(Strategy):
 
         trial = self._study.ask(self._space.distributions)
         try:
-            job = self.session.compose(self._space.overrides(trial.params))
+            job = self.session.compose(self._space.overrides(trial.params), self.traits.threads)
         except InputError as error:
             trial.set_user_attr("reason", str(error))
             self._study.tell(trial, state=TrialState.FAIL)
             print(f"trial {trial.number} cannot be run: {error}", flush=True)
             return None
         trial.set_user_attr("config_hash", job.config_hash)
+        trial.set_user_attr(THREADS, job.threads)
         job = self._jobs[job.config_hash] = replace(job, trial=self._trial_config(trial))
         trials = self._running.setdefault(job.config_hash, [])
         trials.append(trial)
@@ -256,7 +259,8 @@ class OptunaStrategy(Strategy):
     def _restore_job(self, trial: "FrozenTrial") -> None:
         """Add the job of a finished trial, unless its settings are no longer valid."""
         try:
-            job = self.session.compose(self._space.overrides(trial.params))
+            threads = trial.user_attrs.get(THREADS)
+            job = self.session.compose(self._space.overrides(trial.params), threads)
         except InputError:
             return
         self._jobs.setdefault(job.config_hash, job)

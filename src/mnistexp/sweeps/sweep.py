@@ -118,6 +118,7 @@ def run_sweep(strategy: Strategy) -> None:
     if previous is not None and previous.status in ENDED and strategy.num_left == 0:
         _print_known_results(strategy, previous.run_id)
         return
+    session.create_output_folder()
     resumed_run_id = previous.run_id if previous and config.sweep.rerun != "all" else None
     tags = {
         COMMAND_TAG: session.command,

@@ -37,6 +37,7 @@ class SweepTask:
 
     on_result: Callable[[JobConfig, JobResult], None]
     n_jobs: int | None = None
+    threads: int = 1
     ends_with_sweep: bool = False
 
     def __init__(self) -> None:
@@ -62,7 +63,7 @@ class SweepTask:
 
     def _run_in_worker(self, config: Config, source: ConfigSource, folder: Path) -> JobResult:
         repeat_lost_interrupts()
-        partition_resources(self.n_jobs)
+        partition_resources(self.n_jobs, self.threads)
         with self._ending_with_sweep(), _stdout_appended_to(folder / "log.txt"):
             return _run(config, source)
 

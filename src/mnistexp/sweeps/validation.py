@@ -41,7 +41,7 @@ def validate_jobs(
     Raises:
         ConfigError: a combination is invalid, and `sweep.skip_invalid` is false.
     """
-    jobs, not_composable = _compose(session, all_overrides)
+    jobs, not_composable = _compose(session, all_overrides, traits.threads)
     _refuse(not_composable, jobs)
     check_launcher(traits, jobs, varying_settings(jobs))
     num_parameters, not_buildable = _build_models(jobs, traits.in_process)
@@ -54,13 +54,13 @@ def validate_jobs(
 
 
 def _compose(
-    session: HydraSession, all_overrides: Sequence[Sequence[str]]
+    session: HydraSession, all_overrides: Sequence[Sequence[str]], threads: int | None
 ) -> tuple[list[Job], list[InvalidJob]]:
     jobs: dict[str, Job] = {}
     invalid = []
     for overrides in all_overrides:
         try:
-            job = session.compose(overrides)
+            job = session.compose(overrides, threads)
         except InputError as error:
             invalid.append(InvalidJob(overrides, str(error)))
         else:

@@ -73,6 +73,12 @@ class RunRecord:
         return self.tags.get("diverged") == "true"
 
     @property
+    def threads(self) -> int | None:
+        """The number of threads that one operation could use; None if it is not recorded."""
+        recorded = self.tags.get("threads", "")
+        return int(recorded) if recorded.isdigit() else None
+
+    @property
     def ending(self) -> str:
         """The status for people: `finished`, `pruned at step 200 of 400`."""
         return " ".join([self.status.lower(), *filter(None, [self.tags.get(ENDED_AT)])])

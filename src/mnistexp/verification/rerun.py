@@ -80,12 +80,10 @@ def read_logged_config(store: RunStore, run: RunRecord) -> Config:
 
 def with_recorded_threads(config: Config, run: RunRecord) -> Config:
     """Return the config with the number of threads of the run, on which weights may depend."""
-    recorded = run.tags.get("threads", "")
-    if config.device.threads is not None or not recorded.isdigit():
+    threads = run.threads
+    if config.device.threads is not None or threads in (None, num_threads(config.device)):
         return config
-    if int(recorded) == num_threads(config.device):
-        return config
-    device = config.device.model_copy(update={"threads": int(recorded)})
+    device = config.device.model_copy(update={"threads": threads})
     return config.model_copy(update={"device": device})
 
 
@@ -109,8 +107,8 @@ def compare_circumstances(store: RunStore, run: RunRecord, config: Config) -> li
     ]
     differences = [d for d in found if d.recorded != d.now or d.now.endswith(CHANGED_CODE)]
     expected_hash = run.tags.get("config_hash", NOT_RECORDED)
-    if recorded_digest == digest and expected_hash != config_hash(config, digest):
-        now_hash = config_hash(config, digest)
+    now_hash = config_hash(config, digest, run.threads)
+    if recorded_digest == digest and expected_hash != now_hash:
         differences.append(Difference("config_hash", expected_hash[:12], now_hash[:12]))
     return differences
 

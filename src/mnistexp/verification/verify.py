@@ -179,9 +179,9 @@ def _with_seed(planned: PlannedRun, seed: int) -> PlannedRun:
     return PlannedRun(planned.experiment, overrides, config, _hash(config))
 
 
-def _hash(config: Config) -> str:
+def _hash(config: Config, threads: int | None = None) -> str:
     data = config.data
-    return config_hash(config, _data_digest(data.name, data.directory, data.url))
+    return config_hash(config, _data_digest(data.name, data.directory, data.url), threads)
 
 
 @cache
@@ -190,11 +190,21 @@ def _data_digest(name: str, directory: str | None, url: str | None) -> str:
 
 
 def _stored_runs(planned: Sequence[PlannedRun]) -> Mapping[str, RunRecord]:
-    """Return the finished and the diverged runs of the store by their config hash."""
+    """Return the finished and the diverged runs of the store by the hash of the planned run.
+
+    Runs with any number of threads count, because it has no effect on what an experiment shows.
+    """
     tracking = planned[0].config.tracking
     assert isinstance(tracking, MlflowTracking)
-    return {
+    stored = {
         run.tags["config_hash"]: run
         for run in RunStore(tracking).runs(missing_ok=True)
         if "config_hash" in run.tags and (run.status == "FINISHED" or run.diverged)
+    }
+    all_threads = {run.threads for run in stored.values()}
+    return {
+        run.config_hash: stored[found]
+        for run in planned
+        for found in (_hash(run.config, threads) for threads in all_threads)
+        if found in stored
     }
