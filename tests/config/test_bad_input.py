@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from support import Command
+from support import FEW_STEPS, Command
 from torture.bad_input import KINDS, feed_bad_input
 
 LONG = "a" * 10_000
@@ -62,6 +62,27 @@ def test_a_file_in_place_of_an_output_folder_is_one_line(
     result = mnistexp("data.train_size=100")
     assert result.exit_code == 2
     assert f"Received: the file {tmp_path / name}" in result.err
+
+
+def test_an_untracked_run_works_in_a_folder_where_nothing_can_be_written(
+    mnistexp: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/proc")  # Not even the administrator can write there.
+    assert mnistexp(*FEW_STEPS, "tracking=none").exit_code == 0
+    result = mnistexp(*FEW_STEPS, "tracking=none", "dashboard=record")
+    assert result.exit_code == 2
+    assert result.err.startswith("error: runs: expected a file or folder that can be read and wri")
+
+
+def test_an_output_in_a_place_that_cannot_be_written_is_one_line(
+    mnistexp: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    for place, reason in (("/proc/1/schemas", "No such file or directory"), ("file", "File exist")):
+        result = mnistexp("schema", "--write", place)
+        assert result.exit_code == 2
+        (line,) = result.err.splitlines()
+        assert f"expected a file or folder that can be read and written. Received: {reason}" in line
 
 
 @pytest.mark.parametrize("kind", KINDS)

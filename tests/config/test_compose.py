@@ -21,6 +21,7 @@ from mnistexp.errors import ConfigError
         ("optim.lr=1", "optim.lr: unknown setting. Did you mean optim.learning_rate.$"),
         ("bs=1", "bs: unknown setting. Did you mean train.batch_size.$"),
         ("batch=1", "batch: unknown setting. Did you mean train.batch_size.$"),
+        ("optim.name=x", "optim.name: unknown setting. Did you mean data.name.$"),
         ("epochs=3", "epochs: unknown setting. Did you mean train.epochs?"),
         ("train.learning_rate=1", "train.learning_rate: .* Did you mean .*optim.learning_rate"),
         ("modle=conv", "modle: unknown setting. Did you mean model?"),

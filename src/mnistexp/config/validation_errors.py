@@ -148,7 +148,9 @@ def _find_in_other_sections(path: Sequence[str], raw: Any, tree: SchemaTree) -> 
         other: last
         for other in sorted(set(tree.setting_paths()) - {".".join(path)})
         for parent, _, last in [other.rpartition(".")]
-        if name[:1] == last[:1] and last in tree.children(parent.split(".") if parent else [], raw)
+        if not parent.startswith("sweep.job")  # Only a sweep sets them.
+        and name[:1] == last[:1]
+        and last in tree.children(parent.split(".") if parent else [], raw)
     }
     found = [other for other, last in last_parts.items() if name in (last, _initials(last))]
     if not found and not section:
