@@ -17,11 +17,15 @@ from support import Command, one_line
 
 ENDLESS_RUN = """
 import time
-from mnistexp.tracking import MlflowTracking, run_context
-with run_context(MlflowTracking(type="mlflow"), "a_run"):
-    print("begun", flush=True)
-    time.sleep(600)
+from mnistexp.tracking import MlflowTracking
+from mnistexp.tracking.orphaned_runs import process_tags
+from mnistexp.tracking.store import open_store
+client, experiment_id = open_store(MlflowTracking(type="mlflow"))
+client.create_run(experiment_id, run_name="a_run", tags=process_tags())
+print("begun", flush=True)
+time.sleep(600)
 """
+"""Without a tracking process, which would close the run: as if the computer had gone down."""
 
 
 @contextmanager

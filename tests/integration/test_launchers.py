@@ -100,9 +100,10 @@ def test_a_killed_worker_fails_only_its_own_job(tmp_path: Path) -> None:
     os.kill(int(victim.data.tags["process"].rpartition(":")[2]), signal.SIGKILL)
     code, out = finish(process)
     assert code == 1, out
-    assert "its process ended unexpectedly" in out
+    assert "its process ended" in out
     runs = {run.info.run_id: run for run in children_in(tmp_path)}
-    assert runs[victim.info.run_id].info.status == "FAILED"
+    # The sweep or the tracking process of the worker closes it, whichever notices first.
+    assert runs[victim.info.run_id].info.status in ("FAILED", "KILLED")
     assert the_sweep(tmp_path).data.metrics["num_finished"] >= 2
     assert the_sweep(tmp_path).data.metrics["num_left"] == 0
 

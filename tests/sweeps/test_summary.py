@@ -67,6 +67,9 @@ class FakeTracker:
     def describe(self, markdown: str) -> None:
         self.description = markdown
 
+    def wait_until_sent(self) -> bool:
+        return True
+
 
 class StoreWithoutCurves:
     def __init__(self, _: Any) -> None:

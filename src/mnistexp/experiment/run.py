@@ -38,6 +38,7 @@ from mnistexp.tracking import (
     Tracker,
     check_tracking,
     run_context,
+    start_tracking_process,
 )
 from mnistexp.train import History, LogMetrics, TrainingLength, TrainingResult, check_finite
 
@@ -90,13 +91,16 @@ def run_experiment(
     source = source or ConfigSource()
     # These checks need no TensorFlow, whose import takes seconds, so they come first.
     with located_errors(source):
-        check_tracking(config.tracking)
+        if config.sweep.job is None:  # A job of a sweep runs also while the store fails.
+            check_tracking(config.tracking)
         check_device(config.device)
         _check_folder(source.folder)
         with show_activity("reading data"):
             data = load_data(config.data)
         if config.sweep.job is None:  # A sweep prints the mistakes of all its jobs at its start.
             print_likely_mistakes(find_likely_mistakes(config, len(data.train)))
+        # It imports MLflow while this process imports TensorFlow.
+        start_tracking_process(config.tracking)
         learner = build_learner(config, data)  # Also sets up the device.
     reset_peak_memory(learner.device)
     name = _run_name(config, source)

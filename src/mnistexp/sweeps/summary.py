@@ -172,7 +172,7 @@ class SweepSummary:
     def _log_figures(
         self, tracker: Tracker, tracking: MlflowTracking, comparison: Comparison, title: str
     ) -> None:
-        finished, pruned = self._curves(tracking)
+        finished, pruned = self._curves(tracker, tracking)
         for metric in [metric for metric in CURVES if finished[metric]]:
             figure = draw_curves(title, {metric: finished[metric]}, {metric: pruned[metric]})
             tracker.log_figure(figure, f"curves/{metric}.png")
@@ -184,7 +184,7 @@ class SweepSummary:
                 tracker.log_figure(figure, f"by_parameter/{metric}.png")
 
     def _curves(
-        self, tracking: MlflowTracking
+        self, tracker: Tracker, tracking: MlflowTracking
     ) -> tuple[dict[str, dict[str, list[Curve]]], dict[str, list[Curve]]]:
         """Return curves by metric: of finished jobs by label, best first, and of pruned jobs."""
         varying = [key for key in self._varying if key != "seed"]
@@ -192,8 +192,8 @@ class SweepSummary:
         ids = [result.run_id for _, result in with_runs if result.run_id is not None]
         finished: dict[str, dict[str, list[Curve]]] = {}
         pruned: dict[str, list[Curve]] = {}
-        # Without runs in the store, as offline, there may be no store either.
-        histories = RunStore(tracking).histories(ids, CURVES) if ids else {}
+        can_read = ids and tracker.wait_until_sent()  # A failing store, or none, has no curves.
+        histories = RunStore(tracking).histories(ids, CURVES) if can_read else {}
         for metric in CURVES:
             found = histories.get(metric, {})
             of_metric = finished.setdefault(metric, {})

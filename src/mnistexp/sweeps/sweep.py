@@ -146,6 +146,7 @@ def run_sweep(strategy: Strategy) -> None:
                     for job in jobs:
                         strategy.tell(job, runner.results[job.config_hash])
         except KeyboardInterrupt as interrupt:
+            tracker.wait_until_sent()  # Jobs of this process have closed their runs themselves.
             runner.close_running("interrupted with its sweep")
             identity = f", id {tracker.run_id}" if tracker.run_id else ""
             interrupt.add_note(

@@ -6,6 +6,9 @@ import os
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# MLflow would try a server for four minutes. The tracking process itself sends again.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 
 from mnistexp.tracking.config import (
     DEFAULT_EXPERIMENT,
@@ -33,6 +36,7 @@ from mnistexp.tracking.store import (
     tracking_uri,
 )
 from mnistexp.tracking.tracker import Tracker
+from mnistexp.tracking.tracking_process import start_tracking_process
 
 __all__ = [
     "COMMAND_TAG",
@@ -54,5 +58,6 @@ __all__ = [
     "end_run",
     "redact_password",
     "run_context",
+    "start_tracking_process",
     "tracking_uri",
 ]

@@ -6,6 +6,7 @@ So after a failure everything is sent again from the last noted position.
 """
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -13,13 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnistexp.errors import MnistexpError, TrackingError
-from mnistexp.tracking.config import MlflowTracking
 from mnistexp.tracking.journal import Record, read_records
 from mnistexp.tracking.journal_tracker import JOURNAL_REFERENCE
 from mnistexp.tracking.mlflow_private import forget_store
 from mnistexp.tracking.model_registry import register_model
 from mnistexp.tracking.run_store import PARENT_TAG
-from mnistexp.tracking.store import open_store, redact_password, sqlite_file
+from mnistexp.tracking.store import connect, redact_password, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -80,10 +80,9 @@ class StoreConnection:
         self._inode: int | None = None
 
     def open(self) -> tuple["MlflowClient", str]:
-        """Return the client and the id of the experiment; see `open_store`."""
+        """Return the client and the id of the experiment; see `connect`."""
         if self._opened is None:
-            config = MlflowTracking(type="mlflow", uri=self.uri, experiment=self._experiment)
-            self._opened = open_store(config)
+            self._opened = connect(self.uri, self._experiment)
             self._inode = self._current_inode()
         return self._opened
 
@@ -196,13 +195,17 @@ class JournalSender:
 
     def _create_run(self, client: "MlflowClient", experiment_id: str) -> str:
         tags = {**self.start["tags"], JOURNAL_TAG: self.start["id"]}
-        parent = tags.get(PARENT_TAG, "")
-        if parent.startswith(JOURNAL_REFERENCE):
-            parent_journal = parent.removeprefix(JOURNAL_REFERENCE)
-            found = find_sent_run(client, experiment_id, parent_journal)
-            tags = {**tags, PARENT_TAG: found} if found else tags
+        tags |= self._parent_tag(client, experiment_id)
         run = client.create_run(experiment_id, self.start["time"], tags, self.start["name"])
         return str(run.info.run_id)
+
+    def _parent_tag(self, client: "MlflowClient", experiment_id: str) -> dict[str, str]:
+        """Return the tag with the id of the parent, if the journal only has a reference to it."""
+        parent = self.start["tags"].get(PARENT_TAG, "")
+        if not parent.startswith(JOURNAL_REFERENCE):
+            return {}
+        found = find_sent_run(client, experiment_id, parent.removeprefix(JOURNAL_REFERENCE))
+        return {PARENT_TAG: found} if found else {}
 
     def _send(self, client: "MlflowClient", run_id: str, records: Sequence[Record]) -> None:
         """Send records, with as few requests as possible."""
@@ -220,6 +223,11 @@ class JournalSender:
                 case "resume":
                     client.update_run(run_id, status="RUNNING")
                 case "end":
+                    # The parent may have been sent later than the start of this run.
+                    for name, value in self._parent_tag(
+                        client, self.state.experiment_id or ""
+                    ).items():
+                        client.set_tag(run_id, name, value)
                     client.set_terminated(run_id, record["status"], record["time"])
 
     def _send_model(self, client: "MlflowClient", run_id: str, record: Record) -> None:
@@ -228,15 +236,15 @@ class JournalSender:
         from mlflow.models import Model
 
         tag = f"{self.start['id']}/{record['folder']}"
-        experiment_id = client.get_run(run_id).info.experiment_id
+        run = client.get_run(run_id)
+        experiment_id = run.info.experiment_id
         known = client.search_logged_models(
             [experiment_id], f"tags.`{JOURNAL_TAG}` = '{tag}'", max_results=1
         )
         model = next(iter(known), None)
         if model is None:
-            params = client.get_run(run_id).data.params
             model = client.create_logged_model(
-                experiment_id, "model", run_id, {JOURNAL_TAG: tag}, params
+                experiment_id, "model", run_id, {JOURNAL_TAG: tag}, run.data.params
             )
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
         folder = self.folder / record["folder"]
@@ -379,7 +387,11 @@ def _translated_errors() -> Iterator[None]:
                 f"tracking: the store refuses the run: {first_line(error)}"
             ) from error
         raise StoreUnavailable(first_line(error)) from error
-    except (SQLAlchemyError, RequestException, OSError) as error:
+    except TrackingError as error:
+        if isinstance(error.__cause__, sqlite3.OperationalError | OSError):
+            raise StoreUnavailable(str(error)) from error
+        raise
+    except (SQLAlchemyError, RequestException, OSError, sqlite3.OperationalError) as error:
         raise StoreUnavailable(first_line(error)) from error
 
 

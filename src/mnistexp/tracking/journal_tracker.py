@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnistexp.errors import StoreError
 from mnistexp.tracking.config import MlflowTracking
 from mnistexp.tracking.journal import JournalWriter
 from mnistexp.tracking.metric_names import stored_name
-from mnistexp.tracking.store import DESCRIPTION_TAG, redact_password, tracking_uri
+from mnistexp.tracking.sender_messages import SendReport
+from mnistexp.tracking.store import DESCRIPTION_TAG, redact_password, run_url, tracking_uri
 from mnistexp.tracking.tracker import DrawFigures, SaveModel, Tracker
+from mnistexp.tracking.tracking_process import TrackingProcess
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,13 +38,15 @@ class JournalTracker(Tracker):
         name: str,
         tags: Mapping[str, str],
         resume: str | None = None,
+        process: TrackingProcess | None = None,
     ) -> None:
-        """Create the journal.
+        """Create the journal, and let the tracking process send it.
 
         Args:
             folder: of the journal; it does not exist yet.
             tags: all tags of the new run.
             resume: the id of a run in MLflow to continue, instead of a new one.
+            process: sends the journal while it grows. None: nothing sends it now.
 
         Raises:
             OSError: the journal cannot be written.
@@ -64,6 +69,28 @@ class JournalTracker(Tracker):
         if resume is not None:
             # Its tags still have the reason of its earlier end, and its earlier process.
             self._writer.append("resume", tags={"reason": "", **tags})
+        self._process = process
+        if process is not None:
+            process.send(self.folder, config)
+
+    @property
+    def report(self) -> SendReport:
+        """What the tracking process has reported about this run."""
+        if self._process is None:
+            return SendReport(str(self.folder))
+        return self._process.report(self.folder)
+
+    @property
+    def run_id(self) -> str | None:
+        """The id of the run in MLflow; None while it is not known."""
+        return self.report.run_id
+
+    def url(self) -> str | None:
+        """Return the address of the run's page on its server, or where `mnistexp ui` shows it."""
+        report = self.report
+        if report.run_id is None or report.experiment_id is None:
+            return None
+        return run_url(tracking_uri(self._config.uri), report.experiment_id, report.run_id)
 
     @property
     def reference(self) -> str:
@@ -132,11 +159,24 @@ class JournalTracker(Tracker):
         save(str(folder), None)
         self._writer.append("model", folder=name, register=self._config.register_as)
 
+    def wait_until_sent(self) -> bool:
+        """Wait until the ended runs of this process are in the store; return whether they are."""
+        return self._process is not None and not self._process.wait_until_sent()
+
     def end(self, status: str) -> None:
         """Record the end of the run as FINISHED, FAILED or KILLED, and close the journal.
 
         Raises:
-            OSError: records could not be written, because the disk is full for example.
+            StoreError: records could not be written, because the disk is full for example.
         """
         self._writer.append("end", status=status)
-        self._writer.close()
+        try:
+            self._writer.close()
+        except OSError as error:
+            raise StoreError(
+                f"tracking: {self.folder}: expected space for the last records of the run. "
+                f"Received: {error.strerror}. What was written before can be sent: mnistexp sync"
+            ) from error
+        finally:
+            if self._process is not None:
+                self._process.end(self.folder)

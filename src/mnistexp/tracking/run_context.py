@@ -1,7 +1,6 @@
-"""Start a run in the store, and close it with its status, also after a failure."""
+"""Start a run, and close it with its status, also after a failure."""
 
 import getpass
-import logging
 import os
 import sys
 import traceback
@@ -15,13 +14,16 @@ from mnistexp.activity import show_activity
 from mnistexp.errors import MnistexpError, Pruned, StoreError, TrackingError
 from mnistexp.signals import Terminated, sigterm_as_interrupt
 from mnistexp.tracking.config import MlflowTracking, TrackingConfig
-from mnistexp.tracking.journal import new_journal_folder
+from mnistexp.tracking.journal import new_journal_folder, remove_journal
 from mnistexp.tracking.journal_tracker import JournalTracker
-from mnistexp.tracking.mlflow_tracker import MlflowTracker
 from mnistexp.tracking.orphaned_runs import process_tags
-from mnistexp.tracking.run_store import FOLDER_TAG
-from mnistexp.tracking.store import open_store
+from mnistexp.tracking.run_store import FOLDER_TAG, PARENT_TAG
 from mnistexp.tracking.tracker import Tracker
+from mnistexp.tracking.tracking_process import (
+    TrackingProcess,
+    kill_tracking_process,
+    start_tracking_process,
+)
 
 
 @contextmanager
@@ -44,46 +46,26 @@ def run_context(
         resume: the id of a run to continue, instead of a new one.
 
     Raises:
-        TrackingError: the store cannot be used; see `open_store`.
-        StoreError: the store failed during the run.
+        TrackingError: the store refuses the run. One that fails for a while does not stop it.
+        StoreError: the disk is too full for the record of the run.
     """
     if not isinstance(config, MlflowTracking):
         yield Tracker()
         return
-    if config.offline:
-        with _offline_run(config, name, tags or {}, resume) as offline_tracker:
-            yield offline_tracker
-        return
-    # MLflow logs a traceback for each database error. StoreError reports the error in one line.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    with show_activity("opening the store"), _translated_store_errors(name):
-        tracker = _start(config, name, tags or {}, resume)
-    try:
-        # A TrackingError is wrong input before the run starts, and a failure of the store after it.
-        with _translated_store_errors(name, TrackingError):
-            with sigterm_as_interrupt():
-                yield tracker
-            tracker.end("FINISHED")
-    except BaseException as error:
-        _close_after(error, tracker)
-        raise
-
-
-@contextmanager
-def _offline_run(
-    config: MlflowTracking, name: str, tags: Mapping[str, Any], resume: str | None
-) -> Iterator[JournalTracker]:
-    """Write a run into its journal only."""
-    run_folder = Path(tags.get(FOLDER_TAG) or _new_run_folder())
-    all_tags = _start_tags(config, tags) if resume is None else process_tags()
-    tracker = JournalTracker(new_journal_folder(run_folder), config, name, all_tags, resume)
+    process = start_tracking_process(config)
+    tracker = _start(config, name, tags or {}, resume, process)
     try:
         with sigterm_as_interrupt():
             yield tracker
-        tracker.end("FINISHED")
     except BaseException as error:
         _close_after(error, tracker)
         raise
+    else:
+        tracker.end("FINISHED")
+    finally:
+        if process is not None and not process.has_open_runs:
+            # The jobs of a sweep do not wait for a failing store. The next one goes on sending.
+            _wait_until_sent(process, is_job=PARENT_TAG in (tags or {}))
 
 
 def _new_run_folder() -> Path:
@@ -98,48 +80,54 @@ def _start_tags(config: MlflowTracking, tags: Mapping[str, Any]) -> dict[str, st
 
 
 def _start(
-    config: MlflowTracking, name: str, tags: Mapping[str, Any], resume: str | None
-) -> MlflowTracker:
-    client, experiment_id = open_store(config)
-    if resume is not None:
-        client.update_run(resume, status="RUNNING")
-        tracker = MlflowTracker(client, resume, experiment_id, config)
-        # Its tags still have the reason of its earlier end, and its earlier process.
-        tracker.set_tags({"reason": "", **process_tags()})
+    config: MlflowTracking,
+    name: str,
+    tags: Mapping[str, Any],
+    resume: str | None,
+    process: TrackingProcess | None,
+) -> JournalTracker:
+    """Start a run in its journal, and in the store unless that fails at the moment."""
+    run_folder = Path(tags.get(FOLDER_TAG) or _new_run_folder())
+    all_tags = _start_tags(config, tags) if resume is None else process_tags()
+    tracker = JournalTracker(
+        new_journal_folder(run_folder), config, name, all_tags, resume, process
+    )
+    if process is None:
         return tracker
-    run = client.create_run(experiment_id, run_name=name, tags=_start_tags(config, tags))
-    return MlflowTracker(client, run.info.run_id, experiment_id, config)
+    with show_activity("opening the store"):
+        report = process.wait_for_first_report(tracker.folder)
+    if report.is_refused:
+        tracker.end("FAILED")
+        remove_journal(tracker.folder)
+        raise TrackingError(report.problem)
+    if report.problem and not process.has_other_open_runs(tracker.folder):
+        print(
+            f"tracking: the store does not answer: {report.problem}. The run is recorded in "
+            f"{run_folder} meanwhile",
+            file=sys.stderr,
+            flush=True,
+        )
+    return tracker
 
 
-@contextmanager
-def _translated_store_errors(run_name: str, *more: type[Exception]) -> Iterator[None]:
-    """Turn errors of MLflow, of its database and of its server into a StoreError of one line.
-
-    Args:
-        more: further exceptions that mean a failing store.
-    """
-    from mlflow.exceptions import MlflowException
-    from requests import RequestException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (MlflowException, SQLAlchemyError, RequestException, *more) as error:
-        raise StoreError(
-            f"tracking: the store failed during run {run_name}: {_first_line(error)}. If the run "
-            "is shown as running, mnistexp doctor --close-orphaned closes it"
-        ) from error
+def _wait_until_sent(process: TrackingProcess, *, is_job: bool) -> None:
+    """Wait until the runs of this process are in the store, and say which are not."""
+    with show_activity("sending the run to the store"):
+        unsent = process.wait_until_sent(0 if is_job else None)
+    if not unsent or is_job:
+        return
+    # Another process can then send the journals at once.
+    kill_tracking_process()
+    reason = next((report.problem for report in unsent if report.problem), "no answer")
+    if len(unsent) == 1:
+        text = f"the run is not in the store: {reason}. Its record is in {unsent[0].folder}. "
+    else:
+        text = f"{len(unsent)} runs are not in the store: {reason}. Their records are in runs. "
+    print(f"tracking: {text}mnistexp sync sends what is left", file=sys.stderr, flush=True)
 
 
-def _first_line(error: Exception) -> str:
-    """Return the first line of the message that states the error; if empty, the class name."""
-    # SQLAlchemy may put a line about its session before the error of the database.
-    lines = [line for line in str(error).splitlines() if not line.startswith("(raised as a result")]
-    return lines[0] if lines else type(error).__name__
-
-
-def _close_after(error: BaseException, tracker: MlflowTracker | JournalTracker) -> None:
-    """Close a run that an exception ended. A store that fails too must not hide that exception.
+def _close_after(error: BaseException, tracker: JournalTracker) -> None:
+    """Close a run that an exception ended. A full disk must not hide that exception.
 
     The traceback of an unexpected exception becomes the artifact `traceback.txt`.
     """
@@ -151,14 +139,8 @@ def _close_after(error: BaseException, tracker: MlflowTracker | JournalTracker) 
         if not isinstance(error, MnistexpError | KeyboardInterrupt):
             tracker.log_text("".join(traceback.format_exception(error)), "traceback.txt")
         tracker.end(status)
-    # MLflow raises many kinds: its own, those of the database and those of the network.
-    except Exception as second:
-        if isinstance(error, StoreError):
-            return  # The first error already reports that the store failed.
-        print(
-            f"tracking: run {tracker.run_id} could not be closed: {_first_line(second)}",
-            file=sys.stderr,
-        )
+    except (OSError, StoreError) as second:
+        print(f"tracking: the run could not be closed: {second}", file=sys.stderr)
 
 
 def _reason(error: BaseException) -> str:

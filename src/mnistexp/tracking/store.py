@@ -192,39 +192,49 @@ def _first_bytes(file: Path) -> bytes:
 def open_store(config: MlflowTracking) -> tuple["MlflowClient", str]:
     """Open the store for writing; create the store and the experiment if they do not exist.
 
-    One process at a time sets up a local database, because MLflow fails otherwise.
-
     Returns:
         A client of the store, and the id of the experiment.
 
     Raises:
         TrackingError: MLflow cannot use the store or the experiment.
     """
-    import mlflow
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     uri = tracking_uri(config.uri)
     try:
-        file = sqlite_file(uri)
-        with store_locked(file), _unchanged_environment("MLFLOW_TRACKING_URI"):
-            follow_moved_folder(file)
-            mlflow.set_tracking_uri(uri)
-            experiment = mlflow.set_experiment(config.experiment)
-            client = mlflow.MlflowClient(uri)
-            if DESCRIPTION_TAG not in experiment.tags:
-                client.set_experiment_tag(
-                    experiment.experiment_id, DESCRIPTION_TAG, EXPERIMENT_DESCRIPTION
-                )
-            if experiment.tags.get(RUNS_VIEW_TAG) != RUNS_VIEW:
-                client.set_experiment_tag(experiment.experiment_id, RUNS_VIEW_TAG, RUNS_VIEW)
+        return connect(uri, config.experiment)
     except (MlflowException, SQLAlchemyError) as error:
         reason = str(error).splitlines()[0]
         raise TrackingError(
             f"tracking: MLflow cannot use experiment {config.experiment!r} of "
             f"{redact_password(uri)}: {reason}"
         ) from error
-    return client, experiment.experiment_id
+
+
+def connect(uri: str, experiment_name: str) -> tuple["MlflowClient", str]:
+    """Open a store as `open_store` does, but raise the exceptions of MLflow and SQLAlchemy.
+
+    One process at a time sets up a local database, because MLflow fails otherwise.
+
+    Args:
+        uri: the address, as `tracking_uri` returns it.
+    """
+    import mlflow
+
+    file = sqlite_file(uri)
+    with store_locked(file), _unchanged_environment("MLFLOW_TRACKING_URI"):
+        follow_moved_folder(file)
+        mlflow.set_tracking_uri(uri)
+        experiment = mlflow.set_experiment(experiment_name)
+        client = mlflow.MlflowClient(uri)
+        if DESCRIPTION_TAG not in experiment.tags:
+            client.set_experiment_tag(
+                experiment.experiment_id, DESCRIPTION_TAG, EXPERIMENT_DESCRIPTION
+            )
+        if experiment.tags.get(RUNS_VIEW_TAG) != RUNS_VIEW:
+            client.set_experiment_tag(experiment.experiment_id, RUNS_VIEW_TAG, RUNS_VIEW)
+    return client, str(experiment.experiment_id)
 
 
 def client_for_writing(uri: str) -> "MlflowClient":

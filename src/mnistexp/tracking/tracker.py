@@ -64,6 +64,10 @@ class Tracker:
     def log_model(self, save: SaveModel) -> None:
         """Store the model that `save` writes."""
 
+    def wait_until_sent(self) -> bool:
+        """Wait until the ended runs of this process are in the store; return whether they are."""
+        return False
+
     def url(self) -> str | None:
         """Return the address of the run's page; None if nothing is recorded."""
         return None

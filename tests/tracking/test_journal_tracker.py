@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from unittest.mock import patch
 
 import mlflow
 import numpy as np
@@ -12,9 +11,7 @@ from support import TrackedRun
 
 from mnistexp.config.config_hash import config_hash
 from mnistexp.data import load_data
-from mnistexp.tracking import MlflowTracking, run_context
 from mnistexp.tracking.metric_names import metric_name
-from mnistexp.tracking.mlflow_tracker import MlflowTracker
 
 
 def artifact(two_layers_run: TrackedRun, name: str) -> str:
@@ -154,16 +151,8 @@ def test_only_the_store_and_the_run_folder_are_in_the_working_folder(
     assert len(list((two_layers_run.folder / "runs").iterdir())) == 1
 
 
-def test_metrics_stay_buffered_when_sending_them_fails(tmp_path: Path) -> None:
-    config = MlflowTracking(type="mlflow", uri=f"sqlite:///{tmp_path}/mlflow.db")
-    with run_context(config, "run") as tracker:
-        assert isinstance(tracker, MlflowTracker)
-        tracker.log_metrics({"train_loss": 2.5}, step=1)
-        with (
-            patch.object(mlflow.MlflowClient, "log_batch", side_effect=OSError("no space")),
-            pytest.raises(OSError, match="no space"),
-        ):
-            tracker.flush()
-    assert tracker.run_id is not None
-    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
-    assert client.get_run(tracker.run_id).data.metrics == {"train_loss": 2.5}
+def test_nothing_is_left_in_the_folder_of_a_run_that_is_in_the_store(
+    two_layers_run: TrackedRun,
+) -> None:
+    (folder,) = (two_layers_run.folder / "runs").iterdir()
+    assert [path.name for path in folder.iterdir()] == ["config.yaml"]

@@ -1,0 +1,186 @@
+"""The tracking process: it sends the journals of the process that started it, while they grow.
+
+It imports MLflow while that process imports TensorFlow, and goes on after a failure of the store.
+Its standard input has a line of JSON for each new journal. Its standard output has a line whenever
+the state of a journal changes. When the input ends, the process that started it has ended: then it
+sends what is left, and closes runs that were not closed.
+"""
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TextIO
+
+from mnistexp.errors import MnistexpError, TrackingError
+from mnistexp.tracking.journal import (
+    close_abandoned,
+    has_writer,
+    locked_for_sending,
+    remove_journal,
+)
+from mnistexp.tracking.journal_sender import (
+    JournalSender,
+    StoreConnection,
+    StoreUnavailable,
+    first_line,
+)
+from mnistexp.tracking.orphaned_runs import ORPHANED_REASON
+from mnistexp.tracking.sender_messages import SendReport, SendRequest
+
+SEND_SECONDS = 1.0
+"""Time between two looks at the journals."""
+RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0)
+"""Waiting times after failures in sequence; the last one is repeated."""
+PATIENCE_SECONDS = 60.0
+"""How long a failing store is tried after the end of the process that writes the journals."""
+
+
+class SenderProcess:
+    """Sends all requested journals until the input has ended and all are sent."""
+
+    def __init__(self, requests: TextIO, reports: TextIO) -> None:
+        self._reports = reports
+        self._requests: queue.SimpleQueue[SendRequest | None] = queue.SimpleQueue()
+        self._sendings: dict[str, _Sending] = {}
+        self._stores: dict[tuple[str, str], StoreConnection] = {}
+        self._input_ended_at: float | None = None
+        threading.Thread(target=self._read_requests, args=[requests], daemon=True).start()
+
+    def run(self) -> None:
+        """Send until there is nothing left to do."""
+        while self._input_ended_at is None or self._sendings:
+            self._receive()
+            for sending in list(self._sendings.values()):
+                self._continue(sending)
+
+    def _read_requests(self, requests: TextIO) -> None:
+        for line in requests:
+            self._requests.put(SendRequest(**json.loads(line)))
+        self._requests.put(None)
+
+    def _receive(self) -> None:
+        """Wait for a request, but not longer than until the next look at the journals."""
+        try:
+            request = self._requests.get(timeout=SEND_SECONDS)
+        except queue.Empty:
+            return
+        if request is None:
+            self._input_ended_at = time.monotonic()
+        elif request.folder not in self._sendings:
+            self._add(request)
+
+    def _add(self, request: SendRequest) -> None:
+        os.chdir(request.working_folder)  # MLflow creates the folder of artifacts there.
+        key = (request.uri, request.experiment)
+        store = self._stores.setdefault(key, StoreConnection(*key))
+        try:
+            self._sendings[request.folder] = _Sending(request, store)
+        except TrackingError as error:
+            self._report(SendReport(request.folder, problem=str(error), is_refused=True))
+
+    def _continue(self, sending: "_Sending") -> None:
+        if self._input_ended_at is not None:
+            sending.close_abandoned()
+        report = sending.try_to_send()
+        if report is not None:
+            self._report(report)
+        if sending.report.has_ended or sending.report.is_refused or self._gives_up(sending):
+            sending.close()
+            del self._sendings[sending.report.folder]
+
+    def _gives_up(self, sending: "_Sending") -> bool:
+        ended_at = self._input_ended_at
+        is_late = ended_at is not None and time.monotonic() > ended_at + PATIENCE_SECONDS
+        return is_late and bool(sending.report.problem)
+
+    def _report(self, report: SendReport) -> None:
+        with suppress(OSError):  # The reader has ended. The end of the input says so, too.
+            print(json.dumps(asdict(report)), file=self._reports, flush=True)
+
+
+class _Sending:
+    """A journal that is being sent, and the report about it."""
+
+    def __init__(self, request: SendRequest, store: StoreConnection) -> None:
+        self.report = SendReport(request.folder)
+        self._folder = Path(request.folder)
+        self._open = ExitStack()
+        self._open.enter_context(locked_for_sending(self._folder))
+        self._sender = JournalSender(self._folder, store)
+        self._num_failures = 0
+        self._next_try = 0.0
+
+    def try_to_send(self) -> SendReport | None:
+        """Send what is new. Return a report if anything has changed."""
+        if time.monotonic() < self._next_try:
+            return None
+        problem, is_refused = "", False
+        try:
+            self._sender.send_new()
+            self._num_failures = 0
+        except StoreUnavailable as error:
+            problem = str(error)
+            wait = RETRY_SECONDS[min(self._num_failures, len(RETRY_SECONDS) - 1)]
+            self._next_try = time.monotonic() + wait
+            self._num_failures += 1
+        except MnistexpError as error:
+            problem, is_refused = str(error), True
+        # A defect must not leave the other process waiting.
+        except Exception as error:
+            problem, is_refused = f"{type(error).__name__}: {first_line(error)}", True
+        if self._sender.has_ended:
+            remove_journal(self._folder)
+        report = self._describe(problem, is_refused)
+        if report == self.report:
+            return None
+        self.report = report
+        return report
+
+    def close_abandoned(self) -> None:
+        """Close the run if the process that wrote it has ended without closing it."""
+        with suppress(OSError, TrackingError):  # Nothing can be written: send what is there.
+            if not has_writer(self._folder):
+                close_abandoned(self._folder, ORPHANED_REASON)
+
+    def close(self) -> None:
+        """Let other processes send the journal."""
+        self._open.close()
+
+    def _describe(self, problem: str, is_refused: bool) -> SendReport:
+        state = self._sender.state
+        return SendReport(
+            folder=str(self._folder),
+            run_id=state.run_id,
+            experiment_id=state.experiment_id,
+            position=state.position,
+            has_ended=self._sender.has_ended,
+            problem=problem,
+            is_refused=is_refused,
+        )
+
+
+def main() -> None:
+    """Run as the tracking process of the process at the other end of the pipes."""
+    # Ctrl-C ends the training, whose end must still be sent.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process = SenderProcess(sys.stdin, sys.stdout)
+    import_mlflow()
+    process.run()
+
+
+def import_mlflow() -> Any:
+    """Import MLflow without its log messages."""
+    import logging
+
+    import mlflow
+
+    # MLflow logs a traceback for each database error. A report has the error in one line.
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)
+    return mlflow
