@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from support import seed_group, table_of_runs
 
+from mnistexp.analysis.comparison import compare
 from mnistexp.analysis.seed_groups import average_curves, group_by_seed, sample_curves
 
 
@@ -61,6 +62,23 @@ def test_a_group_has_the_settings_with_a_value_that_may_change_the_result() -> N
     (group,) = group_by_seed(table_of_runs([run("sgd", 0, 0.9, **columns)]))
     assert group.settings == {"optim": "sgd", "lab": "x"}
     assert group.metrics == ["test_accuracy"]
+
+
+def test_whole_numbers_of_a_setting_that_some_runs_lack_stay_whole() -> None:
+    first = run("sgd", 0, 0.9, **{"data.train_size": 2000})
+    groups = group_by_seed(table_of_runs([first, run("adam", 0, 0.9)]))
+    assert str(groups[0].settings["data.train_size"]) == "2000"
+    rows = compare(groups).rows
+    assert [str(value) for value in rows["data.train_size"]] == ["2000", "None"]
+
+
+def test_the_interval_of_checkpoints_is_no_difference() -> None:
+    runs = [
+        run("sgd", 0, 0.9, **{"train.checkpoint_every": text}) for text in ("1 step", "2 steps")
+    ]
+    assert all(
+        "train.checkpoint_every" not in g.settings for g in group_by_seed(table_of_runs(runs))
+    )
 
 
 def test_a_classical_method_has_no_choices_of_sections_that_it_does_not_use() -> None:

@@ -77,7 +77,12 @@ def compare(
                 **_difference("to_baseline", baseline, group, metric),
             }
         )
-    return Comparison(settings, metric, pandas.DataFrame(rows), to_previous)
+    frame = pandas.DataFrame(rows)
+    for name in settings:
+        values = [row[name] for row in rows]
+        if None in values:  # It would make floats of integers.
+            frame[name] = pandas.Series(values, dtype=object)
+    return Comparison(settings, metric, frame, to_previous)
 
 
 def selection_metric(groups: Sequence[SeedGroup]) -> str:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 SETTING_GROUPS = ("model", "optim", "data", "device", "train", "seed", *EXPERIMENT_GROUPS)
 """First parts of the names of settings and choices. Settings of `tracking` change no result."""
+WITHOUT_EFFECT = ("seed", "train.checkpoint_every")
+"""Settings of these groups in which equal runs may differ."""
+MAX_WHOLE = 1e15
+"""Larger numbers are learning rates that let a training diverge; `1e+30` is shorter."""
 CURVE_METRICS = ("val_accuracy", "test_accuracy", "train_loss", "val_loss", "test_loss")
 """The metrics whose learning curves are compared."""
 
@@ -104,13 +108,19 @@ def _build_group(seedless_hash: str, runs: "pandas.DataFrame") -> SeedGroup:
     sections = set(SETTING_GROUPS) - set(NETWORK_SECTIONS if is_classical else ())
     names = [str(name) for name in runs if re.split(r"[./]", str(name))[0] in sections]
     settings = {
-        name: last[name]
+        name: _as_recorded(last[name])
         for name in names
         # `isna` of a list, such as data.test_slice, is an array.
-        if name != "seed"
+        if name not in WITHOUT_EFFECT
         and not (pandas.api.types.is_scalar(last[name]) and pandas.isna(last[name]))
     }
     return SeedGroup(seedless_hash, settings, runs)
+
+
+def _as_recorded(value: Any) -> Any:
+    """Return a setting; pandas turns the integers of a column with missing values into floats."""
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < MAX_WHOLE
+    return int(value) if is_whole else value
 
 
 def select_seed_group(store: RunStore, name: str) -> SeedGroup:
