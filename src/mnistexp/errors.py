@@ -76,6 +76,10 @@ class TrainingDiverged(MnistexpError):
         self.step = step
 
 
+class OutOfMemory(MnistexpError):
+    """The training needs more memory than the device has."""
+
+
 class SweepFailed(MnistexpError):
     """Jobs of a sweep failed. All other jobs have ended."""
 

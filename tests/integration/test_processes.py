@@ -35,8 +35,8 @@ def wait_for_metrics(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("signal_number", "exit_code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143)],
-    ids=["Ctrl-C", "SIGTERM"],
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)],
+    ids=["Ctrl-C", "SIGTERM", "SIGHUP"],
 )
 def test_an_interrupted_run_has_the_status_killed_and_keeps_its_metrics(
     tmp_path: Path, signal_number: signal.Signals, exit_code: int
@@ -49,12 +49,14 @@ def test_an_interrupted_run_has_the_status_killed_and_keeps_its_metrics(
     (run,) = runs_in(tmp_path)
     assert run.info.status == "KILLED"
     assert run.data.metrics["train_loss"] > 0
-    message, ended, kept, *_ = err.splitlines()
+    message, ended, kept, hint = err.splitlines()
     assert message == "interrupted"
     position = r"at step [\d,]+ of 1,000,000, epoch \d+/1819, train_loss \d.*"
     assert re.fullmatch(rf"Run conv_big-adam\S*-s0, id {run.info.run_id}, killed {position}", ended)
     assert run.data.tags["ended_at"] in ended
-    assert f"recording (mnistexp watch {run.info.run_id[:8]})" in kept
+    assert f"checkpoint, recording (mnistexp watch {run.info.run_id[:8]})" in kept
+    assert hint == f"To continue it: mnistexp resume {run.info.run_id[:8]}"
+    assert len(list((tmp_path / "runs").glob("*/checkpoints-*/*.checkpoint"))) == 1
 
 
 def test_six_parallel_runs_on_a_new_store_succeed(tmp_path: Path) -> None:

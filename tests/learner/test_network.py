@@ -1,10 +1,15 @@
-"""When XLA compiles the training loop of a network."""
+"""When XLA compiles the training loop of a network, and what is said about too little memory."""
 
+from pathlib import Path
+
+import mlflow
 import pytest
-from support import network_config
+import tensorflow as tf
+from support import QUICK, Command, network_config
 
 from mnistexp.device import Device
 from mnistexp.learner.network import use_xla
+from mnistexp.train.compiled_trainer import CompiledTrainer
 
 
 @pytest.mark.parametrize(
@@ -24,3 +29,31 @@ def test_auto_uses_xla_where_it_is_faster(
 ) -> None:
     device = Device("any", "gpu" if device_type == "gpu" else "cpu", "/any:0")
     assert use_xla(network_config(f"model={model}"), setting, device) is compiled
+
+
+@pytest.mark.parametrize(
+    ("method", "error"),
+    [
+        ("compute_gradients", tf.errors.ResourceExhaustedError(None, None, "")),
+        ("_run", MemoryError()),
+    ],
+    ids=["TensorFlow", "NumPy"],
+)
+def test_too_little_memory_in_the_training_names_the_batch_and_the_largest_layers(
+    mnistexp: Command, monkeypatch: pytest.MonkeyPatch, method: str, error: Exception
+) -> None:
+    def run_out_of_memory(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(CompiledTrainer, method, run_out_of_memory)
+    settings = ["model=five_layers", "train.batch_size=64", *QUICK]
+    result = mnistexp(*settings, "device.xla=off")
+    assert result.exit_code == 1
+    line = result.err.splitlines()[0]
+    assert line.startswith("error: train.batch_size: expected a network and a batch that fit into")
+    # 64 · 784 values of the flattened images; 784 · 200 + 200 weights and 64 · 200 outputs.
+    assert "64 images; the largest layers: hidden1 0.7 MB, flatten 0.2 MB, hidden2 0.1 MB" in line
+    assert "Traceback" not in result.err
+    (run,) = mlflow.MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db").search_runs(["1"])
+    assert run.info.status == "FAILED"
+    assert run.data.tags["reason"].startswith("train.batch_size: expected")

@@ -6,18 +6,17 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import keras
 import numpy as np
 import pytest
+from checkpoints import call_with_one_step, checkpoints_of_every_step, results
 from support import train_network
 
 from mnistexp.config.compose import compose_config
 from mnistexp.data import Data, load_data
 from mnistexp.errors import ConfigError
 from mnistexp.signals import Terminated
-from mnistexp.train import Checkpoint, CheckpointFolder, TrainingResult, checkpoint
+from mnistexp.train import Checkpoint, CheckpointFolder
 from mnistexp.train.batch_order import BatchOrder
 from mnistexp.train.checkpoint import StopperState
 
@@ -35,30 +34,6 @@ def data() -> Data:
 @pytest.fixture
 def folder(tmp_path: Path) -> CheckpointFolder:
     return CheckpointFolder(tmp_path / "checkpoints")
-
-
-def results(training: tuple[keras.Model, TrainingResult]) -> tuple[bytes, dict[str, Any]]:
-    """All weights, and the curves of all metrics but the speed."""
-    network, result = training
-    curves = {name: result.history[name] for name in result.history.names}
-    del curves["images_per_second"]
-    return b"".join(weight.tobytes() for weight in network.get_weights()), curves
-
-
-def checkpoints_of_every_step(
-    data: Data, folder: CheckpointFolder, *settings: str, xla: bool = False
-) -> list[Checkpoint]:
-    """Train with calls of one step, and return the checkpoint after each step."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mnistexp.train.compiled_trainer.FIRST_CHUNK_STEPS", 1)
-        patch.setattr("mnistexp.train.compiled_trainer.CHUNK_SECONDS", 0)
-        patch.setattr(checkpoint, "NUM_KEPT", 1_000)
-        train_network(data, *settings, "train.checkpoint_every=1", xla=xla, checkpoints=folder)
-    found = []
-    while (latest := folder.read_latest()) is not None:
-        found.append(latest)
-        max(folder.path.iterdir()).unlink()
-    return found[::-1]
 
 
 @pytest.mark.parametrize(
@@ -230,9 +205,7 @@ def test_checkpoints_are_written_at_their_interval_and_at_the_end(
     written: list[int],
 ) -> None:
     """An epoch has 2.5 steps. The calls have one step each."""
-    monkeypatch.setattr("mnistexp.train.compiled_trainer.FIRST_CHUNK_STEPS", 1)
-    monkeypatch.setattr("mnistexp.train.compiled_trainer.CHUNK_SECONDS", 0)
-    monkeypatch.setattr(checkpoint, "NUM_KEPT", 1_000)
+    call_with_one_step(monkeypatch)
     settings = [*SHORT, f"train.checkpoint_every={interval}"]
     train_network(data, *settings, checkpoints=folder)
     found = steps_in(folder) if folder.path.exists() else []

@@ -10,6 +10,7 @@ import numpy as np
 from mnistexp.config.config import Config
 from mnistexp.data import Data
 from mnistexp.device import Device, num_threads, set_up_device
+from mnistexp.errors import OutOfMemory
 from mnistexp.learner.learner import Learner, pin_versions
 from mnistexp.learner.rejection import fit_rejection_rule
 from mnistexp.model import NetworkConfig, build_classifier, build_model
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from mlflow.models import Model
 
 PREDICTION_BATCH_SIZE = 1_000
+NUM_LARGEST_LAYERS = 3
+"""Layers that a message about too little memory names."""
 FAST_IN_XLA = {"dense", "flatten", "activation", "batch_normalization"}
 """Layers that XLA makes faster on a CPU. It makes convolutions, and the random numbers of dropout,
 up to ten times slower."""
@@ -72,21 +75,42 @@ class NetworkLearner(Learner):
         monitors: Monitors = NO_MONITORS,
         checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> TrainingResult:
-        """Train on `data.train`; see `mnistexp.train.training_loop`."""
-        return fit(
-            self._network,
-            self._optimizer,
-            self._schedule,
-            self._config.train,
-            {"train": data.train, "validation": data.validation, "test": data.test},
-            scale=self._config.data.scale,
-            seed=self._config.seed,
-            xla=self._xla,
-            momentum_warmup=self._model_config.momentum_warmup,
-            deterministic=self._config.device.deterministic,
-            log_metrics=log_metrics,
-            monitors=monitors,
-            checkpoints=checkpoints,
+        """Train on `data.train`; see `mnistexp.train.training_loop`.
+
+        Raises:
+            OutOfMemory: the device has too little memory.
+            TrainingDiverged: the loss became NaN or infinite.
+        """
+        try:
+            return fit(
+                self._network,
+                self._optimizer,
+                self._schedule,
+                self._config.train,
+                {"train": data.train, "validation": data.validation, "test": data.test},
+                scale=self._config.data.scale,
+                seed=self._config.seed,
+                xla=self._xla,
+                momentum_warmup=self._model_config.momentum_warmup,
+                deterministic=self._config.device.deterministic,
+                log_metrics=log_metrics,
+                monitors=monitors,
+                checkpoints=checkpoints,
+            )
+        except _out_of_memory_errors() as error:
+            raise OutOfMemory(self._describe_memory()) from error
+
+    def _describe_memory(self) -> str:
+        """Return a line with the batch size and the memory of the largest layers."""
+        batch_size = self._config.train.batch_size
+        layers = self._network.layers[1:]  # The first one is the input.
+        sizes = {layer.name: _layer_bytes(layer, batch_size) for layer in layers}
+        largest = sorted(sizes, key=lambda name: -sizes[name])[:NUM_LARGEST_LAYERS]
+        listed = ", ".join(f"{name} {sizes[name] / 1e6:,.1f} MB" for name in largest)
+        return (
+            f"train.batch_size: expected a network and a batch that fit into the memory of "
+            f"{self.device.name}. Received: {batch_size:,} images; the largest layers: {listed} "
+            "for outputs and weights. Set a smaller batch, or fewer units or filters"
         )
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -144,6 +168,18 @@ class NetworkLearner(Learner):
             "precision": self._config.device.precision,
             "xla": "on" if self._xla else "off",
         }
+
+
+def _out_of_memory_errors() -> tuple[type[BaseException], ...]:
+    from tensorflow.errors import ResourceExhaustedError
+
+    return (MemoryError, ResourceExhaustedError)
+
+
+def _layer_bytes(layer: Any, batch_size: int) -> int:
+    """Return the memory of the outputs for a batch and of the weights, as float32."""
+    outputs = batch_size * int(np.prod(layer.output.shape[1:]))
+    return 4 * (outputs + sum(int(np.prod(weight.shape)) for weight in layer.weights))
 
 
 def compile_prediction(classifier: "keras.Model") -> Callable[[np.ndarray], np.ndarray]:
