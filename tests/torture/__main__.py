@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from torture.bad_input import feed_bad_input
 from torture.counts import Counts, write_counts
 from torture.damaged_files import load_damaged_models, open_crafted_recordings
+from torture.kills import kill_trainings
 from torture.load import run_in_parallel, run_long_sweep
 from torture.served_requests import send_requests
 from torture.store_set_up import interrupt_set_ups
 
 PARTS: Mapping[str, Callable[[], Counts]] = {
+    "kills": lambda: kill_trainings(20),
     "set_up": lambda: interrupt_set_ups(30),
     "parallel_sqlite": lambda: run_in_parallel(8, 20, server=False),
     "parallel_server": lambda: run_in_parallel(8, 20, server=True),

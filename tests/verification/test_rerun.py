@@ -12,6 +12,7 @@ from support import QUICK, Command, TrackedRun, write_option
 
 from mnistexp.config.config_hash import config_hash
 from mnistexp.device import DeviceConfig, num_threads
+from mnistexp.runs.logged_config import with_recorded_threads
 from mnistexp.runs.run_selection import select_run
 from mnistexp.tracking import MlflowTracking, RunRecord, RunStore
 from mnistexp.tracking.relocation import local_path
@@ -20,7 +21,6 @@ from mnistexp.verification.recorded_command import command_of_run
 from mnistexp.verification.rerun import (
     compare_circumstances,
     read_logged_config,
-    with_recorded_threads,
 )
 
 TINY = (

@@ -36,6 +36,7 @@ def rerun(
 
     The exit code is 0 if the weights and all metrics except times are identical, else 1.
     """
+    from mnistexp.runs.logged_config import with_recorded_threads
     from mnistexp.runs.run_selection import select_run
     from mnistexp.runs.run_tables import open_run_store
     from mnistexp.verification.recorded_command import command_of_run
@@ -44,7 +45,6 @@ def rerun(
         compare_results,
         read_logged_config,
         train_again,
-        with_recorded_threads,
     )
 
     store = open_run_store(experiment, uri)

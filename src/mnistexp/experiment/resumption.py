@@ -14,7 +14,11 @@ from mnistexp.data import load_data
 from mnistexp.errors import InputError
 from mnistexp.model import NetworkConfig
 from mnistexp.optim import LENGTH_DEPENDENT_DECAYS
-from mnistexp.runs.logged_config import read_logged_settings, read_logged_source
+from mnistexp.runs.logged_config import (
+    read_logged_settings,
+    read_logged_source,
+    with_recorded_threads,
+)
 from mnistexp.tracking import FOLDER_TAG, MlflowTracking, RunRecord, RunStore, Tracker
 from mnistexp.tracking.orphaned_runs import process_state
 from mnistexp.train import NO_CHECKPOINTS, Checkpoint, CheckpointFolder, Checkpoints, LogMetrics
@@ -108,7 +112,7 @@ def plan_resumption(
         )
     for path, value in length.items():
         settings.train[path.partition(".")[2]] = value
-    config = resolve_config(settings, source) if length else logged
+    config = with_recorded_threads(resolve_config(settings, source), run)
     _check_data(store, run, config)
     is_new_length = _num_steps(config) != _num_steps(logged)
     if run.status == "FINISHED" and _num_steps(config) <= _num_steps(logged):

@@ -3,9 +3,11 @@
 import shlex
 from typing import Any
 
+from mnistexp.config.config import Config
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups, split_config_folders
 from mnistexp.config.config_source import ConfigSource
 from mnistexp.config.option_reader import read_option
+from mnistexp.device import num_threads
 from mnistexp.errors import InputError
 from mnistexp.tracking import COMMAND_TAG, RunRecord, RunStore
 
@@ -40,3 +42,12 @@ def read_logged_source(run: RunRecord) -> ConfigSource:
         overrides=tuple(overrides),
         options=tuple(word for folder in folders for word in ("--config-dir", str(folder))),
     )
+
+
+def with_recorded_threads(config: Config, run: RunRecord) -> Config:
+    """Return the config with the number of threads of the run, on which weights may depend."""
+    threads = run.threads
+    if config.device.threads is not None or threads in (None, num_threads(config.device)):
+        return config
+    device = config.device.model_copy(update={"threads": threads})
+    return config.model_copy(update={"device": device})

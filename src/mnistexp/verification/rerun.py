@@ -11,7 +11,6 @@ from mnistexp.config.config import Config
 from mnistexp.config.config_hash import config_hash
 from mnistexp.config.config_source import ConfigSource
 from mnistexp.data import load_data
-from mnistexp.device import num_threads
 from mnistexp.errors import InputError
 from mnistexp.experiment import RunResult, run_experiment
 from mnistexp.experiment.environment import CHANGED_CODE, describe_environment
@@ -76,15 +75,6 @@ def read_logged_config(store: RunStore, run: RunRecord) -> Config:
     for section in ("dashboard", "expect"):
         settings.pop(section, None)
     return resolve_config(settings, ConfigSource())
-
-
-def with_recorded_threads(config: Config, run: RunRecord) -> Config:
-    """Return the config with the number of threads of the run, on which weights may depend."""
-    threads = run.threads
-    if config.device.threads is not None or threads in (None, num_threads(config.device)):
-        return config
-    device = config.device.model_copy(update={"threads": threads})
-    return config.model_copy(update={"device": device})
 
 
 def compare_circumstances(store: RunStore, run: RunRecord, config: Config) -> list[Difference]:
