@@ -150,7 +150,7 @@ class JournalSender:
             with _gone_run_noticed():
                 self._send(client, run_id, read.records)
             if self.store.was_replaced():
-                raise _RunIsGone
+                return self._send_new()  # SQLite may have written into the former file.
             self.state.position = read.position
             self._write_state()
             self.has_ended = read.records[-1]["type"] == "end"
@@ -159,8 +159,7 @@ class JournalSender:
         return len(read.records)
 
     def _open(self) -> tuple["MlflowClient", str]:
-        if self.store.was_replaced():
-            self._forget_sent()
+        self.store.was_replaced()  # Then it is opened again. It may have the run, or not.
         return self.store.open()
 
     def _forget_sent(self) -> None:
