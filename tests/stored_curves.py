@@ -59,7 +59,7 @@ def compute_losses(model: str, xla: str) -> np.ndarray:
         ]
     )
     data = load_data(config.data)
-    result = NetworkLearner(config, len(data.train)).fit(data, log_metrics=lambda *_: None)
+    result = NetworkLearner(config, data).fit(data, log_metrics=lambda *_: None)
     return np.array(list(result.history["train_loss"].values()), "f4")
 
 

@@ -71,7 +71,7 @@ def predict(
     experiment: str = DEFAULT_EXPERIMENT,
     uri: str | None = None,
 ) -> "list[Reading]":
-    """Read the digits in image files, as `mnistexp predict` does.
+    """Read the digits in image files, or classify them as a whole, as `mnistexp predict` does.
 
     Args:
         model: the result of a tracked run, or the name of a run or a registered model.
@@ -88,10 +88,10 @@ def predict(
     from mnistexp.inference import load_model
     from mnistexp.inference.classification import read_pictures
     from mnistexp.inference.image_io import read_image
-    from mnistexp.inference.preprocessing import find_digits
+    from mnistexp.inference.picture_input import prepare_picture
     from mnistexp.runs.run_selection import select_model
 
-    pictures = [find_digits(read_image(os.fspath(image))) for image in images]
+    opened = [read_image(os.fspath(image)) for image in images]
     if isinstance(model, Result):
         tracking = model.config.tracking
         uri = uri or (tracking.uri if isinstance(tracking, MlflowTracking) else None)
@@ -99,7 +99,9 @@ def predict(
             raise ModelError("this run has no stored model: it was run with tracking=none")
     name = model if isinstance(model, str) else model.run_id
     store = open_run_store(experiment, uri)
-    return read_pictures(load_model(select_model(store, name or ""), store), pictures)
+    trained = load_model(select_model(store, name or ""), store)
+    pictures = [prepare_picture(trained, picture) for picture in opened]
+    return read_pictures(trained, pictures, trained.classes.class_names)
 
 
 def watch(

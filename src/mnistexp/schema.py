@@ -1,13 +1,8 @@
-"""Constants of the data, and the base class and value types of the config sections."""
+"""The base class and the value types of the config sections."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag
-
-NUM_CLASSES = 10
-IMAGE_SHAPE = (28, 28, 1)
-"""Height, width and channels of an image."""
-NUM_PIXELS = 784
 
 
 class Section(BaseModel):

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from mnistexp.config import config_hash as config_hash_module
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config_hash import config_hash, seedless_hash, step_hash, workload_hash
+from mnistexp.data.files import DATASETS
 
 STORED_HASHES = {
     "model=softmax": "95bda7839ba9dd291c783b42ebd85a8ce0a945bfe3161a0d2cd8e9665b20c259",
@@ -39,11 +41,19 @@ def test_hashes_are_the_stored_ones(overrides: str) -> None:
     "override",
     [
         *("tracking=none", "tracking.tags={a: b}", "tracking.register=x"),
-        *("data.directory=/x", "device.index=1"),
+        "device.index=1",
     ],
 )
 def test_a_setting_without_effect_on_results_keeps_the_hash(override: str) -> None:
     assert hash_of(override) == hash_of()
+
+
+def test_a_copy_of_the_data_keeps_name_and_hash(tmp_path: Path) -> None:
+    for file in (DATASETS / "mnist").glob("*.gz"):
+        (tmp_path / file.name).symlink_to(file)
+    config, _ = compose_config([f"data.directory={tmp_path}"])
+    assert config.data.name == "mnist"
+    assert hash_of(f"data.directory={tmp_path}") == hash_of()
 
 
 @pytest.mark.parametrize(

@@ -71,12 +71,12 @@ def test_predictions_are_printed_as_json_and_preprocessed_images_are_saved(
     )
     digit, nothing = json.loads(outcome.out)["predictions"]
     assert (digit["image"], digit["status"]) == (str(seven), "digit")
-    (seen,) = digit["digits"]
-    assert seen["digit"] == 7
+    (seen,) = digit["objects"]
+    assert seen["class"] == "7"
     assert seen["confidence"] == max(seen["probabilities"]) == seen["probabilities"][7]
     assert sum(seen["probabilities"]) == pytest.approx(1, abs=1e-5)
     assert seen["ood_score"] <= 1
-    assert (nothing["status"], nothing["digits"]) == ("no digit found", [])
+    assert (nothing["status"], nothing["objects"]) == ("no digit found", [])
     (saved,) = (tmp_path / "out").iterdir()
     assert saved.name == "seven.jpg.28x28.png"
     np.testing.assert_array_equal(

@@ -38,7 +38,7 @@ def test_photographs_of_test_digits_are_classified(
     readings = read_pictures(load_model(select_model(store, "best"), store), pictures)
     correct = np.array(
         [
-            reading.status == "digit" and reading.predictions[0].ranking[0][0] == photo.label
+            reading.status == "digit" and reading.predictions[0].ranking[0][0] == str(photo.label)
             for reading, photo in zip(readings, photographs, strict=True)
         ]
     )

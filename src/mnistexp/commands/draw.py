@@ -6,6 +6,7 @@ import typer
 
 from mnistexp.commands.options import Experiment, RunName, Uri, Where
 from mnistexp.commands.serve import load_served_model
+from mnistexp.errors import ModelError
 from mnistexp.local_server import address, listen, open_browser, serve_app
 from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
@@ -26,6 +27,11 @@ def draw(
     """
     with listen(port) as listener:
         trained = load_served_model(model, where, uri, experiment)
+        if not trained.reads_digits:
+            raise ModelError(
+                f"{trained}: expected a model of the digits 0 to 9, 28×28 gray pixels. Received: "
+                f"one of {len(trained.classes.class_names)} classes. Use mnistexp predict"
+            )
         from mnistexp.inference.drawing_page import build_app
 
         app = build_app(trained, f"{trained.run_name}, run {trained.run_id[:8]}")

@@ -10,7 +10,11 @@ from mnistexp.errors import ConfigError
 from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mnistexp.config.config import Config
+    from mnistexp.data import Data
+    from mnistexp.inference import TrainedModel
     from mnistexp.inference.classification_report import ClassificationReport
     from mnistexp.tracking import RunStore
 
@@ -47,6 +51,7 @@ def evaluate(
     config = _compose_evaluation(store, stored.run_id, overrides)
     data = load_data(config.data)
     trained = load_model(stored, store, config.device)
+    _check_classes(trained, data)
     report = report_classification(trained, data.test)
     name = _test_set_name(config)
     document = json.dumps(
@@ -64,7 +69,7 @@ def evaluate(
         print(document)
         return
     print(f"{trained}\non {len(data.test):,} test images of {name}")
-    _print_report(report)
+    _print_report(report, data.class_names)
     if log:
         print(f"Logged to the run: evaluations/{name}.json, and metrics evaluation/{name}/…")
 
@@ -79,6 +84,17 @@ def _log_report(
     for metric, value in report.metrics.items():
         client.log_metric(run_id, f"evaluation/{name}/{metric}", value)
     client.log_text(run_id, document, f"evaluations/{name}.json")
+
+
+def _check_classes(trained: "TrainedModel", data: "Data") -> None:
+    """Refuse data of another number of classes, or of images of another shape."""
+    classes = trained.classes
+    if (classes.image_shape, len(classes.class_names)) != (data.image_shape, data.num_classes):
+        raise ConfigError(
+            f"data: expected images of shape {list(classes.image_shape)} of "
+            f"{len(classes.class_names)} classes, as {trained.run_name} was trained on. Received: "
+            f"{list(data.image_shape)} of {data.num_classes} classes in {data.name}"
+        )
 
 
 def _check_settings(overrides: list[str]) -> None:
@@ -126,22 +142,21 @@ def _test_set_name(config: "Config") -> str:
     return "_".join([config.data.name, *map(str, config.data.test_slice or ())])
 
 
-def _print_report(report: "ClassificationReport") -> None:
+def _print_report(report: "ClassificationReport", names: "Sequence[str]") -> None:
     from mnistexp.tables import Column, Table
 
     low, high = report.interval
     print(f"accuracy           {report.accuracy:.4f}  (95 % interval {low:.4f} to {high:.4f})")
     print(f"loss               {report.loss:.4f}")
     print(f"calibration error  {report.calibration_error:.4f}\n")
-    digits = [str(digit) for digit in range(len(report.classes))]
     rates = [
-        [digit, f"{metrics.num_images:,}", f"{metrics.precision:.4f}", f"{metrics.recall:.4f}"]
-        for digit, metrics in zip(digits, report.classes, strict=True)
+        [name, f"{metrics.num_images:,}", f"{metrics.precision:.4f}", f"{metrics.recall:.4f}"]
+        for name, metrics in zip(names, report.classes, strict=True)
     ]
     Table([*map(Column, ("class", "images", "precision", "recall"))], rates).print()
-    print("\nThe number of images of each class that were classified as 0 to 9:\n")
+    print("\nThe number of images of each class, by the class that was predicted:\n")
     counts = [
-        [digit, *(str(count) if count else "·" for count in row)]
-        for digit, row in zip(digits, report.confusion, strict=True)
+        [name, *(str(count) if count else "·" for count in row)]
+        for name, row in zip(names, report.confusion, strict=True)
     ]
-    Table([*map(Column, ("class", *digits))], counts).print()
+    Table([*map(Column, ("class", *names))], counts).print()

@@ -1,4 +1,4 @@
-"""`mnistexp predict`: predict the digits in images."""
+"""`mnistexp predict`: predict the digits, or the classes, of pictures."""
 
 import json
 from pathlib import Path
@@ -12,6 +12,7 @@ from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
 
     from mnistexp.inference import TrainedModel
     from mnistexp.inference.classification import Prediction, Reading
@@ -24,31 +25,38 @@ def predict(
     save_preprocessed: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Save the images of 28×28 pixels that the model receives."
+            metavar="FOLDER", help="Save the images that the model receives, 28×28 pixels."
         ),
     ] = None,
     where: Where = "",
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
-    """Predict the digits in images of any size, color and lighting, from left to right."""
+    """Predict the digits in images of any size, color and lighting, from left to right.
+
+    A model of other classes receives the whole image, in the size of its training images.
+    """
     if save_preprocessed:
         _check_output(images, save_preprocessed)
-    pictures, errors = _preprocess_files(images)
-    if not pictures:
+    opened, errors = _read_files(images)
+    if not opened:
         raise _join_errors(errors)
 
     from mnistexp.inference import load_model
     from mnistexp.inference.classification import read_pictures
+    from mnistexp.inference.picture_input import prepare_picture
     from mnistexp.runs.run_selection import select_model
     from mnistexp.runs.run_tables import open_run_store
 
     store = open_run_store(experiment, uri)
     trained = load_model(select_model(store, model, where), store)
-    readings = read_pictures(trained, [digits for _, digits in pictures])
+    pictures = [(name, prepare_picture(trained, picture)) for name, picture in opened]
+    readings = read_pictures(
+        trained, [inputs for _, inputs in pictures], trained.classes.class_names
+    )
     if save_preprocessed:
-        for name, digits in pictures:
-            _save(digits, _output_file(name, save_preprocessed))
+        for name, inputs in pictures:
+            _save(inputs, _output_file(name, save_preprocessed))
     named_readings = [(name, r) for (name, _), r in zip(pictures, readings, strict=True)]
     _print_readings(trained, named_readings, as_json)
     if errors:
@@ -68,17 +76,16 @@ def _print_readings(
         print(f"{name}: {reading}", flush=True)
 
 
-def _preprocess_files(
+def _read_files(
     paths: list[str],
-) -> "tuple[list[tuple[str, list[np.ndarray]]], list[ImageError]]":
-    """Return (path, digits) of each image file, and the errors of those that cannot be read."""
+) -> "tuple[list[tuple[str, Image.Image]], list[ImageError]]":
+    """Return (path, picture) of each image file, and the errors of those that cannot be read."""
     from mnistexp.inference.image_io import read_image
-    from mnistexp.inference.preprocessing import find_digits
 
     pictures, errors = [], []
     for path in paths:
         try:
-            pictures.append((path, find_digits(read_image(path))))
+            pictures.append((path, read_image(path)))
         except ImageError as error:
             errors.append(error)
     return pictures, errors
@@ -105,25 +112,25 @@ def _check_output(paths: list[str], folder: Path) -> None:
         )
 
 
-def _save(digits: "list[np.ndarray]", file: Path) -> None:
-    """Save the digits of an image side by side."""
+def _save(inputs: "list[np.ndarray]", file: Path) -> None:
+    """Save the inputs for an image side by side."""
     import numpy as np
     from PIL import Image
 
-    if digits:
+    if inputs:
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.concatenate(digits, axis=1)).save(file)
+        Image.fromarray(np.concatenate(inputs, axis=1)).save(file)
 
 
 def _to_dict(name: str, reading: "Reading") -> dict[str, Any]:
-    digits = [_prediction_to_dict(prediction) for prediction in reading.predictions]
-    return {"image": name, "status": reading.status, "digits": digits}
+    objects = [_prediction_to_dict(prediction) for prediction in reading.predictions]
+    return {"image": name, "status": reading.status, "objects": objects}
 
 
 def _prediction_to_dict(prediction: "Prediction") -> dict[str, Any]:
-    digit, confidence = max(enumerate(prediction.probabilities), key=lambda pair: pair[1])
+    name, confidence = prediction.ranking[0]
     return {
-        "digit": digit if prediction.is_digit else None,
+        "class": name if prediction.is_recognized else None,
         "confidence": confidence,
         "probabilities": list(prediction.probabilities),
         "ood_score": prediction.ood_score,

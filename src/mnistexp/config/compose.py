@@ -23,6 +23,7 @@ from mnistexp.config.config_groups import (
     package_folders,
 )
 from mnistexp.config.config_source import ConfigSource
+from mnistexp.config.data_settings import complete_data_settings
 from mnistexp.config.hydra_errors import (
     check_override,
     composition_errors_explained,
@@ -163,6 +164,7 @@ def located_errors(source: ConfigSource) -> Iterator[None]:
 
 
 def _validate(cfg: DictConfig, source: ConfigSource) -> Config:
+    complete_data_settings(cfg, source)
     try:
         _check_shared_model_settings(OmegaConf.to_container(cfg, resolve=False), source)
         raw: Any = OmegaConf.to_container(cfg, resolve=True)

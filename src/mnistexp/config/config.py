@@ -11,7 +11,7 @@ from mnistexp.dashboard import DashboardConfig, NoDashboardConfig
 from mnistexp.data import DataConfig
 from mnistexp.device import DeviceConfig
 from mnistexp.errors import ConfigError
-from mnistexp.model import ModelConfig, NetworkConfig
+from mnistexp.model import ModelConfig, NetworkConfig, check_width
 from mnistexp.optim import OptimConfig, default_learning_rate
 from mnistexp.schema import Section
 from mnistexp.tracking import TrackingConfig
@@ -76,6 +76,8 @@ class Config(Section):
             )
 
     def _check_network_training(self) -> None:
+        assert isinstance(self.model, NetworkConfig)
+        check_width(self.model.layers, self.data.num_classes)
         if self.optim.use_ema and (self.train.restore_best_weights or self.train.early_stopping):
             raise ConfigError(
                 "optim.use_ema: expected false with train.restore_best_weights or "

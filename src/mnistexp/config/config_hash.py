@@ -77,7 +77,7 @@ def _hash_settings(
         mode="json",
         exclude_defaults=True,
         exclude={
-            "data": {"directory", "url"},
+            "data": {"directory", "url", "class_names"},
             "device": {"index"} if threads is None else {"index", "threads"},
             "train": {"checkpoint_every"},
             **dict.fromkeys(sections, True),

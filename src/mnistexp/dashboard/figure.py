@@ -13,17 +13,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mnistexp.dashboard.panels import (
-    CELL,
     GRAY,
     Box,
     CurvePanel,
-    DigitPanel,
+    ImagePanel,
     LearningRateLine,
     QuantilePanel,
     order_errors_first,
 )
 from mnistexp.dashboard.recorded_run import RecordedRun
 from mnistexp.dashboard.recording import Frame
+from mnistexp.data import DIGITS
 
 Size = tuple[float, float]
 """Width and height of a figure in inches."""
@@ -105,9 +105,12 @@ class DashboardFigure(Figure):
             "first_quantiles": QuantilePanel(axes["first_quantiles"], 0),
             "second_quantiles": QuantilePanel(axes["second_quantiles"], 1),
         }
-        self._batch = DigitPanel(axes["batch"], NUM_BATCH_SHOWN)
-        self._test = DigitPanel(axes["test"], NUM_TEST_SHOWN)
-        self._digit_panels = {"batch": self._batch, "test": self._test}
+        height, width = recorded_run.test.images.shape[1:3]
+        cell, names = (height, width), recorded_run.class_names
+        self._noun = "digits" if names == DIGITS else "images"
+        self._batch = ImagePanel(axes["batch"], NUM_BATCH_SHOWN, cell, names)
+        self._test = ImagePanel(axes["test"], NUM_TEST_SHOWN, cell, names)
+        self._image_panels = {"batch": self._batch, "test": self._test}
         self._rate_axes = self.add_axes((0.9, 0.9, 0.1, 0.1))
         self._rate = LearningRateLine(self._rate_axes)
         self._add_texts()
@@ -134,7 +137,7 @@ class DashboardFigure(Figure):
             self._draw_batch(frame)
         if "test" in self._view.panels:
             self._draw_test(index)
-        default_limits |= {name: panel.limits for name, panel in self._digit_panels.items()}
+        default_limits |= {name: panel.limits for name, panel in self._image_panels.items()}
         # After the digits: the labels of their scale would extend the limits.
         for name, limits in default_limits.items():
             left, right, bottom, top = self._view.zoom.get(name, limits)
@@ -154,10 +157,10 @@ class DashboardFigure(Figure):
         return {
             "accuracy": ": ".join(["Accuracy", *tested]),
             "loss": "Cross-entropy × 100",
-            "batch": "Training digits",
+            "batch": f"Training {self._noun}",
             "first_quantiles": first,
             "second_quantiles": second,
-            "test": f"Test{age}" if age else "Test digits",
+            "test": f"Test{age}" if age else f"Test {self._noun}",
         }
 
     def _note_age_of_test(self, index: int) -> str:
@@ -224,7 +227,7 @@ class DashboardFigure(Figure):
         assert legend is not None
         # Beside the losses, which have the same legend, the title needs its place.
         legend.set_visible("loss" not in rectangles)
-        for name, panel in self._digit_panels.items():
+        for name, panel in self._image_panels.items():
             # A zoomed panel keeps its arrangement, so that it shows the same digits.
             if name in rectangles and name not in self._view.zoom:
                 panel.arrange(rectangles[name][2] * width, rectangles[name][3] * height)
@@ -285,7 +288,7 @@ class DashboardFigure(Figure):
         locator = MaxNLocator(max(1, num_labels), steps=[1, 2, 5, 10])
         ticks = np.array(locator.tick_values(100 * lowest, 100))
         ticks = ticks[(ticks >= 100 * lowest - 1e-9) & (ticks <= 100)]
-        positions = (1 - ticks / 100) * num_images / columns * CELL
+        positions = (1 - ticks / 100) * num_images / columns * self._test.cell[0]
         axes.yaxis.tick_right()
         axes.set_yticks(positions, [f"{tick:.4g} %" for tick in ticks], fontsize="small")
 

@@ -3,6 +3,7 @@
 Imports matplotlib, so it is imported where it is used.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -25,18 +26,21 @@ PARAMETER_COLORS = ("#8c1c13", "#c8574c", "#e59c94", "#f7d9d5")
 VALUE_COLORS = ("#1b5e3a", "#4c9a6f", "#92c9a9", "#d3ebdd")
 """Colors of the bands, from the innermost: red for parameters, green for logits and activations."""
 
-CELL = 28
-"""Height and width of a digit, in pixels."""
 CORRECT_BACKGROUND = np.array([255, 255, 255], "f4")
 WRONG_BACKGROUND = np.array([255, 200, 206], "f4")
 TRUE_COLOR = "#00703c"
 PREDICTED_COLOR = "#c1121f"
-LABEL_HEIGHT = 7.0
-"""In pixels of a digit."""
-LABEL_WIDTH = 0.87 * LABEL_HEIGHT
-"""Of one digit and the space beside it."""
-LABEL_INSET = 2.5
-"""Distance of a label to the sides of its cell: those of two neighbors must not read as one."""
+LABEL_HEIGHT = 7.0 / 28
+"""Relative to the height of an image."""
+LABEL_WIDTH = 0.87
+"""Of one character and the space beside it, relative to the height of a label."""
+LABEL_INSET = 2.5 / 28
+"""Distance of a label to the sides of its cell, relative to its width: those of two neighbors must
+not read as one."""
+MAX_LABEL = 2
+"""Characters. Of longer names of classes, the first ones are shown."""
+FRAME = 2
+"""Width of the frame of a misclassified image with colors, in pixels."""
 FEW_POINTS = 10
 """So many test evaluations are marked: between few of them, the line shows no values."""
 KEY_INCHES = 6.0
@@ -121,17 +125,29 @@ class LearningRateLine:
         self._axes.set_ylim(-0.1 * rates.max(), 1.15 * max(rates.max(), 1e-12))
 
 
-class DigitPanel:
-    """A grid of digits. Wrong ones are on pink, with the true and the predicted label."""
+class ImagePanel:
+    """A grid of images. Wrong ones are on pink, with the true and the predicted label."""
 
-    def __init__(self, axes: Axes, num_shown: int) -> None:
-        """Args: num_shown: maximum number of digits."""
+    def __init__(
+        self, axes: Axes, num_shown: int, cell: tuple[int, int], class_names: Sequence[str]
+    ) -> None:
+        """Create an empty panel.
+
+        Args:
+            num_shown: maximum number of images. cell: height and width of an image, in pixels.
+        """
         self._num_shown = num_shown
+        self.cell = cell
+        labels = [name[:MAX_LABEL] for name in class_names]
+        self._label_height = LABEL_HEIGHT * cell[0]
+        self._label_widths = np.array([LABEL_WIDTH * len(label) for label in labels])
+        self._label_widths *= self._label_height
         self.grid = (1, num_shown)
         self.limits: Box = (0.0, 1.0, 1.0, 0.0)
         self._image = axes.imshow(np.full((1, 1, 3), 255, "u1"), aspect="equal")
-        self._true = [_add_labels(axes, digit, TRUE_COLOR) for digit in range(10)]
-        self._predicted = [_add_labels(axes, digit, PREDICTED_COLOR) for digit in range(10)]
+        height = self._label_height
+        self._true = [_add_labels(axes, label, height, TRUE_COLOR) for label in labels]
+        self._predicted = [_add_labels(axes, label, height, PREDICTED_COLOR) for label in labels]
         background = {"facecolor": WRONG_BACKGROUND / 255, "edgecolor": "none", "pad": 2.0}
         self._key = axes.annotate(
             *("", (1.0, 1.0), (-2.0, 5.0)),
@@ -141,16 +157,17 @@ class DigitPanel:
             fontsize="small",
             bbox=background,
         )
-        # The panel is as wide as its digits; its title stays close to them.
+        # The panel is as wide as its images; its title stays close to them.
         axes.set_anchor("NW")
         axes.set_xticks([])
         axes.set_yticks([])
 
     def arrange(self, width: float, height: float) -> None:
         """Choose the rows and columns that fill an area best. Args: its size, in inches."""
-        self.grid = fill_area(self._num_shown, width, height)
+        cell_height, cell_width = self.cell
+        self.grid = fill_area(self._num_shown, width / cell_width, height / cell_height)
         rows, columns = self.grid
-        self.limits = (0.0, float(columns * CELL), float(rows * CELL), 0.0)
+        self.limits = (0.0, float(columns * cell_width), float(rows * cell_height), 0.0)
         self._image.set_extent(self.limits)
         self._explains_labels = width >= KEY_INCHES
 
@@ -162,26 +179,33 @@ class DigitPanel:
         num_wrong: int,
         num_images: int,
     ) -> None:
-        """Draw digits in the given order.
+        """Draw images in the given order.
 
         Args:
-            images: uint8, [n, 28, 28, 1]. predictions: [n]. labels: the true ones, [n].
+            images: uint8, [n, height, width, channels].
+            predictions: [n]. labels: the true ones, [n].
             num_wrong, num_images: for the key; also of images that are not drawn.
         """
         is_correct = predictions == labels
         self._image.set_data(compose_grid(images, is_correct, self.grid))
         wrong = np.flatnonzero(~is_correct)
         rows, columns = np.divmod(wrong, self.grid[1])
-        left, bottom = columns * CELL + LABEL_INSET, (rows + 1) * CELL - 1.0
+        height, width = self.cell
+        inset = LABEL_INSET * width
+        left, bottom = columns * width + inset, (rows + 1) * height - 1.0
         _move_labels(self._true, labels[wrong], left, bottom)
-        right = left + CELL - 2 * LABEL_INSET - LABEL_WIDTH
+        right = left + width - 2 * inset - self._label_widths[predictions[wrong]]
         _move_labels(self._predicted, predictions[wrong], right, bottom)
         explanation = ": true label left, predicted label right" if self._explains_labels else ""
         self._key.set_text(f"{num_wrong:,} of {num_images:,} misclassified{explanation}")
 
 
 def fill_area(count: int, width: float, height: float) -> tuple[int, int]:
-    """Return the rows and columns of a grid with the largest square cells that fit in an area."""
+    """Return the rows and columns of a grid with the largest cells that fit in an area.
+
+    Args:
+        width, height: of the area, in units of those of a cell.
+    """
 
     def cell_size(columns: int) -> float:
         return min(width / columns, height / -(-count // columns))
@@ -193,27 +217,41 @@ def fill_area(count: int, width: float, height: float) -> tuple[int, int]:
 def order_errors_first(predictions: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
     """Return the indices of `count` images: the misclassified ones first, then the others.
 
-    Both keep the order of the images, so that a digit moves little from frame to frame.
+    Both keep the order of the images, so that an image moves little from frame to frame.
     """
     return np.argsort(predictions == labels, kind="stable")[:count]
 
 
 def compose_grid(images: np.ndarray, is_correct: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """Arrange digits in a grid, row by row, dark on white or, if they are wrong, on pink.
+    """Arrange images in a grid, row by row. Gray ones are dark on white or, if wrong, on pink.
+
+    Wrong images with colors have a pink frame.
 
     Args:
-        images: uint8, [n, 28, 28, 1], 255 is ink. is_correct: bool, [n]. grid: rows and columns.
+        images: uint8, [n, height, width, channels]; of gray ones, 255 is ink.
+        is_correct: bool, [n]. grid: rows and columns.
 
     Returns:
-        uint8, [28 · rows, 28 · columns, 3]. Unused cells are white.
+        uint8, [height · rows, width · columns, 3]. Unused cells are white.
     """
     rows, columns = grid
+    if images.shape[3] == 3:
+        return arrange_in_grid(_framed(images, ~is_correct), columns, rows)[0]
     background = np.where(is_correct[:, None], CORRECT_BACKGROUND, WRONG_BACKGROUND)[
         :, None, None, :
     ]
     digits = ((1 - images.astype("f4") / 255) * background).astype("u1")
     digits[:, -1] = digits[:, :, -1] = 255  # A white line between digits.
     return arrange_in_grid(digits, columns, rows)[0]
+
+
+def _framed(images: np.ndarray, is_wrong: np.ndarray) -> np.ndarray:
+    """Return images with colors, the wrong ones with a pink frame."""
+    framed = images.copy()
+    frame = np.ones(images.shape[1:3], bool)
+    frame[FRAME:-FRAME, FRAME:-FRAME] = False
+    framed[is_wrong[:, None, None] & frame] = WRONG_BACKGROUND.astype("u1")
+    return framed
 
 
 def _last_step(series: TimeSeries, index: int) -> float:
@@ -228,11 +266,11 @@ def _limits_with_margin(quantiles: np.ndarray) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _add_labels(axes: Axes, digit: int, color: str) -> PathCollection:
-    """Add the labels with this digit, in one collection: it is drawn faster than single texts."""
+def _add_labels(axes: Axes, text: str, height: float, color: str) -> PathCollection:
+    """Add the labels with this text, in one collection: it is drawn faster than single texts."""
     # Outlines have their origin at the bottom, the rows of the image at the top.
-    outline = TextPath((0, 0), str(digit), size=10).transformed(Affine2D().scale(1, -1))
-    outline = outline.transformed(Affine2D().scale(LABEL_HEIGHT / 10 / 0.73))
+    outline = TextPath((0, 0), text, size=10).transformed(Affine2D().scale(1, -1))
+    outline = outline.transformed(Affine2D().scale(height / 10 / 0.73))
     labels = PathCollection(
         [outline],
         offsets=np.empty((0, 2)),
@@ -247,8 +285,8 @@ def _add_labels(axes: Axes, digit: int, color: str) -> PathCollection:
 
 
 def _move_labels(
-    collections: list[PathCollection], digits: np.ndarray, x: np.ndarray, y: np.ndarray
+    collections: list[PathCollection], classes: np.ndarray, x: np.ndarray, y: np.ndarray
 ) -> None:
-    for digit, collection in enumerate(collections):
-        chosen = digits == digit
+    for number, collection in enumerate(collections):
+        chosen = classes == number
         collection.set_offsets(np.column_stack([x[chosen], y[chosen]]))

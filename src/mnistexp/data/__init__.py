@@ -1,6 +1,20 @@
 """Images and labels: find or download the files, read them, split them."""
 
+from mnistexp.data.config import DataConfig
 from mnistexp.data.image_grid import arrange_in_grid
-from mnistexp.data.splits import Data, DataConfig, Split, load_data
+from mnistexp.data.labeled_images import DIGITS, class_noun
+from mnistexp.data.source import known_name
+from mnistexp.data.splits import Data, DataSize, Split, load_data, measure_data
 
-__all__ = ["Data", "DataConfig", "Split", "arrange_in_grid", "load_data"]
+__all__ = [
+    "DIGITS",
+    "Data",
+    "DataConfig",
+    "DataSize",
+    "Split",
+    "arrange_in_grid",
+    "class_noun",
+    "known_name",
+    "load_data",
+    "measure_data",
+]

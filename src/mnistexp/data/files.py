@@ -38,7 +38,7 @@ MAX_VALUES = 2**30
 
 @dataclass(frozen=True)
 class DataFile:
-    """One of the four files in its current state, plain or gzip."""
+    """A file in its current state."""
 
     path: Path
     num_bytes: int
@@ -46,25 +46,18 @@ class DataFile:
 
 
 def find_files(name: str, directory: str | None, url: str | None) -> Path:
-    """Return the folder with the four files; download missing files into the cache.
+    """Return the folder with the files; download missing files into the cache.
 
     Args:
         name: of the data set.
-        directory: the only folder to search, if given. Otherwise the package, then the cache.
+        directory: the folder, or file, if given. Otherwise the package, then the cache.
         url: where to download missing files from.
 
     Raises:
         DataError: files are missing and cannot be downloaded.
     """
     if directory is not None:
-        folder = Path(directory).expanduser()
-        missing = [file for file in FILES if _find_file(folder, file) is None]
-        if missing:
-            raise DataError(
-                f"data.directory: expected {', '.join(missing)}, plain or .gz. "
-                f"Received: {folder.absolute()}, which lacks them"
-            )
-        return folder
+        return Path(directory).expanduser()
     if all(_find_file(DATASETS / name, file) for file in FILES):
         return DATASETS / name
     folder = cache_folder() / name
@@ -79,19 +72,50 @@ def find_files(name: str, directory: str | None, url: str | None) -> Path:
     return folder
 
 
-def list_data_files(folder: Path) -> tuple[DataFile, ...]:
-    """Return the four files in the order of `FILES`.
+def list_idx_files(folder: Path, name: str) -> tuple[DataFile, ...]:
+    """Return the four IDX files in the order of `FILES`; nothing if the folder has none.
+
+    They have MNIST's names, or those of EMNIST: `emnist-letters-train-images-idx3-ubyte`.
+
+    Args:
+        name: of the data set, `emnist_letters`, if the folder contains several.
 
     Raises:
-        DataError: one of them is missing.
+        DataError: the folder has some of them only.
     """
-    return tuple(_read_status(folder, name) for name in FILES)
+    names = next((names for names in _possible_names(folder, name) if _any(folder, names)), ())
+    missing = [file for file in names if _find_file(folder, file) is None]
+    if missing:
+        raise DataError(
+            f"data.directory: expected {', '.join(missing)}, plain or .gz. "
+            f"Received: {folder.absolute()}, which lacks them"
+        )
+    return tuple(describe_file(_find_file(folder, file) or folder) for file in names)
 
 
-def _read_status(folder: Path, name: str) -> DataFile:
-    path = _find_file(folder, name)
-    if path is None:
-        raise DataError(f"{folder / name}: expected an IDX file, plain or .gz. Received: no file")
+def _possible_names(folder: Path, name: str) -> list[tuple[str, ...]]:
+    """Return the names of the four files: MNIST's, then EMNIST's for each of its sets."""
+    end = f"-{FILES[0]}"
+    prefixes = sorted(
+        {file.name.removesuffix(".gz").removesuffix(end) for file in folder.glob(f"*{end}*")}
+    )
+    own = name.replace("_", "-")
+    chosen = [own] if own in prefixes else prefixes
+    if len(chosen) > 1:
+        raise DataError(
+            f"data.name: expected one of {', '.join(p.replace('-', '_') for p in prefixes)}, the "
+            f"data sets in {folder}. Received: {name}"
+        )
+    emnist = [tuple(f"{p}-{f.replace('t10k', 'test')}" for f in FILES) for p in chosen]
+    return emnist if own in prefixes else [FILES, *emnist]
+
+
+def _any(folder: Path, names: tuple[str, ...]) -> bool:
+    return any(_find_file(folder, name) is not None for name in names)
+
+
+def describe_file(path: Path) -> DataFile:
+    """Return a file with its size and time."""
     status = path.stat()
     return DataFile(path, status.st_size, status.st_mtime_ns)
 

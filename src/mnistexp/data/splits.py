@@ -1,67 +1,21 @@
-"""Settings of the data, and the training, validation and test split."""
+"""The training, validation and test split of a data set."""
 
-import hashlib
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field, Strict, field_validator
 
-from mnistexp.data.files import (
-    FILES,
-    DataFile,
-    find_files,
-    list_data_files,
-    read_checksums,
-    read_idx,
-)
-from mnistexp.errors import ConfigError, DataError
-from mnistexp.schema import IMAGE_SHAPE, NUM_CLASSES, Count, Positive, Section
-
-Slice = Annotated[
-    tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]],
-    Strict(False),
-]
-
-
-class DataConfig(Section):
-    """A data set of four IDX files, its splits and the scale of its pixels."""
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
-    """`mnist` is in the package, `fashion_mnist` is downloaded; others need `directory`."""
-    directory: str | None = None
-    """Folder with the four IDX files, plain or gzip. Default: the package or the cache."""
-    url: Annotated[str, Field(pattern=r"^https?://")] | None = None
-    """Address from which missing files are downloaded once."""
-    validation_size: Annotated[int, Field(ge=0)] = 5_000
-    """Number of validation images: the first training images, independent of the seed."""
-    train_size: Count | None = None
-    """Number of training images, with the classes in proportion. Default: all that remain."""
-    test_slice: Slice | None = None
-    """[start, end] of the test images to use, counted from 0, end excluded. Default: all."""
-    scale: Positive = 255.0
-    """Divisor of the pixels, which are 0 to 255."""
-
-    @field_validator("test_slice")
-    @classmethod
-    def _check_start_before_end(cls, test_slice: tuple[int, int] | None) -> tuple[int, int] | None:
-        if test_slice and test_slice[0] >= test_slice[1]:
-            raise ConfigError(
-                f"data.test_slice: expected start < end. Received: {list(test_slice)}"
-            )
-        return test_slice
+from mnistexp.data.config import DataConfig
+from mnistexp.data.labeled_images import choose_class_names, number_classes
+from mnistexp.data.source import find_source, read_source
+from mnistexp.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Split:
     """Images and their labels.
 
-    images: uint8, [num_images, 28, 28, 1], 0 is background and 255 is ink.
-    labels: uint8, [num_images], 0 to 9.
+    images: uint8, [num_images, height, width, channels]; for MNIST [num_images, 28, 28, 1], where 0
+    is background and 255 is ink. labels: class numbers, uint8 [num_images], from 0.
     """
 
     images: np.ndarray
@@ -76,67 +30,68 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """The three splits of a data set, and the SHA-256 of its files."""
+    """The three splits of a data set, the names of its classes, and the SHA-256 of its content."""
 
     name: str
     train: Split
     validation: Split
     test: Split
     digest: str
+    class_names: tuple[str, ...]
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an image."""
+        height, width, channels = self.train.images.shape[1:]
+        return height, width, channels
 
 
 def load_data(config: DataConfig) -> Data:
-    """Read the four files, verify them and split them.
+    """Read a data set, verify it and split it.
 
     Raises:
         DataError: a file is missing or corrupt, or images and labels do not match.
-        ConfigError: the splits are larger than the data.
+        ConfigError: the splits are larger than the data, or the settings are for other classes.
     """
-    folder = find_files(config.name, config.directory, config.url)
-    training, test, digest = _read(config.name, folder, list_data_files(folder))
+    source = find_source(config)
+    raw = read_source(source)
+    train_labels, test_labels, labels = number_classes(raw, str(source.path))
+    names = choose_class_names(labels, config.class_names, config.num_classes)
+    training, test = Split(raw.train.images, train_labels), Split(raw.test.images, test_labels)
     return Data(
         name=config.name,
         train=_select_stratified(training[config.validation_size :], config, len(training)),
         validation=training[: config.validation_size],
         test=_slice(test, config.test_slice),
-        digest=digest,
+        digest=raw.digest,
+        class_names=names,
     )
 
 
-@lru_cache(maxsize=1)
-def _read(name: str, folder: Path, files: tuple[DataFile, ...]) -> tuple[Split, Split, str]:
-    """Return training images, test images and the digest. Cached until a file changes.
+@dataclass(frozen=True)
+class DataSize:
+    """Number of classes, number of training images, and the SHA-256 of the content."""
 
-    The runs of a sweep share the arrays, which are read-only.
+    num_classes: int
+    num_training: int
+    digest: str
+
+
+def measure_data(config: DataConfig) -> DataSize:
+    """Read a data set, and return its size. What `load_data` reads afterwards is in memory.
+
+    Raises:
+        DataError: see `load_data`.
     """
-    checksums = read_checksums(name)
-    with ThreadPoolExecutor(len(FILES)) as pool:
-        paths = [file.path for file in files]
-        loaded = list(pool.map(read_idx, paths, map(checksums.get, FILES)))
-    arrays = {file: array for file, (array, _) in zip(FILES, loaded, strict=True)}
-    digest = hashlib.sha256("".join(checksum for _, checksum in loaded).encode()).hexdigest()
-    return _build_split(arrays, "train", folder), _build_split(arrays, "t10k", folder), digest
-
-
-def _build_split(arrays: Mapping[str, np.ndarray], prefix: str, folder: Path) -> Split:
-    images = arrays[f"{prefix}-images-idx3-ubyte"]
-    labels = arrays[f"{prefix}-labels-idx1-ubyte"]
-    if images.shape[1:] != IMAGE_SHAPE[:2]:
-        raise DataError(f"{folder}: expected images of 28×28. Received: {images.shape[1:]}")
-    if labels.ndim != 1:
-        raise DataError(f"{folder}: expected a label per image. Received: shape {labels.shape}")
-    if not len(images):
-        raise DataError(f"{folder}: expected at least one {prefix} image. Received: none")
-    if len(images) != len(labels):
-        raise DataError(
-            f"{folder}: expected a label for each of {len(images)} {prefix} images. "
-            f"Received: {len(labels)}"
-        )
-    if labels.max() >= NUM_CLASSES:
-        raise DataError(
-            f"{folder}: expected labels from 0 to {NUM_CLASSES - 1}. Received: {labels.max()}"
-        )
-    return Split(images[..., np.newaxis], labels)
+    source = find_source(config)
+    raw = read_source(source)
+    _, _, labels = number_classes(raw, str(source.path))
+    return DataSize(len(labels), len(raw.train.labels), raw.digest)
 
 
 def _select_stratified(remaining: Split, config: DataConfig, num_training: int) -> Split:
@@ -154,7 +109,7 @@ def _select_stratified(remaining: Split, config: DataConfig, num_training: int) 
             f"validation. Received: {config.train_size}"
         )
     counts = _proportional_counts(
-        np.bincount(remaining.labels, minlength=NUM_CLASSES), config.train_size
+        np.bincount(remaining.labels, minlength=config.num_classes), config.train_size
     )
     selected = [
         np.flatnonzero(remaining.labels == label)[:count] for label, count in enumerate(counts)

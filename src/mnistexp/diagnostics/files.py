@@ -10,7 +10,7 @@ from mnistexp.data.files import (
     DATASETS,
     FILES,
     cache_folder,
-    list_data_files,
+    list_idx_files,
     read_checksums,
     read_idx,
 )
@@ -26,7 +26,7 @@ TEMPORARY = "temporary files"
 def check_data() -> Iterator[CheckResult]:
     """Check each file of all data sets in the package and in the cache."""
     cache = cache_folder()
-    cached = {folder.name for folder in cache.glob("*") if folder.is_dir()}
+    cached = {folder.name for folder in cache.glob("*") if _has_data_files(folder)}
     known = {folder.name for folder in DATASETS.iterdir() if (folder / "SHA256SUMS").is_file()}
     for name in sorted(known | cached):
         folders = [f for f in (DATASETS / name, cache / name) if _has_data_files(f)]
@@ -70,7 +70,7 @@ def _has_data_files(folder: Path) -> bool:
 def _check_data_folder(name: str, folder: Path) -> CheckResult:
     checksums = read_checksums(name)
     try:
-        for stored, file in zip(list_data_files(folder), FILES, strict=True):
+        for stored, file in zip(list_idx_files(folder, name), FILES, strict=True):
             read_idx(stored.path, checksums.get(file))
     except DataError as error:
         is_package = folder.parent == DATASETS

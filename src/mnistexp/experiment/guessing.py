@@ -7,18 +7,15 @@ import numpy as np
 
 from mnistexp.config.config import Config, usual_learning_rate
 from mnistexp.model import NetworkConfig
-from mnistexp.schema import NUM_CLASSES
 
 MARGIN = 0.02
 """An accuracy above that of guessing by less than this counts as guessing."""
-GUESSING_LOSS = math.log(NUM_CLASSES)
-"""The cross-entropy of equal probabilities for all classes."""
 MIN_DECREASE = 0.02
-"""A training loss below `GUESSING_LOSS` by less than this fraction counts as guessing."""
+"""A training loss below that of guessing by less than this fraction counts as guessing."""
 LOW_ACCURACY = 0.5
 """Below it, a loss of guessing means that the network has learned little."""
 FAR_ABOVE = 2.0
-"""From this multiple of `GUESSING_LOSS` on, the probabilities are wrong at any accuracy."""
+"""From this multiple of the loss of guessing on, the probabilities are wrong at any accuracy."""
 
 
 def explain_guessing(
@@ -32,20 +29,24 @@ def explain_guessing(
         labels: of the test images.
     """
     guessing = float(np.bincount(labels).max() / len(labels))
+    # The cross-entropy of equal probabilities for all classes.
+    guessing_loss = math.log(config.data.num_classes)
     if test_accuracy <= guessing + MARGIN:
         text = (
             f"the test accuracy {test_accuracy:.4f} is no better than guessing the most frequent "
             f"class ({guessing:.4f})"
         )
-    elif test_accuracy < LOW_ACCURACY and _is_loss_of_guessing(train_loss):
+    elif (
+        test_accuracy < LOW_ACCURACY and _last_loss(train_loss) > (1 - MIN_DECREASE) * guessing_loss
+    ):
         text = (
             f"the test accuracy {test_accuracy:.4f} is low, and the training loss is no better "
-            f"than with equal probabilities for all classes ({GUESSING_LOSS:.4g})"
+            f"than with equal probabilities for all classes ({guessing_loss:.4g})"
         )
-    elif _last_loss(train_loss) > FAR_ABOVE * GUESSING_LOSS:
+    elif _last_loss(train_loss) > FAR_ABOVE * guessing_loss:
         text = (
             f"the test accuracy is {test_accuracy:.4f}, but the training loss is far above that of "
-            f"equal probabilities for all classes ({GUESSING_LOSS:.4g}): the probabilities of the "
+            f"equal probabilities for all classes ({guessing_loss:.4g}): the probabilities of the "
             "network are wrong"
         )
     else:
@@ -63,10 +64,6 @@ def describe_rate(config: Config) -> str:
     other = rate / 10 if is_usual else default
     name = getattr(config.optim, "class_name", config.optim.type)
     return f"Seen with {name} and optim.learning_rate={rate:g}. Try optim.learning_rate={other:g}"
-
-
-def _is_loss_of_guessing(train_loss: Mapping[int, float]) -> bool:
-    return _last_loss(train_loss) > (1 - MIN_DECREASE) * GUESSING_LOSS
 
 
 def _last_loss(train_loss: Mapping[int, float]) -> float:

@@ -240,7 +240,7 @@ def _final_metrics(
     """Compute the metrics of the trained model on validation and test images.
 
     Args:
-        probabilities: predicted for the test images, [num_images, 10].
+        probabilities: predicted for the test images, [num_images, num_classes].
 
     Raises:
         TrainingDiverged: the test loss is NaN or infinite.
@@ -274,11 +274,14 @@ def _log_figures(
     history: History,
     probabilities: np.ndarray,
 ) -> None:
-    """Draw and log the figures. probabilities: predicted for the test images, [num_images, 10]."""
+    """Draw and log the figures.
+
+    Args:
+        probabilities: predicted for the test images, [num_images, num_classes].
+    """
     title = run_title(name, tracker.run_id)
-    tracker.log_figures(
-        lambda: draw_run(title, history, data.test, probabilities, learner.first_layer())
-    )
+    weights, names = learner.first_layer(), data.class_names
+    tracker.log_figures(lambda: draw_run(title, history, data.test, probabilities, weights, names))
 
 
 def _save_model(learner: Learner, data: Data, folder: str, mlflow_model: "Model | None") -> None:

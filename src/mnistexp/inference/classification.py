@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import numpy as np
+
+from mnistexp.data import DIGITS
 
 MIN_CONFIDENCE = 0.5
 """Without a rejection rule, a prediction below this probability counts as "not a digit"."""
@@ -16,8 +18,17 @@ NUM_ALTERNATIVES = 2
 """Classes that are listed after the most probable one."""
 
 NO_DIGIT = "no digit found"
-UNLIKE = "does not look like a digit"
-Status = Literal["digit", "several digits", "no digit found", "does not look like a digit"]
+UNLIKE_DIGIT: Final = "does not look like a digit"
+UNLIKE_IMAGE: Final = "does not look like the training images"
+Status = Literal[
+    "digit",
+    "several digits",
+    "no digit found",
+    "does not look like a digit",
+    "image",
+    "does not look like the training images",
+]
+"""Of a picture; the last two are of a model whose classes are not the digits."""
 
 
 class ScoringPredictor(Protocol):
@@ -38,31 +49,39 @@ class ScoringPredictor(Protocol):
 class Prediction:
     """A model's prediction for one digit of a picture.
 
-    image: uint8 [28, 28]. probabilities: of the digits 0 to 9. ood_score: of the rejection rule;
-    above 1 for what does not look like a digit; None if the model has no rule.
+    image: uint8 [height, width], or [height, width, 3]. probabilities: of the classes.
+    ood_score: of the rejection rule; above 1 for what does not look like the training images; None
+    if the model has no rule. class_names: of the classes.
     """
 
     image: np.ndarray
     probabilities: tuple[float, ...]
     ood_score: float | None
+    class_names: tuple[str, ...] = DIGITS
 
     @property
-    def is_digit(self) -> bool:
-        """Whether it looks like a digit."""
+    def is_recognized(self) -> bool:
+        """Whether it looks like the training images: like a digit, for MNIST."""
         if self.ood_score is None:
             return max(self.probabilities) >= MIN_CONFIDENCE
         return self.ood_score <= 1
 
     @property
-    def ranking(self) -> list[tuple[int, float]]:
-        """(digit, probability) of the three most probable digits, except those below 0.1 %."""
-        ranked = sorted(enumerate(self.probabilities), key=lambda pair: pair[1], reverse=True)
+    def unlike(self) -> Status:
+        """What is said of an image that is not recognized."""
+        return UNLIKE_DIGIT if self.class_names == DIGITS else UNLIKE_IMAGE
+
+    @property
+    def ranking(self) -> list[tuple[str, float]]:
+        """(class, probability) of the three most probable classes, except those below 0.1 %."""
+        named = zip(self.class_names, self.probabilities, strict=False)
+        ranked = sorted(named, key=lambda pair: pair[1], reverse=True)
         return [pair for pair in ranked[: NUM_ALTERNATIVES + 1] if pair[1] >= MIN_LISTED]
 
     def __str__(self) -> str:
         """Return `7 (99.8 %), then 1 (0.1 %)`, or `does not look like a digit; closest: 7, 1`."""
-        if not self.is_digit:
-            return f"{UNLIKE}; closest: {', '.join(str(digit) for digit, _ in self.ranking)}"
+        if not self.is_recognized:
+            return f"{self.unlike}; closest: {', '.join(name for name, _ in self.ranking)}"
         first, *others = [_format_class(*pair) for pair in self.ranking]
         return f"{first}, then {' or '.join(others)}" if others else first
 
@@ -78,8 +97,11 @@ class Reading:
         """Whether the picture shows one digit or several, and if not, why."""
         if not self.predictions:
             return "no digit found"
-        if not any(prediction.is_digit for prediction in self.predictions):
-            return "does not look like a digit"
+        first = self.predictions[0]
+        if not any(prediction.is_recognized for prediction in self.predictions):
+            return first.unlike
+        if first.class_names != DIGITS:
+            return "image"
         return "digit" if len(self.predictions) == 1 else "several digits"
 
     def __str__(self) -> str:
@@ -88,37 +110,44 @@ class Reading:
             return NO_DIGIT
         if len(self.predictions) == 1:
             return str(self.predictions[0])
-        all_digits = all(prediction.is_digit for prediction in self.predictions)
+        all_digits = all(prediction.is_recognized for prediction in self.predictions)
         noun = "digits" if all_digits else "symbols"
         parts = ", ".join(
-            _format_class(*prediction.ranking[0]) if prediction.is_digit else f"? ({UNLIKE})"
+            _format_class(*prediction.ranking[0])
+            if prediction.is_recognized
+            else f"? ({UNLIKE_DIGIT})"
             for prediction in self.predictions
         )
         return f"{len(self.predictions)} {noun}, from left to right: {parts}"
 
 
 def read_pictures(
-    model: ScoringPredictor, pictures: Sequence[Sequence[np.ndarray]]
+    model: ScoringPredictor,
+    pictures: Sequence[Sequence[np.ndarray]],
+    class_names: tuple[str, ...] = DIGITS,
 ) -> list[Reading]:
-    """Predict the digits of each picture.
+    """Predict the digits of each picture, or the picture as a whole.
 
     Args:
-        pictures: for each what `mnistexp.inference.preprocessing.find_digits` returned.
+        pictures: for each what `mnistexp.inference.picture_input.prepare_picture` returned.
+        class_names: of the classes of the model.
     """
     images = [image for picture in pictures for image in picture]
     if not images:
         return [Reading(()) for _ in pictures]
-    probabilities, scores = model.predict_and_score(np.stack(images)[..., np.newaxis])
+    probabilities, scores = model.predict_and_score(
+        np.stack([np.atleast_3d(image) for image in images])
+    )
     ood_scores = [None] * len(images) if scores is None else list(map(float, scores))
     predictions = (
-        Prediction(image, tuple(map(float, row)), score)
+        Prediction(image, tuple(map(float, row)), score, class_names)
         for image, row, score in zip(images, probabilities, ood_scores, strict=True)
     )
     return [Reading(tuple(next(predictions) for _ in picture)) for picture in pictures]
 
 
-def _format_class(digit: int, probability: float) -> str:
+def _format_class(name: str, probability: float) -> str:
     percentage = f"{100 * probability:.1f} %"
     if percentage == "100.0 %":
         percentage = f"over {100 * MAX_LISTED:.1f} %"
-    return f"{digit} ({percentage})"
+    return f"{name} ({percentage})"

@@ -8,7 +8,6 @@ import numpy as np
 
 from mnistexp.data import Split
 from mnistexp.learner.metrics import Predictor, calibration, score
-from mnistexp.schema import NUM_CLASSES
 
 CONFIDENCE_LEVEL = 0.95
 
@@ -28,8 +27,9 @@ class ClassificationReport:
 
     loss: mean cross-entropy in nats. accuracy: 0 to 1. interval: the 95 % confidence interval of
     the accuracy (E. B. Wilson, Probable Inference, the Law of Succession, and Statistical
-    Inference, 1927). calibration_error: see `learner.metrics.calibration`. classes: of the digits 0
-    to 9. confusion: numbers of images, a row for each true class, a column for each predicted one.
+    Inference, 1927). calibration_error: see `learner.metrics.calibration`. classes: in the
+    order of their labels. confusion: numbers of images, a row for each true class, a column for
+    each predicted one.
     """
 
     num_images: int
@@ -68,8 +68,8 @@ def report_classification(model: Predictor, split: Split) -> ClassificationRepor
         accuracy=metrics["accuracy"],
         interval=_confidence_interval(int((predicted == split.labels).sum()), len(split)),
         calibration_error=calibration(probabilities, split.labels)[1],
-        classes=_class_metrics(split.labels, predicted),
-        confusion=_confusion_matrix(split.labels, predicted),
+        classes=_class_metrics(split.labels, predicted, probabilities.shape[1]),
+        confusion=_confusion_matrix(split.labels, predicted, probabilities.shape[1]),
     )
 
 
@@ -80,11 +80,13 @@ def _confidence_interval(num_correct: int, num_images: int) -> tuple[float, floa
     return float(interval.low), float(interval.high)
 
 
-def _class_metrics(labels: np.ndarray, predicted: np.ndarray) -> tuple[ClassMetrics, ...]:
+def _class_metrics(
+    labels: np.ndarray, predicted: np.ndarray, num_classes: int
+) -> tuple[ClassMetrics, ...]:
     from sklearn.metrics import precision_recall_fscore_support
 
     precisions, recalls, _, counts = precision_recall_fscore_support(
-        labels, predicted, labels=range(NUM_CLASSES), zero_division=0.0
+        labels, predicted, labels=range(num_classes), zero_division=0.0
     )
     return tuple(
         ClassMetrics(float(precision), float(recall), int(count))
@@ -92,8 +94,10 @@ def _class_metrics(labels: np.ndarray, predicted: np.ndarray) -> tuple[ClassMetr
     )
 
 
-def _confusion_matrix(labels: np.ndarray, predicted: np.ndarray) -> tuple[tuple[int, ...], ...]:
+def _confusion_matrix(
+    labels: np.ndarray, predicted: np.ndarray, num_classes: int
+) -> tuple[tuple[int, ...], ...]:
     from sklearn.metrics import confusion_matrix
 
-    matrix = confusion_matrix(labels, predicted, labels=range(NUM_CLASSES))
+    matrix = confusion_matrix(labels, predicted, labels=range(num_classes))
     return tuple(tuple(int(count) for count in row) for row in matrix)

@@ -5,6 +5,7 @@ unpickle files beside it, and accept the types that it lists. Here the descripti
 and the weights are loaded with Keras' safe mode or with skops and our own list of types.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnistexp.data import DIGITS
 from mnistexp.device import DeviceConfig
 from mnistexp.errors import ModelError
 from mnistexp.learner.network import (
@@ -21,7 +23,6 @@ from mnistexp.learner.network import (
 )
 from mnistexp.learner.rejection import load_rejection_rule
 from mnistexp.model.sklearn_private import TRUSTED_TYPES
-from mnistexp.schema import IMAGE_SHAPE, NUM_CLASSES, NUM_PIXELS
 from mnistexp.tracking import RunStore, StoredModel
 from mnistexp.tracking.model_registry import fetch_model
 
@@ -30,10 +31,18 @@ if TYPE_CHECKING:
 
 KERAS_FILE = Path("data/model.keras")
 SKOPS_FILE = Path("model.skops")
-INPUT_SHAPES = ((-1, *IMAGE_SHAPE), (-1, NUM_PIXELS))
+MNIST_SHAPE = (28, 28, 1)
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
-"""uint8 [num_images, 28, 28, 1] to probabilities [num_images, 10] and the scores of the rejection
-rule [num_images], None without a rule."""
+"""uint8 [num_images, height, width, channels] to probabilities [num_images, num_classes] and the
+scores of the rejection rule [num_images], None without a rule."""
+
+
+@dataclass(frozen=True)
+class ModelClasses:
+    """What a model classifies: the shape of its images, and the names of its classes."""
+
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -41,15 +50,22 @@ class TrainedModel:
     """A model that is loaded and ready to predict.
 
     run_name: the name of the run that trained it. description: MLflow's, with the signature.
+    classes: what it classifies.
     """
 
     run_name: str
     run_id: str
     description: "Model"
+    classes: ModelClasses
     _predict: Predict
 
+    @property
+    def reads_digits(self) -> bool:
+        """Whether it classifies digits in the format of MNIST."""
+        return self.classes == ModelClasses(MNIST_SHAPE, DIGITS)
+
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
-        """uint8 [num_images, 28, 28, 1] to [num_images, 10], each row of sum 1."""
+        """uint8 images to [num_images, num_classes], each row of sum 1."""
         return self._predict(images)[0]
 
     def predict_and_score(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -73,7 +89,7 @@ def load_model(
 
     Raises:
         ModelError: the files of the model do not exist, have another format, hold types that are
-            not trusted, or do not map raw 28×28 images to ten probabilities.
+            not trusted, or do not map raw images to a probability for each class.
         DeviceError: the device cannot be set up.
     """
     from mlflow.models import Model
@@ -86,9 +102,9 @@ def load_model(
             f"{stored.run_name}: expected the description of a model in {folder / 'MLmodel'}. "
             f"Received: a damaged file ({first_line(error)})"
         ) from error
-    _check_signature(stored, description)
+    classes = _read_classes(stored, description)
     if (folder / KERAS_FILE).is_file():
-        predict = _load_keras(stored, folder, device or DeviceConfig(type="auto"))
+        predict = _load_keras(stored, folder, classes, device or DeviceConfig(type="auto"))
     elif (folder / SKOPS_FILE).is_file():
         predict = _load_skops(stored, folder / SKOPS_FILE)
     else:
@@ -97,39 +113,51 @@ def load_model(
             f"{stored.run_name}: expected a model in the format of Keras or skops. Received: "
             f"{flavors}; other formats may be pickles, which are not loaded"
         )
-    _check_probabilities(stored, predict)
-    return TrainedModel(stored.run_name, stored.run_id, description, predict)
+    _check_probabilities(stored, classes, predict)
+    return TrainedModel(stored.run_name, stored.run_id, description, classes, predict)
 
 
-def _check_signature(stored: StoredModel, description: "Model") -> None:
-    """Refuse a model that does not map raw images to ten probabilities."""
+def _read_classes(stored: StoredModel, description: "Model") -> ModelClasses:
+    """Return what a model classifies; refuse one that does not map raw images to probabilities.
+
+    Models without names of their classes, which other versions logged, are of MNIST's form.
+    """
+    metadata = description.metadata or {}
+    classes = ModelClasses(
+        tuple(metadata.get("image_shape", MNIST_SHAPE)),
+        tuple(str(name) for name in metadata.get("class_names", DIGITS)),
+    )
     signature = description.signature
     inputs, outputs = (
         [getattr(spec, "shape", None) for spec in schema] if schema is not None else []
         for schema in (signature and signature.inputs, signature and signature.outputs)
     )
-    if len(inputs) != 1 or inputs[0] not in INPUT_SHAPES or outputs != [(-1, NUM_CLASSES)]:
+    shape, number = classes.image_shape, len(classes.class_names)
+    input_shapes = ((-1, *shape), (-1, math.prod(shape)))
+    if len(inputs) != 1 or inputs[0] not in input_shapes or outputs != [(-1, number)]:
         raise ModelError(
-            f"{stored.run_name}: expected a model of 28×28 images, {list(INPUT_SHAPES[0])}, to "
-            f"{NUM_CLASSES} probabilities. Received: {_format_shapes(inputs)} to "
+            f"{stored.run_name}: expected a model of images, {list(input_shapes[0])}, to "
+            f"{number} probabilities. Received: {_format_shapes(inputs)} to "
             f"{_format_shapes(outputs)}"
         )
+    return classes
 
 
-def _check_probabilities(stored: StoredModel, predict: Predict) -> None:
-    """Refuse a model that does not return ten probabilities of sum 1 per image."""
-    images = np.random.default_rng(0).integers(0, 256, (3, *IMAGE_SHAPE), "u1")
+def _check_probabilities(stored: StoredModel, classes: ModelClasses, predict: Predict) -> None:
+    """Refuse a model that does not return a probability for each class, of sum 1 per image."""
+    number = len(classes.class_names)
+    images = np.random.default_rng(0).integers(0, 256, (3, *classes.image_shape), "u1")
     images[0] = 0
     probabilities, scores = predict(images)
     sums = probabilities.sum(axis=1)
     if (
-        probabilities.shape != (len(images), NUM_CLASSES)
+        probabilities.shape != (len(images), number)
         or not (probabilities >= 0).all()
         or not np.allclose(sums, 1, atol=1e-3)
     ):
         received = "NaN or infinity" if not np.isfinite(sums).all() else f"a row of sum {sums[0]:g}"
         raise ModelError(
-            f"{stored.run_name}: expected a model that returns {NUM_CLASSES} probabilities of sum "
+            f"{stored.run_name}: expected a model that returns {number} probabilities of sum "
             f"1 for each image. Received: {received}. Its files were damaged or replaced: train it "
             "again"
         )
@@ -149,7 +177,9 @@ def _format_shapes(shapes: list[Any]) -> str:
     return ", ".join(str(list(shape)) if shape else "a table" for shape in shapes) or "no signature"
 
 
-def _load_keras(stored: StoredModel, folder: Path, device: DeviceConfig) -> Predict:
+def _load_keras(
+    stored: StoredModel, folder: Path, classes: ModelClasses, device: DeviceConfig
+) -> Predict:
     from mnistexp.device import set_up_device
 
     set_up_device(device, seed=0)
@@ -162,12 +192,18 @@ def _load_keras(stored: StoredModel, folder: Path, device: DeviceConfig) -> Pred
             f"{stored.run_name}: expected a model that Keras loads in its safe mode. Received: "
             f"{first_line(error)}"
         ) from error
-    if tuple(classifier.input_shape) != (None, *IMAGE_SHAPE):
+    expected = (None, *classes.image_shape)
+    if tuple(classifier.input_shape) != expected:
         raise ModelError(
-            f"{stored.run_name}: expected a network of {list(INPUT_SHAPES[0])}. "
+            f"{stored.run_name}: expected a network of {list(expected)}. "
             f"Received: {list(classifier.input_shape)}"
         )
     rule = load_rejection_rule(folder)
+    if rule is not None and len(rule.means) != len(classes.class_names):
+        raise ModelError(
+            f"{folder}: expected a rejection rule of {len(classes.class_names)} classes. "
+            f"Received: one of {len(rule.means)}"
+        )
     if rule is None or not ends_with_softmax(classifier):
         predict = compile_prediction(classifier)
         return lambda images: (predict(images), None)

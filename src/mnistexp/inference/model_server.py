@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnistexp.inference.mlflow_private import build_scoring_app, invalid_request
-from mnistexp.schema import IMAGE_SHAPE
 
 if TYPE_CHECKING:
     from mnistexp.inference import TrainedModel
@@ -49,7 +48,7 @@ def build_app(model: "TrainedModel", example: str) -> Any:
             raise invalid_request(
                 f"expected at most {MAX_IMAGES:,} images. Received: {len(pixels):,}"
             )
-        return model.predict_probabilities(pixels.reshape(-1, *IMAGE_SHAPE))
+        return model.predict_probabilities(pixels.reshape(-1, *model.classes.image_shape))
 
     app = build_scoring_app(model.description, predict)
     app.add_route("/", explain)

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnistexp.schema import IMAGE_SHAPE
-
 if TYPE_CHECKING:
     from PIL import Image
 
 CropBox = tuple[float, float, float, float]
 """Left, upper, right, lower, in pixels of the original image."""
-OUTPUT_SIDE = IMAGE_SHAPE[0]
+OUTPUT_SIDE = 28
+"""Height and width of the images of MNIST."""
 DIGIT_SIDE = 20
 """Longer side of the digit's bounding box, in pixels of the output."""
 MAX_SEARCH_SIDE = 512

@@ -13,7 +13,7 @@ def build_learner(config: Config, data: Data) -> Learner:
 
     Args:
         config: all settings.
-        data: its size determines the length of an epoch.
+        data: its size determines the length of an epoch, and its images the input of the model.
 
     Raises:
         ConfigError: the layers do not fit each other, or the optimizer rejects its settings.
@@ -23,8 +23,8 @@ def build_learner(config: Config, data: Data) -> Learner:
     if isinstance(config.model, NetworkConfig):
         from mnistexp.learner.network import NetworkLearner
 
-        return NetworkLearner(config, len(data.train))
+        return NetworkLearner(config, data)
 
     from mnistexp.learner.classical import ClassicalLearner
 
-    return ClassicalLearner(config)
+    return ClassicalLearner(config, data)

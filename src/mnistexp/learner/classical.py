@@ -1,6 +1,7 @@
 """A scikit-learn classifier as a learner."""
 
 import hashlib
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,8 @@ from mnistexp.activity import show_activity
 from mnistexp.config.config import Config
 from mnistexp.data import Data, Split
 from mnistexp.device import cpu_device, num_threads
-from mnistexp.errors import DeviceError
-from mnistexp.learner.learner import Learner, pin_versions
+from mnistexp.errors import ConfigError, DeviceError
+from mnistexp.learner.learner import Learner, describe_classes, pin_versions
 from mnistexp.model import (
     ClassicalConfig,
     NetworkConfig,
@@ -20,7 +21,6 @@ from mnistexp.model import (
 )
 from mnistexp.model.classical import CALIBRATION_SIZE
 from mnistexp.model.sklearn_private import TRUSTED_TYPES
-from mnistexp.schema import IMAGE_SHAPE, NUM_CLASSES, NUM_PIXELS
 from mnistexp.train import (
     NO_CHECKPOINTS,
     NO_MONITORS,
@@ -39,9 +39,9 @@ TRAIN_ACCURACY_SIZE = 5_000
 
 
 class ClassicalLearner(Learner):
-    """A scikit-learn classifier of raw pixels, one row of 784 per image."""
+    """A scikit-learn classifier of raw pixels, one row per image."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, data: Data) -> None:
         assert not isinstance(config.model, NetworkConfig)
         if config.device.type == "gpu":
             raise DeviceError(
@@ -49,6 +49,8 @@ class ClassicalLearner(Learner):
                 "version. Received: gpu"
             )
         self._config = config
+        self._image_shape, self._class_names = data.image_shape, data.class_names
+        self._check_components(config.model)
         self._model: ClassicalConfig = config.model
         self.device = cpu_device()
         self._estimator: Any = build_estimator(self._model, config.seed, config.device.threads)
@@ -61,7 +63,7 @@ class ClassicalLearner(Learner):
 
     @property
     def model(self) -> Any:
-        """The estimator, of pixels [num_images, 784] to probabilities [num_images, 10]."""
+        """The estimator, of pixels [num_images, num_pixels] to probabilities per class."""
         return self._estimator
 
     def fit(
@@ -83,7 +85,7 @@ class ClassicalLearner(Learner):
         return TrainingResult(history, 1, seconds, len(data.train) / seconds)
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Return float64 [num_images, 10] for uint8 images [num_images, 28, 28, 1]."""
+        """Return float64 [num_images, num_classes] for uint8 images."""
         probabilities: np.ndarray = self._estimator.predict_proba(images.reshape(len(images), -1))
         return probabilities
 
@@ -92,8 +94,9 @@ class ClassicalLearner(Learner):
         last = self._estimator[-1] if hasattr(self._estimator, "steps") else self._estimator
         for name in ("coef_", "feature_importances_"):
             values = getattr(last, name, None)
-            if isinstance(values, np.ndarray) and values.shape[-1] == NUM_PIXELS:
-                return values.reshape(-1, *IMAGE_SHAPE[:2])
+            if isinstance(values, np.ndarray) and values.shape[-1] == self._num_pixels:
+                images: np.ndarray = values.reshape(-1, *self._image_shape).mean(axis=-1)
+                return images
         return None
 
     def digest(self) -> str:
@@ -101,7 +104,7 @@ class ClassicalLearner(Learner):
 
         Not of the parameters, which trees have in no defined order.
         """
-        images = np.random.default_rng(0).integers(0, 256, (100, *IMAGE_SHAPE), "u1")
+        images = np.random.default_rng(0).integers(0, 256, (100, *self._image_shape), "u1")
         return hashlib.sha256(self.predict_probabilities(images).tobytes()).hexdigest()
 
     def save(self, folder: str, mlflow_model: "Model | None" = None) -> None:
@@ -110,8 +113,8 @@ class ClassicalLearner(Learner):
         from mlflow.models import ModelSignature
         from mlflow.types import Schema, TensorSpec
 
-        pixels = TensorSpec(np.dtype("uint8"), (-1, NUM_PIXELS))
-        probabilities = TensorSpec(np.dtype("float64"), (-1, NUM_CLASSES))
+        pixels = TensorSpec(np.dtype("uint8"), (-1, self._num_pixels))
+        probabilities = TensorSpec(np.dtype("float64"), (-1, len(self._class_names)))
         mlflow.sklearn.save_model(
             self._estimator,
             folder,
@@ -120,7 +123,8 @@ class ClassicalLearner(Learner):
             skops_trusted_types=list(TRUSTED_TYPES),
             pyfunc_predict_fn="predict_proba",
             signature=ModelSignature(Schema([pixels]), Schema([probabilities])),
-            input_example=np.zeros((1, NUM_PIXELS), "u1"),
+            input_example=np.zeros((1, self._num_pixels), "u1"),
+            metadata=describe_classes(self._image_shape, self._class_names),
             pip_requirements=pin_versions("scikit-learn", "skops", "numpy"),
         )
 
@@ -132,6 +136,18 @@ class ClassicalLearner(Learner):
             "threads": str(num_threads(self._config.device)),
             "precision": "float64",
         }
+
+    @property
+    def _num_pixels(self) -> int:
+        return math.prod(self._image_shape)
+
+    def _check_components(self, model: ClassicalConfig) -> None:
+        components = getattr(model, "components", None)
+        if components is not None and components > self._num_pixels:
+            raise ConfigError(
+                f"model.components: expected at most {self._num_pixels}, the number of pixels. "
+                f"Received: {components}"
+            )
 
     def _fit(self, train: Split) -> None:
         pixels, labels = train.images.reshape(len(train), -1), train.labels

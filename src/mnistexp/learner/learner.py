@@ -1,6 +1,7 @@
 """The base class of all learners."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,13 @@ class Learner(Predictor, ABC):
     @abstractmethod
     def tags(self) -> dict[str, str]:
         """Return the device, the number of threads and the precision as tags of the run."""
+
+
+def describe_classes(
+    image_shape: tuple[int, int, int], class_names: Sequence[str]
+) -> dict[str, list[Any]]:
+    """Return the metadata of a logged model: the shape of its images, and the classes' names."""
+    return {"image_shape": list(image_shape), "class_names": list(class_names)}
 
 
 def pin_versions(*packages: str) -> list[str]:

@@ -18,7 +18,7 @@ class Predictor(Protocol):
 
     @abstractmethod
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Return [num_images, 10], each row of sum 1, for uint8 images [num_images, 28, 28, 1]."""
+        """Return [num_images, num_classes], each row of sum 1, for uint8 images."""
 
 
 def evaluate(model: Predictor, split: Split) -> dict[str, float]:

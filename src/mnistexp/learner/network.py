@@ -1,6 +1,7 @@
 """A Keras network with its optimizer as a learner."""
 
 import hashlib
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,10 @@ from mnistexp.config.config import Config
 from mnistexp.data import Data
 from mnistexp.device import Device, num_threads, set_up_device
 from mnistexp.errors import OutOfMemory
-from mnistexp.learner.learner import Learner, pin_versions
+from mnistexp.learner.learner import Learner, describe_classes, pin_versions
 from mnistexp.learner.rejection import fit_rejection_rule
 from mnistexp.model import NetworkConfig, build_classifier, build_model
 from mnistexp.optim import build_optimizer, build_schedule
-from mnistexp.schema import IMAGE_SHAPE, NUM_CLASSES, NUM_PIXELS
 from mnistexp.train import (
     NO_CHECKPOINTS,
     NO_MONITORS,
@@ -41,12 +41,13 @@ up to ten times slower."""
 class NetworkLearner(Learner):
     """A Keras network with its optimizer, on its device."""
 
-    def __init__(self, config: Config, num_images: int) -> None:
-        """Args: num_images: size of the training split."""
+    def __init__(self, config: Config, data: Data) -> None:
         assert isinstance(config.model, NetworkConfig)
         self._config, self._model_config = config, config.model
         self.device = set_up_device(config.device, config.seed)
-        self._network = build_model(config.model)
+        self._image_shape, self._class_names = data.image_shape, data.class_names
+        self._network = build_model(config.model, data.image_shape, data.num_classes)
+        num_images = len(data.train)
         self._schedule = build_schedule(
             config.optim.decay,
             config.optim.learning_rate,
@@ -65,7 +66,7 @@ class NetworkLearner(Learner):
 
     @property
     def model(self) -> "keras.Model":
-        """uint8 [num_images, 28, 28, 1] to probabilities [num_images, 10]."""
+        """uint8 images to probabilities [num_images, num_classes]."""
         return self._classifier
 
     def fit(
@@ -114,7 +115,7 @@ class NetworkLearner(Learner):
         )
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Return float32 [num_images, 10] for uint8 images [num_images, 28, 28, 1]."""
+        """Return float32 [num_images, num_classes] for uint8 images."""
         return compile_prediction(self._classifier)(images)
 
     def save_rejection_rule(self, data: Data, folder: Path) -> None:
@@ -129,10 +130,10 @@ class NetworkLearner(Learner):
         """Return the kernel of the first layer that has one, if its input is the image itself."""
         arrays = (array for layer in self._network.layers for array in layer.get_weights())
         kernel: np.ndarray = next((array for array in arrays if array.ndim > 1), np.empty(0))
-        if kernel.ndim == 2 and len(kernel) == NUM_PIXELS:
-            return kernel.T.reshape(-1, *IMAGE_SHAPE[:2])
-        if kernel.ndim == 4 and kernel.shape[2] == 1:
-            return kernel[:, :, 0].transpose(2, 0, 1)
+        if kernel.ndim == 2 and len(kernel) == math.prod(self._image_shape):
+            return _mean_of_channels(kernel.T.reshape(-1, *self._image_shape))
+        if kernel.ndim == 4 and kernel.shape[2] == self._image_shape[-1]:
+            return _mean_of_channels(kernel.transpose(3, 0, 1, 2))
         return None
 
     def digest(self) -> str:
@@ -148,14 +149,15 @@ class NetworkLearner(Learner):
         from mlflow.models import ModelSignature
         from mlflow.types import Schema, TensorSpec
 
-        pixels = TensorSpec(np.dtype("uint8"), (-1, *IMAGE_SHAPE))
-        probabilities = TensorSpec(np.dtype("float32"), (-1, NUM_CLASSES))
+        pixels = TensorSpec(np.dtype("uint8"), (-1, *self._image_shape))
+        probabilities = TensorSpec(np.dtype("float32"), (-1, len(self._class_names)))
         mlflow.tensorflow.save_model(
             self._classifier,
             folder,
             mlflow_model=mlflow_model,
             signature=ModelSignature(Schema([pixels]), Schema([probabilities])),
-            input_example=np.zeros((1, *IMAGE_SHAPE), "u1"),
+            input_example=np.zeros((1, *self._image_shape), "u1"),
+            metadata=describe_classes(self._image_shape, self._class_names),
             pip_requirements=pin_versions("tensorflow", "keras", "numpy"),
         )
 
@@ -182,8 +184,14 @@ def _layer_bytes(layer: Any, batch_size: int) -> int:
     return 4 * (outputs + sum(int(np.prod(weight.shape)) for weight in layer.weights))
 
 
+def _mean_of_channels(weights: np.ndarray) -> np.ndarray:
+    """Args: weights: [num_units, height, width, channels]."""
+    mean: np.ndarray = weights.mean(axis=-1)
+    return mean
+
+
 def compile_prediction(classifier: "keras.Model") -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function from uint8 images [n, 28, 28, 1] to probabilities, float32 [n, 10].
+    """Return a function from uint8 images to probabilities, float32 [n, num_classes].
 
     The graph is traced when the function is first called.
     """
@@ -203,7 +211,7 @@ def compile_prediction(classifier: "keras.Model") -> Callable[[np.ndarray], np.n
 def compile_prediction_with_logits(
     classifier: "keras.Model",
 ) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Return a function from uint8 images to probabilities and logits, float32 [n, 10] each.
+    """Return a function from uint8 images to probabilities and logits, [n, num_classes] each.
 
     Args:
         classifier: from `build_classifier`; its last layer is the softmax.
@@ -216,17 +224,18 @@ def compile_prediction_with_logits(
 
     def predict_both(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values = predict(images)
-        return values[:, :NUM_CLASSES], values[:, NUM_CLASSES:]
+        num_classes = values.shape[1] // 2
+        return values[:, :num_classes], values[:, num_classes:]
 
     return predict_both
 
 
 def ends_with_softmax(classifier: "keras.Model") -> bool:
-    """Whether a stored model ends like those of `build_classifier`: ten logits and a softmax."""
+    """Whether a stored model ends like those of `build_classifier`: logits and a softmax."""
     import keras
 
     last = classifier.layers[-1]
-    return isinstance(last, keras.layers.Softmax) and last.input.shape == (None, NUM_CLASSES)
+    return isinstance(last, keras.layers.Softmax) and last.input.shape == classifier.output_shape
 
 
 def use_xla(model: NetworkConfig, setting: str, device: Device) -> bool:

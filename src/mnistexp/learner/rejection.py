@@ -7,6 +7,7 @@ explain. docs/rejection.md compares the rule with others.
 """
 
 import io
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -14,7 +15,6 @@ import numpy as np
 
 from mnistexp.data import Split
 from mnistexp.errors import ModelError
-from mnistexp.schema import NUM_CLASSES, NUM_PIXELS
 
 FILE_NAME = "rejection.npz"
 """The name of the rule's file in the folder of a logged model."""
@@ -29,8 +29,8 @@ MIN_VALIDATION_IMAGES = 200
 class RejectionRule:
     """A fitted rule.
 
-    means: of the pixels of each class, 0 to 1, [10, 784].
-    components: the principal components of each class, [10, num_components, 784].
+    means: of the pixels of each class, 0 to 1, [num_classes, num_pixels].
+    components: the principal components of each class, [num_classes, num_components, num_pixels].
     energy_scale, residual_scale: [2], the median and the 99 % quantile for validation images.
     threshold: [], of the sum of both scores, each scaled to 0 at the median and 1 at the quantile.
     """
@@ -45,8 +45,8 @@ class RejectionRule:
         """Return how unlike the training images each image is; above 1, it is refused.
 
         Args:
-            images: uint8 [num_images, 28, 28, 1].
-            logits: of the network for them, [num_images, 10].
+            images: uint8 [num_images, height, width, channels].
+            logits: of the network for them, [num_images, num_classes].
         """
         energies = _scale(_energies(logits), self.energy_scale)
         residuals = _scale(self.residuals(images, logits), self.residual_scale)
@@ -70,7 +70,7 @@ def fit_rejection_rule(
 
     Args:
         train: the first 10,000 images are used.
-        validation_logits: of the network for the validation images, [num_images, 10].
+        validation_logits: of the network for the validation images, [num_images, num_classes].
 
     Returns:
         None with fewer than 200 validation images, a class with fewer than two training images, or
@@ -79,7 +79,7 @@ def fit_rejection_rule(
     from threadpoolctl import threadpool_limits
 
     train = train[:MAX_TRAINING_IMAGES]
-    counts = np.bincount(train.labels, minlength=NUM_CLASSES)
+    counts = np.bincount(train.labels, minlength=validation_logits.shape[1])
     if len(validation) < MIN_VALIDATION_IMAGES or counts.min() < 2:
         return None
     # Threads of BLAS wait for each other in a busy loop: for matrices of this size that takes ten
@@ -89,7 +89,7 @@ def fit_rejection_rule(
 
 
 def _fit(train: Split, validation: Split, validation_logits: np.ndarray) -> RejectionRule | None:
-    means, components = _fit_classes(train)
+    means, components = _fit_classes(train, validation_logits.shape[1])
     residuals = _residuals(validation.images, validation_logits.argmax(axis=1), means, components)
     energy_scale = _find_scale(_energies(validation_logits))
     residual_scale = _find_scale(residuals)
@@ -126,10 +126,11 @@ def load_rejection_rule(folder: Path) -> RejectionRule | None:
 
 def _check(rule: RejectionRule) -> None:
     """Raise ValueError if an array has another shape, or a value is not finite."""
+    num_classes, num_pixels = rule.means.shape if rule.means.ndim == 2 else (0, 0)
     num_components = rule.components.shape[1] if rule.components.ndim == 3 else 0
     shapes = {
-        "means": (NUM_CLASSES, NUM_PIXELS),
-        "components": (NUM_CLASSES, num_components, NUM_PIXELS),
+        "means": (num_classes, num_pixels),
+        "components": (num_classes, num_components, num_pixels),
         "energy_scale": (2,),
         "residual_scale": (2,),
         "threshold": (),
@@ -140,13 +141,14 @@ def _check(rule: RejectionRule) -> None:
             raise ValueError(f"{name}: expected finite numbers of shape {list(shape)}")
 
 
-def _fit_classes(train: Split) -> tuple[np.ndarray, np.ndarray]:
+def _fit_classes(train: Split, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and principal components of each class, as float16 to save space."""
     from sklearn.utils.extmath import randomized_svd
 
-    means = np.zeros((NUM_CLASSES, NUM_PIXELS), "f2")
-    components = np.zeros((NUM_CLASSES, NUM_COMPONENTS, NUM_PIXELS), "f2")
-    for label in range(NUM_CLASSES):
+    num_pixels = math.prod(train.images.shape[1:])
+    means = np.zeros((num_classes, num_pixels), "f2")
+    components = np.zeros((num_classes, NUM_COMPONENTS, num_pixels), "f2")
+    for label in range(num_classes):
         pixels = _pixels(train.images[train.labels == label])
         means[label] = pixels.mean(axis=0)
         number = min(NUM_COMPONENTS, len(pixels) - 1)
@@ -169,8 +171,8 @@ def _residuals(
 
 
 def _pixels(images: np.ndarray) -> np.ndarray:
-    """Return float32 [num_images, 784], 0 to 1."""
-    return images.reshape(len(images), NUM_PIXELS).astype("f4") / np.float32(255)
+    """Return float32 [num_images, num_pixels], 0 to 1."""
+    return images.reshape(len(images), -1).astype("f4") / np.float32(255)
 
 
 def _energies(logits: np.ndarray) -> np.ndarray:

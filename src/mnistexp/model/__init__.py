@@ -14,7 +14,7 @@ from mnistexp.model.classical import (
     build_estimator,
     count_parameters,
 )
-from mnistexp.model.network import NetworkConfig, build_classifier, build_model
+from mnistexp.model.network import NetworkConfig, build_classifier, build_model, check_width
 
 
 def _type(value: Any) -> str | None:
@@ -41,5 +41,6 @@ __all__ = [
     "build_classifier",
     "build_estimator",
     "build_model",
+    "check_width",
     "count_parameters",
 ]

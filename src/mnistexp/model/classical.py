@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from mnistexp.model.sklearn_private import count_boosting_nodes
-from mnistexp.schema import NUM_PIXELS, Count, NonNegative, Positive, Section
+from mnistexp.schema import Count, NonNegative, Positive, Section
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -51,7 +51,7 @@ class SupportVectorMachine(Section):
     """Inverse of the strength of the penalty."""
     kernel: Literal["rbf", "poly", "sigmoid", "linear"] = "rbf"
     gamma: Positive | Literal["scale", "auto"] = "scale"
-    components: Annotated[int, Field(gt=0, le=NUM_PIXELS)] | None = 50
+    components: Count | None = 50
     """Number of principal components; null: the pixels themselves (slow)."""
 
 

@@ -1,7 +1,8 @@
 """Settings of a network, and the Keras models that they build."""
 
 import os
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -19,11 +20,13 @@ from mnistexp.model.layers import (
     one_line,
     ordered_layers,
 )
-from mnistexp.schema import IMAGE_SHAPE, NUM_CLASSES, Fraction, Section
+from mnistexp.schema import Fraction, Section
 
 if TYPE_CHECKING:
     import keras
 
+MNIST_SHAPE = (28, 28, 1)
+MNIST_CLASSES = 10
 LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 RESERVED_NAMES = {"image", "pixels", "rescaling", "probabilities"}
 NOT_ALLOWED_LAST = {"dropout", "spatial_dropout", "activation", "batch_normalization"}
@@ -49,7 +52,7 @@ class NetworkConfig(Section):
     dropout_rate: Fraction | None = None
     """Dropout rate, for layers that refer to ${model.dropout_rate}."""
     layers: dict[LayerName, Layer | None] = Field(min_length=1)
-    """The layers, from the image to the ten logits. A layer set to null is left out."""
+    """The layers, from the image to a logit for each class. A layer set to null is left out."""
 
     @field_validator("layers")
     @classmethod
@@ -58,7 +61,7 @@ class NetworkConfig(Section):
         if not order:
             raise ConfigError("model.layers: expected at least one layer that is not null")
         name, last = order[-1]
-        _check_logits(f"model.layers.{name}", last)
+        _check_activation(f"model.layers.{name}", last)
         if last.type in NOT_ALLOWED_LAST:
             raise ConfigError(
                 f"model.layers.{name}: expected the logits to come last. Received: a {last.type} "
@@ -80,16 +83,23 @@ class NetworkConfig(Section):
         )
 
 
-def build_model(config: NetworkConfig) -> "keras.Model":
-    """Build the uncompiled network: float images `[n, 28, 28, 1]` to logits `[n, 10]`.
+def build_model(
+    config: NetworkConfig,
+    image_shape: tuple[int, int, int] = MNIST_SHAPE,
+    num_classes: int = MNIST_CLASSES,
+) -> "keras.Model":
+    """Build the uncompiled network: float images `[n, *image_shape]` to logits `[n, num_classes]`.
+
+    Args:
+        image_shape: height, width and channels of an image. Default: those of MNIST.
 
     Raises:
         ConfigError: a layer does not accept the output of the layer before it, the last layer
-            does not return ten values per image, or the memory is too small.
+            does not return a value for each class, or the memory is too small.
     """
     import keras
 
-    inputs = keras.Input(IMAGE_SHAPE, name="image")
+    inputs = keras.Input(image_shape, name="image")
     outputs = inputs
     num_weights = 0
     for name, layer_config in ordered_layers(config.layers):
@@ -109,12 +119,12 @@ def build_model(config: NetworkConfig) -> "keras.Model":
                 f"model.layers.{name}: expected an output that is not empty. Received: shape "
                 f"{_format_shape(outputs)}. Use a smaller kernel, pool or stride, or padding=same"
             )
-    if outputs.shape[1:] != (NUM_CLASSES,):
+    if outputs.shape[1:] != (num_classes,):
         is_image = len(outputs.shape) > 2
         advice = ". Write a layer of type flatten before the first dense layer" if is_image else ""
         raise ConfigError(
-            f"model.layers.{name}: expected {NUM_CLASSES} logits per image from the last layer, "
-            f"shape [n, {NUM_CLASSES}]. Received: {_format_shape(outputs)}{advice}"
+            f"model.layers.{name}: expected {num_classes} logits per image from the last layer, "
+            f"shape [n, {num_classes}]. Received: {_format_shape(outputs)}{advice}"
         )
     network = keras.Model(inputs, outputs, name="network")
     if not network.trainable_weights:
@@ -130,11 +140,11 @@ def build_classifier(network: "keras.Model", scale: float) -> "keras.Model":
         scale: divisor of the pixels.
 
     Returns:
-        A model of uint8 images `[n, 28, 28, 1]` to float32 probabilities `[n, 10]`.
+        A model of uint8 images to float32 probabilities `[n, num_classes]`.
     """
     import keras
 
-    inputs = keras.Input(IMAGE_SHAPE, dtype="uint8", name="pixels")
+    inputs = keras.Input(network.input_shape[1:], dtype="uint8", name="pixels")
     outputs = keras.layers.Rescaling(1 / scale, name="rescaling", dtype="float32")(inputs)
     for layer in network.layers[1:]:
         outputs = layer(outputs)
@@ -194,29 +204,43 @@ def _check_window(name: str, layer: "keras.layers.Layer", inputs: "keras.KerasTe
         )
 
 
-def _check_logits(path: str, last: Layer) -> None:
-    """Refuse a last layer that cannot return ten logits: by its activation or its width."""
+def check_width(layers: Mapping[str, Layer | None], num_classes: int) -> None:
+    """Refuse a last layer of another width than the number of classes, before it is built.
+
+    Raises:
+        ConfigError: names the layer.
+    """
+    name, last = ordered_layers(layers)[-1]
+    settings, prefix = _settings_of(f"model.layers.{name}", last)
+    units = settings.get("units", num_classes)
+    if units != num_classes:
+        raise ConfigError(
+            f"{prefix}.units: expected {num_classes} in the last layer, one logit per class. "
+            f"Received: {units}. Write units: ${{data.num_classes}}"
+        )
+
+
+def _settings_of(path: str, layer: Layer) -> tuple[dict[str, Any], str]:
+    """Return the settings of a layer, and their path in the config."""
+    if isinstance(layer, AnyKerasLayer):
+        return layer.config, f"{path}.config"
+    return layer.model_dump(), path
+
+
+def _check_activation(path: str, last: Layer) -> None:
+    """Refuse a last layer that does not return logits, since it has an activation."""
     class_name = getattr(last, "class_name", "")
     if isinstance(last, Activation) or class_name in ACTIVATION_CLASSES:
         raise ConfigError(
             f"{path}: expected the logits to come last, since the loss applies softmax itself. "
             f"Received: an activation layer after them. Remove this layer: {path}=null"
         )
-    if isinstance(last, AnyKerasLayer):
-        settings, prefix = last.config, f"{path}.config"
-    else:
-        settings, prefix = last.model_dump(), path
+    settings, prefix = _settings_of(path, last)
     activation = settings.get("activation") or "linear"
     if activation != "linear":
         raise ConfigError(
             f"{prefix}.activation: expected linear in the last layer, which returns logits: "
             f"the loss applies softmax itself. Received: {activation!r}. Remove the activation"
-        )
-    units = settings.get("units", NUM_CLASSES)
-    if units != NUM_CLASSES:
-        raise ConfigError(
-            f"{prefix}.units: expected {NUM_CLASSES} in the last layer, one logit per class. "
-            f"Received: {units}"
         )
 
 

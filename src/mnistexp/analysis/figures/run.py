@@ -1,13 +1,13 @@
 """Figures of one run: learning curves, errors, calibration and first layer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mnistexp.analysis.chart_layout import FEW_POINTS, is_log_scaled, metric_range
 from mnistexp.analysis.figures.canvas import new_figure, set_log_scale, whole_steps, write_title
-from mnistexp.data import Split, arrange_in_grid
+from mnistexp.data import DIGITS, Split, arrange_in_grid, class_noun
 from mnistexp.learner.metrics import NUM_BINS, calibration
 from mnistexp.train import History
 
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 MAX_MISTAKES = 60
 MISTAKES_PER_ROW = 10
+MISTAKE_MARGIN = 10 / 28
+"""Space for the caption below an image, in units of its side."""
+MAX_CAPTION = 8
+"""Longer names of classes are written in two lines."""
+MAX_LEVEL_NAME = 3
+"""Longer names of classes are written upwards below the confusion matrix."""
 MAX_UNITS = 256
 STYLES = {"train": ("tab:blue", 0.8), "val": ("tab:green", 1.6), "test": ("tab:red", 1.6)}
 """Color and width of the curve of each split."""
@@ -29,6 +35,7 @@ def draw_run(
     test: Split,
     probabilities: np.ndarray,
     weights: np.ndarray | None,
+    class_names: Sequence[str] = DIGITS,
 ) -> "Iterator[tuple[str, Figure]]":
     """Draw all figures of a run that has ended.
 
@@ -36,17 +43,18 @@ def draw_run(
         title: names the run in each figure.
         history: the metrics logged during training.
         test: the test images.
-        probabilities: the predictions for the test images, [num_images, 10].
+        probabilities: the predictions for the test images, [num_images, num_classes].
         weights: the weights of the first layer, [num_units, height, width]; None if they cannot be
             drawn.
+        class_names: of the classes.
 
     Yields:
         (name, figure).
     """
     if history.steps("train_loss"):
         yield "learning_curves", draw_training(title, history)
-    yield "confusion_matrix", draw_confusion_matrix(title, test.labels, probabilities)
-    yield "mistakes", draw_mistakes(title, test, probabilities)
+    yield "confusion_matrix", draw_confusion_matrix(title, test.labels, probabilities, class_names)
+    yield "mistakes", draw_mistakes(title, test, probabilities, class_names)
     yield "reliability", draw_reliability(title, test.labels, probabilities)
     if weights is not None:
         reads_whole_image = weights.shape[1:] == test.images.shape[1:3]
@@ -121,12 +129,15 @@ def _draw_learning_rate(axes: "Axes", rates: Mapping[int, float]) -> None:
     axes.grid(alpha=0.3)
 
 
-def draw_confusion_matrix(title: str, labels: np.ndarray, probabilities: np.ndarray) -> "Figure":
-    """Draw how many images of each true digit were classified as each digit; errors are colored.
+def draw_confusion_matrix(
+    title: str, labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str] = DIGITS
+) -> "Figure":
+    """Draw how many images of each true class were classified as each class; errors are colored.
 
     Args:
         title: names the run.
-        labels: [num_images]. probabilities: [num_images, 10].
+        labels: [num_images]. probabilities: [num_images, num_classes].
+        class_names: of the classes.
     """
     from sklearn.metrics import confusion_matrix
 
@@ -135,10 +146,12 @@ def draw_confusion_matrix(title: str, labels: np.ndarray, probabilities: np.ndar
     percentages = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     errors = percentages * (1 - np.eye(num_classes))
     largest = max(1.0, errors.max())
-    figure = new_figure((9, 7.8))
+    noun = class_noun(class_names)
+    size = max(1.0, num_classes / 14)
+    figure = new_figure((9 * size, 7.8 * size))
     axes = figure.subplots()
     image = axes.imshow(errors, cmap="Reds", vmin=0, vmax=largest)
-    figure.colorbar(image, ax=axes, shrink=0.8, label="errors, % of the images of the true digit")
+    figure.colorbar(image, ax=axes, shrink=0.8, label=f"errors, % of the images of the true {noun}")
     for (row, column), count in np.ndenumerate(counts):
         color = "white" if errors[row, column] > largest / 2 else "black" if count else "darkgray"
         weight = "bold" if row == column else "normal"
@@ -146,15 +159,19 @@ def draw_confusion_matrix(title: str, labels: np.ndarray, probabilities: np.ndar
         axes.text(
             column, row, text, ha="center", va="center", color=color, weight=weight, fontsize=8
         )
-    axes.set(xticks=range(num_classes), yticks=range(num_classes))
-    axes.set(xlabel="predicted digit", ylabel="true digit")
+    is_long = max(map(len, class_names)) > MAX_LEVEL_NAME
+    axes.set_xticks(range(num_classes), class_names, rotation=90 if is_long else 0)
+    axes.set_yticks(range(num_classes), class_names)
+    axes.set(xlabel=f"predicted {noun}", ylabel=f"true {noun}")
     num_wrong = int(counts.sum() - np.trace(counts))
     write_title(figure, title, f"{num_wrong:,} of {counts.sum():,} test images wrong")
     return figure
 
 
-def draw_mistakes(title: str, test: Split, probabilities: np.ndarray) -> "Figure":
-    """Draw misclassified images, the most confident first, with true and predicted digit."""
+def draw_mistakes(
+    title: str, test: Split, probabilities: np.ndarray, class_names: Sequence[str] = DIGITS
+) -> "Figure":
+    """Draw misclassified images, the most confident first, with true and predicted class."""
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != test.labels)
@@ -168,15 +185,28 @@ def draw_mistakes(title: str, test: Split, probabilities: np.ndarray) -> "Figure
         write_title(figure, title, summary)
         axes.text(0.5, 0.5, "no test image is misclassified", ha="center", va="center")
         return figure
-    key = "below each: true digit → predicted digit, and the probability of the prediction"
+    noun = class_noun(class_names)
+    key = f"below each: true {noun} → predicted {noun}, and the probability of the prediction"
     write_title(figure, title, f"{summary}, the most confident first\n{key}")
-    digits = 255 - test.images[shown, ..., 0]
-    picture, positions = arrange_in_grid(digits, MISTAKES_PER_ROW, margin=10)
+    is_gray = test.images.shape[3] == 1
+    images = 255 - test.images[shown, ..., 0] if is_gray else test.images[shown]
+    height, width = images.shape[1:3]
+    margin = round(MISTAKE_MARGIN * max(height, width))
+    picture, positions = arrange_in_grid(images, MISTAKES_PER_ROW, margin=margin)
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
     for image, (x, y) in zip(shown, positions, strict=True):
         percent = min(99, np.floor(100 * confidence[image]))
-        caption = f"{test.labels[image]} → {predicted[image]}  {percent:.0f} %"
-        axes.text(x + 14, y + 33, caption, ha="center", va="center", fontsize=9)
+        true, seen = (class_names[index] for index in (test.labels[image], predicted[image]))
+        is_long = len(true) + len(seen) > MAX_CAPTION
+        text = (
+            f"{true} →\n{seen} {percent:.0f} %" if is_long else f"{true} → {seen}  {percent:.0f} %"
+        )
+        axes.text(
+            *(x + width / 2, y + height + margin / 2, text),
+            ha="center",
+            va="center",
+            fontsize=6 if is_long else 9,
+        )
     return figure
 
 
@@ -220,7 +250,7 @@ def draw_reliability(title: str, labels: np.ndarray, probabilities: np.ndarray) 
 
     Args:
         title: names the run.
-        labels: [num_images]. probabilities: [num_images, 10].
+        labels: [num_images]. probabilities: [num_images, num_classes].
     """
     bins, error = calibration(probabilities, labels)
     figure = new_figure((7.5, 7.9))

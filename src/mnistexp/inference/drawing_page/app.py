@@ -9,7 +9,7 @@ import numpy as np
 
 from mnistexp.errors import ImageError
 from mnistexp.inference.classification import Prediction, ScoringPredictor
-from mnistexp.schema import IMAGE_SHAPE
+from mnistexp.inference.preprocessing import OUTPUT_SIDE
 
 PAGE = Path(__file__).parent / "page"
 MAX_BYTES = 4 * 2**20
@@ -37,7 +37,7 @@ def build_app(model: ScoringPredictor, title: str) -> Any:
     from starlette.staticfiles import StaticFiles
 
     # The first call compiles the model, which would delay the first answer.
-    model.predict_and_score(np.zeros((1, *IMAGE_SHAPE), "u1"))
+    model.predict_and_score(np.zeros((1, OUTPUT_SIDE, OUTPUT_SIDE, 1), "u1"))
     page = _page(title)
 
     async def index(_: Any) -> Any:
@@ -86,7 +86,7 @@ def _to_dict(prediction: Prediction) -> dict[str, Any]:
     return {
         "image": _data_url(prediction.image),
         "probabilities": list(prediction.probabilities),
-        "is_digit": prediction.is_digit,
+        "is_digit": prediction.is_recognized,
     }
 
 
