@@ -79,7 +79,7 @@ def recipe_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    subprocess.run([sys.executable, DOCS / "write_idx.py"], cwd=folder, check=True)
+    subprocess.run([sys.executable, DOCS / "write_data.py"], cwd=folder, check=True)
     return folder
 
 

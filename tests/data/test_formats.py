@@ -2,8 +2,9 @@
 
 import gzip
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,9 +55,13 @@ def arrays(**changed: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def write_npz(file: Path, values: Mapping[str, Any]) -> None:
+    np.savez(file, **values)
+
+
 def test_an_npz_file_gives_images_classes_and_a_name(tmp_path: Path) -> None:
     values = arrays()
-    np.savez(tmp_path / "my letters.npz", **values)
+    write_npz(tmp_path / "my letters.npz", values)
     data = load(f'data.directory="{tmp_path}/my letters.npz"')
     assert (data.name, data.image_shape, data.class_names) == (
         *("my_letters", (12, 16, 1), ("5", "6", "7")),
@@ -71,7 +76,7 @@ def test_labels_may_be_names_and_pixels_fractions(tmp_path: Path) -> None:
     names = np.array(["b", "a", "c"])
     fractions = values["x_train"] / 255
     changed = {f"y_{part}": names[values[f"y_{part}"] - 5] for part in ("train", "test")}
-    np.savez(tmp_path / "set.npz", **{**values, **changed, "x_train": fractions})
+    write_npz(tmp_path / "set.npz", {**values, **changed, "x_train": fractions})
     data = load(f"data.directory={tmp_path}/set.npz", "data.validation_size=0", "train=lab")
     assert data.class_names == ("a", "b", "c")
     np.testing.assert_array_equal(data.train.images[..., 0], values["x_train"])
@@ -97,7 +102,7 @@ def test_labels_may_be_names_and_pixels_fractions(tmp_path: Path) -> None:
 def test_an_npz_file_that_cannot_be_used_is_one_line(
     changed: dict[str, np.ndarray], message: str, tmp_path: Path, mnistexp: Command
 ) -> None:
-    np.savez(tmp_path / "set.npz", **arrays(**changed))
+    write_npz(tmp_path / "set.npz", arrays(**changed))
     result = mnistexp(f"data.directory={tmp_path}/set.npz")
     assert result.exit_code == 2
     assert len(result.err.splitlines()) == 1
@@ -213,7 +218,7 @@ def write_gzip(path: Path, values: np.ndarray) -> None:
 
 
 def test_the_last_layer_fits_the_number_of_classes(tmp_path: Path, mnistexp: Command) -> None:
-    np.savez(tmp_path / "set.npz", **arrays())
+    write_npz(tmp_path / "set.npz", arrays())
     directory = f"data.directory={tmp_path}/set.npz"
     shown = mnistexp(directory, "--cfg", "job").out
     assert "num_classes: 3" in shown

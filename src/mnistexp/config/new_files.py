@@ -45,7 +45,7 @@ MODEL_HEADER = """\
 #
 """
 LAYERS_COMMENT = """\
-# `layers` are in the order from the image to ten logits; their names are free. The last layer has
+# `layers` are in the order from the image to the logits; their names are free. The last layer has
 # ten units and no activation, since the loss applies softmax. mnistexp schema model describes the
 # types of layers; type: keras creates any other layer of Keras. ${{model.NAME}} refers to a value
 # at the top, so that model.NAME=VALUE changes it in all layers. The optimizer is adam, unless an

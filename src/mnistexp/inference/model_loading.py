@@ -195,7 +195,7 @@ def _load_keras(
     expected = (None, *classes.image_shape)
     if tuple(classifier.input_shape) != expected:
         raise ModelError(
-            f"{stored.run_name}: expected a network of {list(expected)}. "
+            f"{stored.run_name}: expected a network of {[-1, *expected[1:]]}. "
             f"Received: {list(classifier.input_shape)}"
         )
     rule = load_rejection_rule(folder)
