@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from mnistexp.commands.argument_errors import format_argument_error
 from mnistexp.commands.compare import compare
 from mnistexp.commands.completion import completion
+from mnistexp.commands.data import data
 from mnistexp.commands.diff import diff
 from mnistexp.commands.doctor import doctor
 from mnistexp.commands.draw import draw
@@ -74,6 +75,7 @@ COMMANDS: list[Callable[..., None]] = [
     diff,
     report,
     watch,
+    data,
     new,
     verify,
     results,

@@ -11,7 +11,7 @@ import numpy as np
 
 from mnistexp.activity import show_activity
 from mnistexp.analysis.chart_layout import run_title
-from mnistexp.analysis.figures import draw_run
+from mnistexp.analysis.figures import draw_examples, draw_run
 from mnistexp.config.compose import located_errors
 from mnistexp.config.config import Config, config_to_yaml, flatten_config
 from mnistexp.config.config_hash import config_hash, seedless_hash, step_hash, workload_hash
@@ -43,6 +43,9 @@ from mnistexp.tracking import (
 from mnistexp.train import History, LogMetrics, TrainingLength, TrainingResult, check_finite
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.figure import Figure
     from mlflow.models import Model
 
 
@@ -281,7 +284,12 @@ def _log_figures(
     """
     title = run_title(name, tracker.run_id)
     weights, names = learner.first_layer(), data.class_names
-    tracker.log_figures(lambda: draw_run(title, history, data.test, probabilities, weights, names))
+
+    def draw() -> "Iterator[tuple[str, Figure]]":
+        yield from draw_run(title, history, data.test, probabilities, weights, names)
+        yield "data", draw_examples(title, data)
+
+    tracker.log_figures(draw)
 
 
 def _save_model(learner: Learner, data: Data, folder: str, mlflow_model: "Model | None") -> None:
