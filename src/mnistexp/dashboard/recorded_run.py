@@ -72,14 +72,9 @@ class RecordedRun:
 
     def _has_images_of(self, frame: Frame) -> bool:
         batch, on_test = frame.snapshot.batch, frame.snapshot.on_test
-        evaluations = [frame.snapshot.on_batch] + ([] if on_test is None else [on_test])
         is_of_train = batch.max(initial=0) < len(self.train)
-        are_classes = all(
-            evaluation.predictions.max(initial=0) < len(self.class_names)
-            for evaluation in evaluations
-        )
         is_of_test = on_test is None or len(on_test.predictions) == len(self.test)
-        return is_of_train and are_classes and is_of_test
+        return is_of_train and is_of_test
 
     @property
     def last_index(self) -> int:

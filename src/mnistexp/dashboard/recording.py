@@ -20,7 +20,6 @@ import msgpack
 import numpy as np
 
 from mnistexp.errors import RecordingError
-from mnistexp.schema import NUM_CLASSES
 from mnistexp.train import Evaluation, Snapshot
 from mnistexp.train.snapshot import NUM_BANDS
 
@@ -55,6 +54,12 @@ class Header:
     batch_size: int
     data: Mapping[str, Any]
     data_digest: str
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes of the data; 10 in recordings that do not say it."""
+        number: int = self.data.get("num_classes", 10)
+        return number
 
 
 @dataclass(frozen=True)
@@ -197,7 +202,9 @@ class Recording:
                 if "ending" in record:
                     self.ending = str(record["ending"])
                 else:
-                    self.frames.append(_decode_frame(record["frame"], self.frames[-1:]))
+                    self.frames.append(
+                        _decode_frame(record["frame"], self.header.num_classes, self.frames[-1:])
+                    )
         except DAMAGE_ERRORS:
             self.fault = f"it is damaged after byte {self._position}"
         if self.is_running and not is_locked:
@@ -246,21 +253,24 @@ def _decode_header(packed: Mapping[str, Any]) -> Header:
     header = Header(**packed)
     _check(isinstance(header.name, str) and isinstance(header.data_digest, str))
     _check(header.run_id is None or isinstance(header.run_id, str))
-    _check(isinstance(header.data, dict))
+    _check(isinstance(header.data, dict) and isinstance(header.num_classes, int))
     _check(_is_number(header.num_steps) and _is_number(header.batch_size))
     _check(header.batch_size > 0)
     return header
 
 
-def _decode_frame(packed: Mapping[str, Any], previous: Sequence[Frame]) -> Frame:
+def _decode_frame(packed: Mapping[str, Any], num_classes: int, previous: Sequence[Frame]) -> Frame:
     """Return a frame. Raises ValueError if it is not as the writer of a training wrote it.
 
     Args:
         previous: the frame before it, if there is one.
     """
     values = packed["snapshot"]
-    on_test = values["on_test"] and _decode_evaluation(values["on_test"])
-    evaluations = {"on_batch": _decode_evaluation(values["on_batch"]), "on_test": on_test}
+    on_test = values["on_test"] and _decode_evaluation(values["on_test"], num_classes)
+    evaluations = {
+        "on_batch": _decode_evaluation(values["on_batch"], num_classes),
+        "on_test": on_test,
+    }
     frame = Frame(Snapshot(**{**values, **evaluations}), packed["seconds"])
     snapshot = frame.snapshot
     _check(isinstance(snapshot.step, int) and snapshot.step >= 0)
@@ -276,12 +286,12 @@ def _decode_frame(packed: Mapping[str, Any], previous: Sequence[Frame]) -> Frame
     return frame
 
 
-def _decode_evaluation(packed: Mapping[str, Any]) -> Evaluation:
+def _decode_evaluation(packed: Mapping[str, Any], num_classes: int) -> Evaluation:
     evaluation = Evaluation(**packed)
     _check(isinstance(evaluation.loss, int | float))  # It may be NaN.
     _check(isinstance(evaluation.accuracy, int | float))
     predictions = evaluation.predictions
-    _check(_is_array(predictions, "u") and (predictions < NUM_CLASSES).all())
+    _check(_is_array(predictions, "u") and (predictions < num_classes).all())
     return evaluation
 
 
