@@ -13,6 +13,7 @@ import pytest
 from support import Command, interrupt_after_first_checkpoint, one_line, run_command
 
 from mnistexp.dashboard.recording import RECORDING_NAME, Recording
+from mnistexp.tracking.journal import JournalWriter
 from mnistexp.tracking.orphaned_runs import process_tags
 from mnistexp.train import CheckpointFolder
 
@@ -95,6 +96,32 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been_interrupted(
         assert cut.data.tags[tag] == whole.data.tags[tag]
     speeds = client().get_metric_history(cut.info.run_id, "system/images_per_second")
     assert [point.step for point in speeds] == [10, 20, 30, 40, 50, 60]
+
+
+def test_a_record_that_the_store_lacks_is_sent_before_the_run_goes_on(
+    mnistexp: Command, folder: Path
+) -> None:
+    """The run got to step 30 after its last checkpoint, but the store did not get that."""
+    before, whole = run_named("cut"), run_named("whole")
+    loss = dict(metrics_of(whole.info.run_id)["train_loss"])[30]
+    journal = JournalWriter(Path("runs", Path(before.data.tags["folder"]).name, "journal"))
+    journal.append(
+        "start",
+        id="0123",
+        uri=f"sqlite:///{folder}/mlflow.db",
+        experiment="mnistexp",
+        name="cut",
+        tags={},
+        resume=before.info.run_id,
+    )
+    journal.append("metrics", values={"train_loss": loss}, step=30)
+    journal.close()
+    result = mnistexp("resume", "cut")
+    assert result.exit_code == 0, result.err
+    assert not journal.folder.exists()
+    found, expected = metrics_of(before.info.run_id), metrics_of(whole.info.run_id)
+    for name, points in expected.items():
+        assert sorted(found[name]) == sorted(points)
 
 
 def test_the_recording_goes_on(mnistexp: Command, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from mnistexp.config.config import Config
 from mnistexp.config.config_source import ConfigSource
 from mnistexp.dashboard import RECORDING_NAME, ContinuedRecording
 from mnistexp.data import load_data
-from mnistexp.errors import InputError
+from mnistexp.errors import InputError, StoreError
 from mnistexp.model import NetworkConfig
 from mnistexp.optim import LENGTH_DEPENDENT_DECAYS
 from mnistexp.runs.logged_config import (
@@ -20,6 +21,8 @@ from mnistexp.runs.logged_config import (
     with_recorded_threads,
 )
 from mnistexp.tracking import FOLDER_TAG, MlflowTracking, RunRecord, RunStore, Tracker
+from mnistexp.tracking.journal import find_journals, is_being_sent
+from mnistexp.tracking.journal_sync import sync_journal
 from mnistexp.tracking.orphaned_runs import process_state
 from mnistexp.train import NO_CHECKPOINTS, Checkpoint, CheckpointFolder, Checkpoints, LogMetrics
 
@@ -27,6 +30,8 @@ CHECKPOINTS_TAG = "checkpoints"
 """Tag of a run: the folder of its checkpoints."""
 RESUMED_TAG = "resumed_from"
 """Tag of a run that continues another one with another length: the id of that run."""
+SENDING_SECONDS = 30.0
+"""How long `resume` waits for the tracking process of a killed run."""
 LENGTH_SETTINGS = ("train.epochs", "train.steps")
 LENGTH = re.compile(r"(train\.(?:epochs|steps))=(\d+)")
 
@@ -148,7 +153,10 @@ def resume_from_checkpoint(store: RunStore, run: RunRecord) -> Resumption:
 
     Raises:
         InputError: there is none that can be read.
+        StoreError: the store does not take what it lacks of the run.
     """
+    _send_journals(store, run)
+    run = store.run(run.run_id) or run
     folder = _checkpoint_folder(store, run)
     start = folder.read_latest() if folder is not None else None
     if start is None:
@@ -161,6 +169,21 @@ def resume_from_checkpoint(store: RunStore, run: RunRecord) -> Resumption:
     known = {name: list(curves.get(run.run_id, ())) for name, curves in histories.items()}
     recording = folder_of(store, run) / RECORDING_NAME
     return Resumption(run.run_id, Checkpoints(folder, start), recording, known)
+
+
+def _send_journals(store: RunStore, run: RunRecord) -> None:
+    """Send what the store lacks of a run, so that the points that it has are known."""
+    deadline = time.monotonic() + SENDING_SECONDS
+    for journal in find_journals(folder_of(store, run)):
+        while is_being_sent(journal) and time.monotonic() < deadline:
+            time.sleep(0.2)  # The tracking process of a killed run sends it.
+        if not journal.exists():
+            continue
+        result = sync_journal(journal, store.uri)
+        if not result.was_sent:
+            raise StoreError(
+                f"{run.name}: expected a run whose record is in the store. Received: {result}"
+            )
 
 
 def has_checkpoint(store: RunStore, run: RunRecord) -> bool:
