@@ -37,6 +37,7 @@ from mnistexp.tracking import (
     MlflowTracking,
     Tracker,
     check_tracking,
+    redact_password,
     run_context,
     start_tracking_process,
 )
@@ -205,7 +206,7 @@ def _log_setup(
     tracker: Tracker, config: Config, source: ConfigSource, data: Data, learner: Learner
 ) -> None:
     """Log what is known before the training: settings, hashes, data, environment, layers."""
-    settings = config_to_yaml(config)
+    settings = redact_password(config_to_yaml(config))
     if source.folder is not None and isinstance(config.tracking, MlflowTracking):
         source.folder.mkdir(parents=True, exist_ok=True)
         (source.folder / "config.yaml").write_text(settings)

@@ -63,7 +63,7 @@ class JournalTracker(Tracker):
             uri=redact_password(tracking_uri(config.uri)),
             experiment=config.experiment,
             name=name,
-            tags=dict(tags),
+            tags=_to_texts(tags, MAX_TAG_LENGTH),
             resume=resume,
         )
         if resume is not None:
@@ -99,7 +99,7 @@ class JournalTracker(Tracker):
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record settings; values of more than 6,000 characters are cut."""
-        values = {name: str(value)[:MAX_PARAM_LENGTH] for name, value in params.items()}
+        values = _to_texts(params, MAX_PARAM_LENGTH)
         self._writer.append("params", values=values)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
@@ -109,7 +109,7 @@ class JournalTracker(Tracker):
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Record tags, by which runs can be filtered."""
-        values = {name: str(value)[:MAX_TAG_LENGTH] for name, value in tags.items()}
+        values = _to_texts(tags, MAX_TAG_LENGTH)
         self._writer.append("tags", values=values)
 
     def describe(self, markdown: str) -> None:
@@ -125,7 +125,7 @@ class JournalTracker(Tracker):
     def log_text(self, text: str, path: str) -> None:
         """Record a text as the artifact `path`."""
         file, name = self._writer.new_file(Path(path).name)
-        file.write_text(text)
+        file.write_text(redact_password(text))
         self._writer.append("artifact", file=name, path=path)
 
     def log_figure(self, figure: "Figure", path: str) -> None:
@@ -180,3 +180,8 @@ class JournalTracker(Tracker):
         finally:
             if self._process is not None:
                 self._process.end(self.folder)
+
+
+def _to_texts(values: Mapping[str, Any], max_length: int) -> dict[str, str]:
+    """Return values as texts, cut, and without the password of a tracking address."""
+    return {name: redact_password(str(value))[:max_length] for name, value in values.items()}
