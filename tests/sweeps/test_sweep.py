@@ -208,7 +208,7 @@ def test_an_unexpected_error_of_a_job_leaves_its_traceback(
 
 def test_a_folder_that_cannot_be_created_is_reported_in_one_line(mnistexp: Command) -> None:
     folder = "/proc/1/runs"  # Not even the administrator can write there.
-    result = mnistexp("-m", "seed=0,1", *TINY, "tracking=none", f"hydra.sweep.dir={folder}")
+    result = mnistexp("-m", "seed=0,1", *FEW_STEPS, "tracking=none", f"hydra.sweep.dir={folder}")
     assert result.exit_code == 2
     (line,) = result.err.splitlines()
     assert f"hydra.sweep.dir: expected a folder that can be written. Received: {folder} (" in line
