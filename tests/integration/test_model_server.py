@@ -155,9 +155,8 @@ def test_ctrl_c_ends_the_server_during_large_requests(
         large = [pool.submit(server.post, LARGE_REQUEST) for _ in range(8)]
         wait(large, return_when=FIRST_COMPLETED)  # So the server computes the next ones.
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=120)
-    # Computing the others would take longer than the server waits for them.
-    assert [request for request in large if request.exception()]
+        # The server waits some seconds for what it computes; a fast computer computes all of it.
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
