@@ -3,9 +3,8 @@
 import pytest
 from torture.kills import kill_trainings
 
-pytestmark = pytest.mark.integration
 
-
+@pytest.mark.integration
 def test_killed_trainings_end_as_if_they_had_not_been_killed() -> None:
     assert kill_trainings(3).lost == ()
 
