@@ -29,6 +29,11 @@ FILE = Path(__file__).parent / "stored_curves.json"
 NUM_STEPS = 100
 NUM_STEPS_OF_SLOW = 20
 """Of `conv_batchnorm` with XLA, which takes seconds for a step of it."""
+GROWING = ("conv_batchnorm",)
+"""Models in which the rounding errors of another processor grow from step to step: from 1e-6 at
+step 3 to 3e-2 at step 100. They are compared with a higher tolerance after the first steps."""
+NUM_STEPS_BEFORE_GROWTH = 10
+MAX_GROWTH = 0.05
 MODELS = (
     *("softmax", "linear", "two_layers", "five_layers", "five_layers_dropout"),
     *("five_layers_batchnorm", "conv", "conv_big", "conv_batchnorm"),
@@ -73,10 +78,13 @@ def check_losses(model: str, xla: str, cases: tuple[tuple[str, str], ...]) -> No
     name = f"{model} xla={xla}"
     hint = f"{model} gives other losses. If that is intended: python tests/stored_curves.py"
     # Convolutions sum in another order with another number of cores.
-    rtol = 0 if stored["machine"] == computed["machine"] else 1e-3
-    np.testing.assert_allclose(
-        np.array(computed[name], "f4"), np.array(stored[name], "f4"), rtol=rtol, err_msg=hint
-    )
+    is_same = stored["machine"] == computed["machine"]
+    found, expected = np.array(computed[name], "f4"), np.array(stored[name], "f4")
+    first = slice(NUM_STEPS_BEFORE_GROWTH if model in GROWING else None)
+    tolerance = 0 if is_same else 1e-3
+    np.testing.assert_allclose(found[first], expected[first], rtol=tolerance, err_msg=hint)
+    tolerance = 0 if is_same else MAX_GROWTH
+    np.testing.assert_allclose(found, expected, rtol=tolerance, err_msg=hint)
 
 
 @cache
