@@ -17,6 +17,8 @@ from mnistexp.tracking.journal import JournalWriter
 from mnistexp.tracking.orphaned_runs import process_tags
 from mnistexp.train import CheckpointFolder
 
+pytestmark = pytest.mark.integration
+
 SETTINGS = (
     *("model=two_layers", "optim=adam", "data.train_size=1000", "data.validation_size=200"),
     *("train.log_every=10", "train.evaluate_every=20", "train.checkpoint_every=15"),
