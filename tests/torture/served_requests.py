@@ -28,8 +28,9 @@ def send_requests(number: int, seed: int | None = None) -> Counts:
     choice = random.Random(seed)
     with TemporaryDirectory() as name:
         folder = Path(name)
-        process = start_command(folder, *SMALL, "train.steps=5")
-        assert process.wait(TIMEOUT_SECONDS) == 0
+        training = start_command(folder, *SMALL, "train.steps=5")
+        _, err = training.communicate(timeout=TIMEOUT_SECONDS)
+        assert training.returncode == 0, err
         process = start_command(folder, "serve", "best", "--port", str(free_port()))
         address = wait_for_output(process, r"Scoring server: (\S+)")
         example = requests.get(f"{address}/example", timeout=TIMEOUT_SECONDS).text
