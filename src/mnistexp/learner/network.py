@@ -198,7 +198,10 @@ def compile_prediction(classifier: "keras.Model") -> Callable[[np.ndarray], np.n
     import tensorflow as tf
 
     # Keras' `predict` would build an input pipeline for each array.
-    compiled = tf.function(lambda batch: classifier(batch, training=False), reduce_retracing=True)
+    # Autograph, which Keras' layers do not need, leaves a file behind in a process that is killed.
+    compiled = tf.function(
+        lambda batch: classifier(batch, training=False), autograph=False, reduce_retracing=True
+    )
 
     def predict(images: np.ndarray) -> np.ndarray:
         starts = range(0, len(images), PREDICTION_BATCH_SIZE)
