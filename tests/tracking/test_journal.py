@@ -101,11 +101,11 @@ def test_records_that_do_not_fit_on_the_disk_are_written_when_there_is_space(
     writer = JournalWriter(tmp_path)
     full = OSError(28, "No space left on device")
 
-    def fail(_: bytes) -> None:
+    def fail(*_: object) -> None:
         raise full
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "_write", fail)
+        patch.setattr("mnistexp.tracking.journal.append_whole", fail)
         writer.append("metrics", values={"train_loss": 1.0}, step=0)
         writer.append("metrics", values={"train_loss": 2.0}, step=1)
     assert losses(tmp_path) == []

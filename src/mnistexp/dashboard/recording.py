@@ -11,7 +11,6 @@ import math
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +19,7 @@ import msgpack
 import numpy as np
 
 from mnistexp.errors import RecordingError
+from mnistexp.file_writing import append_whole
 from mnistexp.train import Evaluation, Snapshot
 from mnistexp.train.snapshot import NUM_BANDS
 
@@ -128,15 +128,7 @@ class RecordingWriter:
         self._stream.close()
 
     def _append(self, content: bytes) -> None:
-        end = self._stream.tell()
-        remaining = memoryview(content)
-        try:
-            while remaining:  # A nearly full disk accepts only a part.
-                remaining = remaining[self._stream.write(remaining) :]
-        except OSError:
-            with suppress(OSError):
-                self._stream.truncate(end)
-            raise
+        append_whole(self._stream, content)
 
 
 class Recording:

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import numpy as np
 from mnistexp.data.files import cache_folder
 from mnistexp.data.labeled_images import LabeledImages, RawData, list_some
 from mnistexp.errors import DataError
+from mnistexp.file_writing import write_whole
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 MAX_PIXELS = 4096 * 4096
@@ -142,16 +142,11 @@ def _write_cached(file: Path, images: np.ndarray) -> None:
     """Write the images whole or not at all. A cache that cannot be written is no failure."""
     array = io.BytesIO()
     np.save(array, images)
-    partial = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(hashlib.sha256(array.getvalue()).digest() + array.getvalue())
-        partial.replace(file)
+        write_whole(file, hashlib.sha256(array.getvalue()).digest() + array.getvalue())
     except OSError as error:
         print(f"data: the pictures are not cached: {error}", file=sys.stderr, flush=True)
-    finally:
-        if file.parent.is_dir():
-            partial.unlink(missing_ok=True)
 
 
 def _read_all(

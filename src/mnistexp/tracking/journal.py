@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
 
 from mnistexp.errors import TrackingError
+from mnistexp.file_writing import append_whole
 
 JOURNAL_NAME = "journal"
 """Name of the folder of a journal, in the output folder of its run."""
@@ -113,23 +114,11 @@ class JournalWriter:
 
     def _write_waiting(self) -> None:
         while self._waiting:
-            self._write(self._waiting[0])
+            append_whole(self._stream, self._waiting[0])
             del self._waiting[0]
         if time.monotonic() - self._last_sync > SYNC_SECONDS:
             os.fsync(self._stream)
             self._last_sync = time.monotonic()
-
-    def _write(self, line: bytes) -> None:
-        """Write a line as a whole, or not at all."""
-        end = self._stream.seek(0, os.SEEK_END)
-        remaining = memoryview(line)
-        try:
-            while remaining:  # A nearly full disk accepts only a part.
-                remaining = remaining[self._stream.write(remaining) :]
-        except OSError:
-            with suppress(OSError):
-                self._stream.truncate(end)
-            raise
 
     def _warn(self, error: OSError) -> None:
         print(

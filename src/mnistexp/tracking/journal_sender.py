@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnistexp.errors import MnistexpError, TrackingError
+from mnistexp.file_writing import write_whole
 from mnistexp.tracking.journal import Record, read_records
 from mnistexp.tracking.journal_tracker import JOURNAL_REFERENCE
 from mnistexp.tracking.mlflow_private import forget_store
@@ -266,10 +267,7 @@ class JournalSender:
         return state if state.uri == uri else SentState(uri)
 
     def _write_state(self) -> None:
-        file = self.folder / STATE_NAME
-        new = file.with_suffix(".new")
-        new.write_text(json.dumps(asdict(self.state)))
-        new.replace(file)
+        write_whole(self.folder / STATE_NAME, json.dumps(asdict(self.state)).encode())
 
 
 def read_start(folder: Path) -> Record:

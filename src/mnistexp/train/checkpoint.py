@@ -5,9 +5,7 @@ It is written whole or not at all: a kill, a crash or a full disk leaves the che
 """
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 import msgpack
 import numpy as np
 
+from mnistexp.file_writing import write_whole
 from mnistexp.train.batch_order import BatchPosition
 
 MAGIC = b"mnistexp checkpoint 1\n"
@@ -84,20 +83,8 @@ class CheckpointFolder:
             OSError: it cannot be written, for example on a full disk. The last one is intact.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        content = _encode(checkpoint)
         file = self.path / f"step-{checkpoint.step:09}{SUFFIX}"
-        unfinished = file.with_suffix(".unfinished")
-        try:
-            with unfinished.open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            unfinished.replace(file)
-        except OSError:
-            with suppress(OSError):
-                unfinished.unlink()
-            raise
-        _sync_folder(self.path)
+        write_whole(file, _encode(checkpoint), durable=True)
         for old in [*self._files()[:-NUM_KEPT], *self.path.glob("*.unfinished")]:
             old.unlink()
 
@@ -132,15 +119,6 @@ class Checkpoints:
 
 
 NO_CHECKPOINTS = Checkpoints()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename permanent, also if the machine loses its power."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _encode(checkpoint: Checkpoint) -> bytes:

@@ -28,8 +28,8 @@ def draw_examples(title: str, data: Data) -> "Figure":
     is_gray = channels == 1
     rows = np.full((shown, IMAGES_PER_CLASS, height, width, channels), 0 if is_gray else 255, "u1")
     for number in range(shown):
-        images = data.train.images[data.train.labels == number][:IMAGES_PER_CLASS]
-        rows[number, : len(images)] = images
+        shown_images = np.flatnonzero(data.train.labels == number)[:IMAGES_PER_CLASS]
+        rows[number, : len(shown_images)] = data.train.images[shown_images]
     images = rows.reshape(-1, height, width, channels)
     images = 255 - images[..., 0] if is_gray else images
     picture, _ = arrange_in_grid(images, IMAGES_PER_CLASS, margin=MARGIN)
