@@ -93,16 +93,8 @@ def run_experiment(
     """
     begin = time.perf_counter()
     source = source or ConfigSource()
-    # These checks need no TensorFlow, whose import takes seconds, so they come first.
     with located_errors(source):
-        if config.sweep.job is None:  # A job of a sweep runs also while the store fails.
-            check_tracking(config.tracking)
-        check_device(config.device)
-        _check_folder(source.folder)
-        with show_activity("reading data"):
-            data = load_data(config.data)
-        if config.sweep.job is None:  # A sweep prints the mistakes of all its jobs at its start.
-            print_likely_mistakes(find_likely_mistakes(config, len(data.train)))
+        data = _check_and_load(config, source)
         # It imports MLflow while this process imports TensorFlow.
         start_tracking_process(config.tracking)
         learner = build_learner(config, data)  # Also sets up the device.
@@ -125,7 +117,7 @@ def run_experiment(
         log_metrics = progress.follow(_log_or_prune(config, length, new_only))
         if resumption.run_id is None:
             _log_setup(tracker, config, source, data, learner)
-        else:
+        else:  # The store has it from the first part of the run.
             tracker.describe(describe_run(config, source))
             tracker.set_tags({ENDED_AT: ""})
         checkpoints = open_checkpoints(config, source, resumption, tracker)
@@ -168,6 +160,20 @@ def run_experiment(
         viewer=opened.viewer,
         note=judgments["note"],
     )
+
+
+def _check_and_load(config: Config, source: ConfigSource) -> Data:
+    """Check all that needs no TensorFlow, whose import takes seconds, and read the data."""
+    is_job = config.sweep.job is not None
+    if not is_job:  # A job of a sweep runs also while the store fails.
+        check_tracking(config.tracking)
+    check_device(config.device)
+    _check_folder(source.folder)
+    with show_activity("reading data"):
+        data = load_data(config.data)
+    if not is_job:  # A sweep prints the mistakes of all its jobs at its start.
+        print_likely_mistakes(find_likely_mistakes(config, len(data.train)))
+    return data
 
 
 def _check_folder(folder: Path | None) -> None:
