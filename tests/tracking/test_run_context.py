@@ -14,8 +14,8 @@ from mnistexp.config.compose import compose_config
 from mnistexp.errors import StoreError, TrackingError
 from mnistexp.experiment import run_experiment
 from mnistexp.signals import Terminated
-from mnistexp.tracking import MlflowTracking, run_context, tracking_uri
-from mnistexp.tracking.journal import JournalWriter, find_journals
+from mnistexp.tracking import MlflowTracking, journal, run_context, tracking_uri
+from mnistexp.tracking.journal import find_journals
 from mnistexp.tracking.store import SQLITE_HEADER
 
 CONFIG = MlflowTracking(type="mlflow")
@@ -65,7 +65,7 @@ def test_a_full_disk_does_not_hide_why_the_run_failed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(RuntimeError, match="the training failed"), run_context(OFFLINE, "run"):
-        monkeypatch.setattr(JournalWriter, "_write", fail_to_write)
+        monkeypatch.setattr(journal, "append_whole", fail_to_write)
         raise RuntimeError("the training failed")
     assert "could not be closed: " in capsys.readouterr().err
 
@@ -77,7 +77,7 @@ def test_a_run_whose_end_does_not_fit_on_the_disk_fails_in_one_line(
         pytest.raises(StoreError, match=r"space.*Received: No space left on device.*mnistexp sync"),
         run_context(OFFLINE, "run"),
     ):
-        monkeypatch.setattr(JournalWriter, "_write", fail_to_write)
+        monkeypatch.setattr(journal, "append_whole", fail_to_write)
 
 
 def test_a_database_that_fails_during_a_run_does_not_stop_it(
