@@ -1,12 +1,14 @@
 """The web application of the viewer: valid and invalid requests, viewers, and errors."""
 
+import asyncio
 import json
 import logging
 import logging.handlers
 import queue
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any, NoReturn
 
 import pytest
 import requests
@@ -100,6 +102,23 @@ def test_a_request_from_another_web_site_is_refused(client: Client) -> None:
     viewer = open_page(client)
     for origin, status in (("{own}", 204), ("http://example.org", 403), ("null", 403)):
         assert client("POST", "key", viewer=viewer, key="7", origin=origin).status_code == status
+
+
+def test_the_body_of_a_request_is_never_read(app: WebApp, client: Client) -> None:
+    query = f"viewer={open_page(client)}&key=7&x0=0&y0=0&x1=1&y1=1".encode()
+    sent = []
+
+    async def receive() -> NoReturn:
+        raise AssertionError("the application reads the body, whose size nothing bounds")
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    for path in ("/key", "/box"):
+        scope = {"type": "http", "method": "POST", "path": path, "query_string": query}
+        headers = [(b"host", b"127.0.0.1"), (b"content-length", b"1000000000000")]
+        asyncio.run(app.starlette({**scope, "headers": headers}, receive, send))
+    assert [message["status"] for message in sent if "status" in message] == [204, 204]
 
 
 def test_the_name_of_a_recording_cannot_add_headers(

@@ -84,6 +84,18 @@ def test_predictions_are_printed_as_json_and_preprocessed_images_are_saved(
     )
 
 
+def test_a_place_for_preprocessed_images_that_cannot_be_written_is_one_line(
+    mnistexp: Command, uri: list[str], seven: Path
+) -> None:
+    # Not even the administrator can write to /proc.
+    outcome = mnistexp("predict", "best", str(seven), "--save-preprocessed", "/proc/1/out", *uri)
+    assert outcome.exit_code == 2
+    assert outcome.err == (
+        "error: /proc/1/out: expected a file or folder that can be read and written. "
+        "Received: No such file or directory\n"
+    )
+
+
 class UniformModel:
     """Predicts the same probability for each digit. It has no rejection rule."""
 

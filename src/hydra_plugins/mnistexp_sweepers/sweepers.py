@@ -122,7 +122,7 @@ def expand_grid(overrides: Sequence[Override]) -> list[list[str]]:
     values: dict[str, list[str]] = {}
     for override in overrides:
         key = override.get_key_element()
-        _check_range(key, override.value())
+        _check_range(key, override)
         if not override.is_sweep_override():
             values[key] = [f"{key}={override.get_value_element_as_str()}"]
         elif override.is_discrete_sweep():
@@ -143,12 +143,15 @@ def expand_grid(overrides: Sequence[Override]) -> list[list[str]]:
     return [list(combination) for combination in product(*values.values())]
 
 
-def _check_range(key: str, value: Any) -> None:
+def _check_range(key: str, override: Override) -> None:
     """Refuse a range before it is expanded, which could take all memory."""
+    value = override.value()
     if not isinstance(value, RangeSweep):
         return
     if not value.step:
         raise HydraException(f"{key}: expected a step other than 0 in range(start,stop,step)")
     start, stop = value.start or 0, value.stop or 0
     if abs(stop - start) / abs(value.step) > MAX_JOBS:
-        raise HydraException(f"{key}: expected at most {MAX_JOBS:,} values. Received: {value}")
+        raise HydraException(
+            f"{key}: expected at most {MAX_JOBS:,} values. Received: {override.input_line}"
+        )

@@ -35,6 +35,8 @@ MAX_NAME_LENGTH = 200
 MAX_CHOICE_LENGTH = 1_000
 CHOICE = re.compile(r"[^\[{$]*|\[\s*[^\[{$,\]\d][^\[{$]*\]|(choice|glob|range|shuffle|sort)\(.*\)")
 """The choice of one option, of a list of options, or of several ones for a sweep."""
+HYDRA_RECORDS = ("hydra.overrides", "hydra.runtime")
+"""Sections in which Hydra notes what the command line says. They are no settings."""
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, RecursionError)
 """What Hydra raises for overrides and files that cannot be composed; see `format_hydra_error`."""
 
@@ -52,7 +54,7 @@ def composition_errors_explained(overrides: Sequence[str]) -> Iterator[None]:
         raise
     except (*COMPOSITION_ERRORS, ValueError) as error:
         raise ConfigError(format_hydra_error(error, overrides)) from error
-    # For unusual values, such as `hydra.overrides.task=3`, they raise exceptions of any kind.
+    # For unusual values of settings of Hydra, they raise exceptions of any kind.
     except Exception as error:
         names = ", ".join(override.partition("=")[0].lstrip("+~") for override in overrides)
         problem = str(error).partition("\n")[0] or type(error).__name__
@@ -66,9 +68,15 @@ def check_override(override: str, groups: Collection[str]) -> None:
     """Refuse what Hydra would answer by an exception without an explanation.
 
     Raises:
-        ConfigError: the value is nested too deeply, or no name is chosen in a group.
+        ConfigError: the value is nested too deeply, no name is chosen in a group, or the setting
+            is Hydra's own record.
     """
     name, _, value = override.partition("=")
+    if name.lstrip("+~").startswith(HYDRA_RECORDS):
+        raise ConfigError(
+            f"{name}: expected another setting, since Hydra records its choices there. "
+            f"Received: {value}"
+        )
     if len(name) > MAX_NAME_LENGTH:  # Hydra looks for a file of this name.
         raise ConfigError(f"{name}: expected the name of a setting. Received: {len(name)} letters")
     if _nesting_depth(value) > MAX_DEPTH:
