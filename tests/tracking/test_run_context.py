@@ -17,6 +17,7 @@ from mnistexp.signals import Terminated
 from mnistexp.tracking import MlflowTracking, journal, run_context, tracking_uri
 from mnistexp.tracking.journal import find_journals
 from mnistexp.tracking.store import SQLITE_HEADER
+from mnistexp.tracking.tracking_process import TrackingProcess
 
 CONFIG = MlflowTracking(type="mlflow")
 OFFLINE = MlflowTracking(type="mlflow", offline=True)
@@ -54,6 +55,23 @@ def test_an_interrupted_run_is_killed(folder: Path) -> None:
     assert (run.info.status, run.data.tags["reason"]) == ("KILLED", "Ctrl-C")
     run = run_that_raises(folder, Terminated())
     assert (run.info.status, run.data.tags["reason"]) == ("KILLED", "SIGTERM")
+
+
+def test_a_run_that_is_interrupted_while_the_store_is_opened_is_killed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait_for_first_report = TrackingProcess.wait_for_first_report
+
+    def wait_and_interrupt(process: TrackingProcess, journal: Path) -> None:
+        wait_for_first_report(process, journal)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrackingProcess, "wait_for_first_report", wait_and_interrupt)
+    with pytest.raises(KeyboardInterrupt), run_context(CONFIG, "run"):
+        pass
+    (run,) = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db").search_runs(["1"])
+    assert (run.info.status, run.data.tags["reason"]) == ("KILLED", "Ctrl-C")
+    assert find_journals(folder / "runs") == []
 
 
 def fail_to_write(*_: object) -> None:

@@ -56,7 +56,13 @@ def run_context(
     tracker = _start(config, name, tags or {}, resume, process)
     try:
         with sigterm_as_interrupt():
+            if process is not None:
+                _wait_for_store(tracker, process)
             yield tracker
+    except _RefusedError:
+        tracker.end("FAILED")
+        remove_journal(tracker.folder)
+        raise
     except BaseException as error:
         _close_after(error, tracker)
         raise
@@ -86,28 +92,34 @@ def _start(
     resume: str | None,
     process: TrackingProcess | None,
 ) -> JournalTracker:
-    """Start a run in its journal, and in the store unless that fails at the moment."""
+    """Start a run in its journal. The tracking process begins to send it."""
     run_folder = Path(tags.get(FOLDER_TAG) or _new_run_folder())
     all_tags = _start_tags(config, tags) if resume is None else process_tags()
-    tracker = JournalTracker(
-        new_journal_folder(run_folder), config, name, all_tags, resume, process
-    )
-    if process is None:
-        return tracker
+    journal = new_journal_folder(run_folder)
+    return JournalTracker(journal, config, name, all_tags, resume, process)
+
+
+class _RefusedError(TrackingError):
+    """The store refuses the run, for example because of a wrong address."""
+
+
+def _wait_for_store(tracker: JournalTracker, process: TrackingProcess) -> None:
+    """Wait until the run is in the store, or the store fails at the moment.
+
+    Raises:
+        _RefusedError: the store will not accept the run later either.
+    """
     with show_activity("opening the store"):
         report = process.wait_for_first_report(tracker.folder)
     if report.is_refused:
-        tracker.end("FAILED")
-        remove_journal(tracker.folder)
-        raise TrackingError(report.problem)
+        raise _RefusedError(report.problem)
     if report.problem and not process.has_other_open_runs(tracker.folder):
         print(
             f"tracking: the store does not answer: {report.problem}. The run is recorded in "
-            f"{run_folder} meanwhile",
+            f"{os.path.relpath(tracker.folder.parent)} meanwhile",
             file=sys.stderr,
             flush=True,
         )
-    return tracker
 
 
 def _wait_until_sent(process: TrackingProcess, *, is_job: bool) -> None:
