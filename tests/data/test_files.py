@@ -5,11 +5,7 @@ import os
 import shutil
 import socket
 import struct
-import threading
 import tracemalloc
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -135,36 +131,19 @@ def test_a_truncated_gzip_file_is_rejected(own_files: Path) -> None:
 
 
 @needs_fashion
-def test_fashion_mnist_is_read_from_a_folder() -> None:
-    data = load("data=fashion_mnist", f"data.directory={FASHION}")
+@pytest.mark.parametrize("settings", [[], [f"data.directory={FASHION}"]])
+def test_fashion_mnist_is_read_from_the_package_of_debian_or_a_folder(settings: list[str]) -> None:
+    data = load("data=fashion_mnist", *settings)
     assert (data.name, len(data.train), len(data.test)) == ("fashion_mnist", 55_000, 10_000)
     assert np.bincount(data.test.labels).tolist() == [1_000] * 10
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache of a computer without Debian's package."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("mnistexp.data.files.SYSTEM_FOLDER", tmp_path / "none")
     return tmp_path / "mnistexp" / "fashion_mnist"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
-    """A real web server: its address, the folder that it serves, and the requested paths."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    requests: list[str] = []
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            requests.append(self.path)
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-    thread = threading.Thread(target=http.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{http.server_port}", folder, requests
-    http.shutdown()
-    thread.join()
-    http.server_close()
 
 
 @pytest.mark.parametrize("url", ["http://x:abc", "http://127.0.0.1:9"])

@@ -235,7 +235,7 @@ def test_a_directory_without_data_says_what_is_expected(
     write(tmp_path / "other")
     result = mnistexp(f"data.directory={tmp_path}/other")
     assert result.exit_code == 2
-    assert "expected IDX files with the names of MNIST or EMNIST, an .npz file, or" in result.err
+    assert "expected IDX files with the names of MNIST or EMNIST, an .npz file, CIFAR-10" in result.err
 
 
 def test_a_network_is_trained_evaluated_and_used_on_pictures_with_colors(

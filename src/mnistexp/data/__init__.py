@@ -3,7 +3,7 @@
 from mnistexp.data.config import DataConfig
 from mnistexp.data.image_grid import arrange_in_grid
 from mnistexp.data.labeled_images import DIGITS, class_noun
-from mnistexp.data.source import known_name
+from mnistexp.data.source import expected_digest, known_name
 from mnistexp.data.splits import Data, DataSize, Split, load_data, measure_data
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Split",
     "arrange_in_grid",
     "class_noun",
+    "expected_digest",
     "known_name",
     "load_data",
     "measure_data",

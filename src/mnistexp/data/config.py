@@ -19,12 +19,15 @@ class DataConfig(Section):
     """A data set, its classes, its splits and the scale of its pixels."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
-    """`mnist` is in the package, `fashion_mnist` is downloaded; others need `directory`."""
+    """The checksums of the package for this name are verified. Names without `url`, except
+    `mnist`, need `directory`."""
     directory: str | None = None
-    """Folder with four IDX files, plain or gzip, or with pictures (train/CLASS/*.png), or an .npz
-    file. Default: the package or the cache."""
+    """Folder with four IDX files, plain or gzip, with the binary files of CIFAR-10, or with
+    pictures (train/CLASS/*.png), or an .npz file. Default: the package, a package of Debian, or
+    the cache."""
     url: Annotated[str, Field(pattern=r"^https?://")] | None = None
-    """Address from which missing files are downloaded once."""
+    """Address from which missing files are downloaded once: a folder with the four IDX files
+    (.gz), or a .zip or .tar.gz archive."""
     num_classes: Annotated[int, Field(ge=2, le=256)] = 10
     """Number of classes. Default: read from the data, if `directory` is set."""
     class_names: Annotated[tuple[ClassName, ...], Strict(False)] | None = None

@@ -1,27 +1,25 @@
-"""Find, download, read and verify the IDX files.
+"""Find or download the files of a data set, and read and verify IDX files.
 
-The format is described at http://yann.lecun.com/exdb/mnist: two zero bytes, the type (8: unsigned
-byte), the number of dimensions, each dimension as a big-endian 32-bit number, then the values.
+The IDX format is described at http://yann.lecun.com/exdb/mnist: two zero bytes, the type (8:
+unsigned byte), the number of dimensions, each dimension as a big-endian 32-bit number, then the
+values.
 """
 
 import gzip
 import hashlib
 import math
 import os
-import shutil
 import struct
 import zlib
 from dataclasses import dataclass
-from http.client import HTTPException
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnistexp.data.cifar_binary import CIFAR_FILES
+from mnistexp.data.download import download_files, is_archive, unpack_files
 from mnistexp.errors import DataError
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 DATASETS = Path(__file__).parent.parent / "datasets"
 FILES = (
@@ -30,7 +28,8 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-DOWNLOAD_TIMEOUT_SECONDS = 20
+SYSTEM_FOLDER = Path("/usr/share/datasets")
+"""Debian's packages of data sets install their files below it: `fashion-mnist`."""
 MAX_DIMENSIONS = 3
 MAX_VALUES = 2**30
 """1.4 million images. A small gzip file may unpack to more than the memory holds."""
@@ -50,26 +49,53 @@ def find_files(name: str, directory: str | None, url: str | None) -> Path:
 
     Args:
         name: of the data set.
-        directory: the folder, or file, if given. Otherwise the package, then the cache.
-        url: where to download missing files from.
+        directory: the folder, or file, if given. Otherwise the package, a package of Debian, then
+            the cache.
+        url: where to download missing files from: a folder, or a .zip or .tar.gz archive.
 
     Raises:
         DataError: files are missing and cannot be downloaded.
     """
     if directory is not None:
         return Path(directory).expanduser()
-    if all(_find_file(DATASETS / name, file) for file in FILES):
-        return DATASETS / name
-    folder = cache_folder() / name
-    missing = [file for file in FILES if _find_file(folder, file) is None]
-    if missing and url is None:
+    folders = possible_folders(name)
+    complete = next((folder for folder in folders if _is_complete(folder, name)), None)
+    if complete is not None:
+        return complete
+    cache = folders[-1]
+    if url is None:
+        missing = [file for file in FILES if _find_file(cache, file) is None]
         raise DataError(
             f"data.directory: expected a folder with {', '.join(missing)}, plain or .gz, since the "
             f"package does not contain the data set {name!r}. Use data.directory=FOLDER"
         )
-    if missing:
-        _download(missing, str(url), folder, read_checksums(name))
-    return folder
+    if is_archive(url):
+        _download_archive(name, url, cache)
+    else:
+        _download_idx_files(name, url, cache)
+    return cache
+
+
+def possible_folders(name: str) -> tuple[Path, Path, Path]:
+    """Return where the files of a data set may be: the package, a package of Debian, the cache."""
+    return DATASETS / name, SYSTEM_FOLDER / name.replace("_", "-"), cache_folder() / name
+
+
+def has_data_files(folder: Path, name: str) -> bool:
+    """Return whether a folder has at least one file of a data set."""
+    return any(_find_file(folder, file) is not None for files in _formats(name) for file in files)
+
+
+def _is_complete(folder: Path, name: str) -> bool:
+    """Return whether a folder has all files of a data set, in one of the formats."""
+    return any(
+        all(_find_file(folder, file) is not None for file in files) for files in _formats(name)
+    )
+
+
+def _formats(name: str) -> tuple[tuple[str, ...], ...]:
+    """Return the names of the files of each format: of MNIST, EMNIST and CIFAR-10."""
+    return FILES, _emnist_names(name.replace("_", "-")), CIFAR_FILES
 
 
 def list_idx_files(folder: Path, name: str) -> tuple[DataFile, ...]:
@@ -86,10 +112,7 @@ def list_idx_files(folder: Path, name: str) -> tuple[DataFile, ...]:
     names = next((names for names in _possible_names(folder, name) if _any(folder, names)), ())
     missing = [file for file in names if _find_file(folder, file) is None]
     if missing:
-        raise DataError(
-            f"data.directory: expected {', '.join(missing)}, plain or .gz. "
-            f"Received: {folder.absolute()}, which lacks them"
-        )
+        raise _lacks(folder, [f"{file}[.gz]" for file in missing])
     return tuple(describe_file(_find_file(folder, file) or folder) for file in names)
 
 
@@ -106,12 +129,38 @@ def _possible_names(folder: Path, name: str) -> list[tuple[str, ...]]:
             f"data.name: expected one of {', '.join(p.replace('-', '_') for p in prefixes)}, the "
             f"data sets in {folder}. Received: {name}"
         )
-    emnist = [tuple(f"{p}-{f.replace('t10k', 'test')}" for f in FILES) for p in chosen]
+    emnist = [_emnist_names(prefix) for prefix in chosen]
     return emnist if own in prefixes else [FILES, *emnist]
+
+
+def _emnist_names(prefix: str) -> tuple[str, ...]:
+    """Return the names of the four files of a set of EMNIST, `emnist-letters`."""
+    return tuple(f"{prefix}-{file.replace('t10k', 'test')}" for file in FILES)
 
 
 def _any(folder: Path, names: tuple[str, ...]) -> bool:
     return any(_find_file(folder, name) is not None for name in names)
+
+
+def list_cifar_files(folder: Path) -> tuple[DataFile, ...]:
+    """Return the six files of CIFAR-10's binary version; nothing if the folder has none.
+
+    Raises:
+        DataError: the folder has some of them only.
+    """
+    missing = [file for file in CIFAR_FILES if not (folder / file).is_file()]
+    if len(missing) == len(CIFAR_FILES):
+        return ()
+    if missing:
+        raise _lacks(folder, missing)
+    return tuple(describe_file(folder / file) for file in CIFAR_FILES)
+
+
+def _lacks(folder: Path, missing: list[str]) -> DataError:
+    return DataError(
+        f"data.directory: expected {', '.join(missing)}. "
+        f"Received: {folder.absolute()}, which lacks them"
+    )
 
 
 def describe_file(path: Path) -> DataFile:
@@ -127,7 +176,10 @@ def cache_folder() -> Path:
 
 
 def read_checksums(name: str) -> dict[str, str]:
-    """Return the SHA-256 of each unpacked file; {} for an unknown data set."""
+    """Return the SHA-256 of each file of a data set; {} for an unknown one.
+
+    A name that ends in .gz stands for the compressed file, for which alone a checksum is published.
+    """
     listing = DATASETS / name / "SHA256SUMS"
     if not listing.is_file():
         return {}
@@ -214,51 +266,68 @@ def _find_file(folder: Path, name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _download(names: list[str], url: str, folder: Path, checksums: dict[str, str]) -> None:
-    """Download gzip files into the folder. A file gets its final name after its verification."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+def verify_checksum(path: Path, expected: str | None, name: str) -> None:
+    """Compare the SHA-256 of a file, as it is on the disk, with the expected one.
 
-    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns) as progress:
-        for name in names:
-            address = f"{url.rstrip('/')}/{name}.gz"
-            part = folder / f"{name}.{os.getpid()}.part"
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                _fetch(address, part, progress)
-                _verify(part, checksums.get(name), address)
-                part.replace(folder / f"{name}.gz")
-            except (OSError, HTTPException, ValueError) as error:
-                raise DataError(
-                    f"{address}: download failed ({error}). Without a network, copy the files "
-                    f"{', '.join(f'{missing}.gz' for missing in names)} to {folder}, or set "
-                    "data.directory=FOLDER to the folder that contains them"
-                ) from error
-            finally:
-                if folder.is_dir():
-                    part.unlink(missing_ok=True)
+    Args:
+        expected: in hexadecimal; None accepts every file.
+        name: of the file, for messages.
+
+    Raises:
+        DataError: it differs, or the file cannot be read.
+    """
+    if expected is None:
+        return
+    try:
+        with path.open("rb") as file:
+            checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{name}: expected a file. Received: {error.strerror}") from error
+    if checksum != expected:
+        raise DataError(f"{name}: expected SHA-256 {expected}. Received: {checksum}. {_REMEDY}")
 
 
-def _fetch(address: str, target: Path, progress: "Progress") -> None:
-    from urllib.request import urlopen
-
-    with urlopen(address, timeout=DOWNLOAD_TIMEOUT_SECONDS) as response:
-        size = response.headers.get("Content-Length")
-        with (
-            progress.wrap_file(
-                response,
-                total=int(size) if size else None,
-                description=address.rsplit("/", 1)[-1],
-            ) as stream,
-            target.open("wb") as file,
-        ):
-            shutil.copyfileobj(stream, file)
+def _download_idx_files(name: str, url: str, folder: Path) -> None:
+    """Download those of the four files, `train-images-idx3-ubyte.gz`, that the folder lacks."""
+    missing = [file for file in FILES if _find_file(folder, file) is None]
+    download_files(
+        {f"{url.rstrip('/')}/{file}.gz": folder / f"{file}.gz" for file in missing},
+        partial(_verify_idx_file, read_checksums(name)),
+        f"copy the files {', '.join(f'{file}.gz' for file in missing)} to {folder}, or set "
+        "data.directory=FOLDER to the folder that contains them",
+    )
 
 
-def _verify(path: Path, expected_checksum: str | None, address: str) -> None:
+def _verify_idx_file(checksums: dict[str, str], address: str, path: Path) -> None:
     payload, _ = _read_payload(path, address, is_gzip=True)
+    compressed = address.rsplit("/", 1)[-1]
+    expected = checksums.get(compressed.removesuffix(".gz"))
     checksum = hashlib.sha256(payload).hexdigest()
-    if expected_checksum is not None and checksum != expected_checksum:
+    if expected is not None and checksum != expected:
+        raise DataError(f"{address}: expected SHA-256 {expected} (unpacked). Received: {checksum}")
+    verify_checksum(path, checksums.get(compressed), address)
+
+
+def _download_archive(name: str, url: str, folder: Path) -> None:
+    """Download an archive, and unpack the files of one data set.
+
+    The archive is kept, because it may contain others: that of EMNIST contains six.
+    """
+    file = url.rsplit("/", 1)[-1]
+    # Archives of two addresses may have one name.
+    archive = cache_folder() / "archives" / f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{file}"
+    checksum = read_checksums(name).get(file)
+    if not archive.is_file():
+        download_files(
+            {url: archive},
+            lambda address, part: verify_checksum(part, checksum, address),
+            "download it elsewhere, unpack it, and set data.directory=FOLDER to the folder that "
+            "contains the unpacked files",
+        )
+    names = [file for files in _formats(name) for file in files]
+    unpack_files(archive, [*names, *(f"{file}.gz" for file in names)], folder)
+    if not _is_complete(folder, name):
         raise DataError(
-            f"{address}: expected SHA-256 {expected_checksum} (unpacked). Received: {checksum}"
+            f"{url}: expected an archive with the files of {name}, with the names of MNIST, EMNIST "
+            "or CIFAR-10. Received: one without them"
         )

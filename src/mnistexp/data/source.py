@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from mnistexp.data.cifar_binary import CIFAR_FILES, read_cifar_file
 from mnistexp.data.config import DataConfig
 from mnistexp.data.files import (
     DATASETS,
@@ -16,9 +17,11 @@ from mnistexp.data.files import (
     DataFile,
     describe_file,
     find_files,
+    list_cifar_files,
     list_idx_files,
     read_checksums,
     read_idx,
+    verify_checksum,
 )
 from mnistexp.data.labeled_images import LabeledImages, RawData, check_images
 from mnistexp.data.npz import read_npz
@@ -31,7 +34,8 @@ from mnistexp.data.picture_folder import (
 from mnistexp.errors import ConfigError, DataError
 
 EXPECTED = (
-    "IDX files with the names of MNIST or EMNIST, an .npz file, or a folder with train/CLASS/*.png"
+    "IDX files with the names of MNIST or EMNIST, an .npz file, CIFAR-10's binary files, or a "
+    "folder with train/CLASS/*.png"
 )
 
 
@@ -59,9 +63,14 @@ class IdxFiles:
     def read(self) -> RawData:
         """Read and verify the files."""
         checksums = read_checksums(self.name)
+
+        def read(file: DataFile, name: str) -> tuple[np.ndarray, str]:
+            if file.path.suffix == ".gz":
+                verify_checksum(file.path, checksums.get(f"{name}.gz"), str(file.path))
+            return read_idx(file.path, checksums.get(name))
+
         with ThreadPoolExecutor(len(self.files)) as pool:
-            paths = [file.path for file in self.files]
-            loaded = list(pool.map(read_idx, paths, map(checksums.get, FILES)))
+            loaded = list(pool.map(read, self.files, FILES))
         train_images, train_labels, test_images, test_labels = (array for array, _ in loaded)
         return RawData(
             LabeledImages(self._upright(train_images), train_labels),
@@ -82,13 +91,42 @@ def _digest(checksums: list[str]) -> str:
     return hashlib.sha256("".join(checksums).encode()).hexdigest()
 
 
+def expected_digest(name: str) -> str | None:
+    """Return the SHA-256 of the content of a data set of the package, without reading its files.
+
+    None for other data sets, and for those whose unpacked files have no published checksums.
+    """
+    checksums = read_checksums(name)
+    for files in (FILES, CIFAR_FILES):
+        if all(file in checksums for file in files):
+            return _digest([checksums[file] for file in files])
+    return None
+
+
 def known_name(digest: str) -> str | None:
     """Return the name of the data set of the package that has this content, if there is one."""
-    for listing in DATASETS.glob("*/SHA256SUMS"):
-        checksums = read_checksums(listing.parent.name)
-        if digest == _digest([checksums[file] for file in FILES]):
-            return listing.parent.name
-    return None
+    names = (listing.parent.name for listing in DATASETS.glob("*/SHA256SUMS"))
+    return next((name for name in names if expected_digest(name) == digest), None)
+
+
+@dataclass(frozen=True)
+class CifarFiles:
+    """The six files of CIFAR-10's binary version. name: of the data set, for its checksums."""
+
+    name: str
+    path: Path
+    files: tuple[DataFile, ...]
+
+    def read(self) -> RawData:
+        """Read and verify the files."""
+        checksums = read_checksums(self.name)
+        parts = [read_cifar_file(f.path, checksums.get(f.path.name)) for f in self.files]
+        images, labels, digests = zip(*parts, strict=True)
+        return RawData(
+            LabeledImages(np.concatenate(images[:-1]), np.concatenate(labels[:-1])),
+            LabeledImages(np.ascontiguousarray(images[-1]), labels[-1]),
+            _digest(list(digests)),
+        )
 
 
 @dataclass(frozen=True)
@@ -125,6 +163,9 @@ def find_source(config: DataConfig) -> Source:
         )
     if path.is_file() and path.suffix == ".npz":
         return NpzFile(describe_file(path))
+    cifar = list_cifar_files(path)
+    if cifar:
+        return CifarFiles(config.name, path, cifar)
     files = list_idx_files(path, config.name) if path.is_dir() else ()
     if not files:
         received = "" if path.exists() else ", which does not exist"

@@ -6,14 +6,14 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from mnistexp.data import DataConfig
 from mnistexp.data.files import (
     DATASETS,
-    FILES,
     cache_folder,
-    list_idx_files,
-    read_checksums,
-    read_idx,
+    has_data_files,
+    possible_folders,
 )
+from mnistexp.data.source import expected_digest, find_source
 from mnistexp.diagnostics.check_result import CheckResult, Status
 from mnistexp.errors import DataError
 
@@ -26,15 +26,18 @@ TEMPORARY = "temporary files"
 def check_data() -> Iterator[CheckResult]:
     """Check each file of all data sets in the package and in the cache."""
     cache = cache_folder()
-    cached = {folder.name for folder in cache.glob("*") if _has_data_files(folder)}
+    cached = {folder.name for folder in cache.glob("*") if has_data_files(folder, folder.name)}
     known = {folder.name for folder in DATASETS.iterdir() if (folder / "SHA256SUMS").is_file()}
+    not_downloaded = []
     for name in sorted(known | cached):
-        folders = [f for f in (DATASETS / name, cache / name) if _has_data_files(f)]
+        folders = [folder for folder in possible_folders(name) if has_data_files(folder, name)]
         if not folders:
-            remedy = f"data={name} downloads it once"
-            yield CheckResult("data", "note", f"{name}: not downloaded yet", remedy)
+            not_downloaded.append(name)
         for folder in folders:
             yield _check_data_folder(name, folder)
+    if not_downloaded:
+        message = f"not downloaded yet: {', '.join(not_downloaded)}"
+        yield CheckResult("data", "note", message, "data=NAME downloads it once")
     for part in sorted(cache.glob("*/*.part")):
         message = f"{part}: incomplete download, {_format_size(part.stat().st_size)}"
         yield CheckResult("data", "note", message, f"rm {part}, unless a download is running")
@@ -63,21 +66,15 @@ def check_disk(written: Mapping[str, Path]) -> Iterator[CheckResult]:
             yield CheckResult("disk", "ok", message)
 
 
-def _has_data_files(folder: Path) -> bool:
-    return any((folder / f"{file}{suffix}").is_file() for file in FILES for suffix in ("", ".gz"))
-
-
 def _check_data_folder(name: str, folder: Path) -> CheckResult:
-    checksums = read_checksums(name)
     try:
-        for stored, file in zip(list_idx_files(folder, name), FILES, strict=True):
-            read_idx(stored.path, checksums.get(file))
+        find_source(DataConfig(name=name, directory=str(folder))).read()
     except DataError as error:
         is_package = folder.parent == DATASETS
         reinstall = "pip install --force-reinstall --no-deps mnistexp"
         remedy = reinstall if is_package else f"rm -r {folder}; data={name} downloads it again"
         return CheckResult("data", "problem", f"{name}: {error}", remedy)
-    verified = "SHA-256 is correct" if checksums else "readable; no checksums are known"
+    verified = "SHA-256 is correct" if expected_digest(name) else "readable; no checksums are known"
     return CheckResult("data", "ok", f"{name}: {verified} ({folder})")
 
 

@@ -11,7 +11,7 @@ from mnistexp.config.config import Config
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
 from mnistexp.config.config_hash import config_hash
 from mnistexp.config.expectation import Expectation
-from mnistexp.data import DataConfig, load_data
+from mnistexp.data import DataConfig, expected_digest, load_data
 from mnistexp.errors import ConfigError, TrainingDiverged, did_you_mean
 from mnistexp.experiment import run_experiment
 from mnistexp.sweeps.previous_runs import PreviousRuns
@@ -186,7 +186,9 @@ def _hash(config: Config, threads: int | None = None) -> str:
 
 @cache
 def _data_digest(name: str, directory: str | None, url: str | None) -> str:
-    return load_data(DataConfig(name=name, directory=directory, url=url)).digest
+    # `results` lists experiments on data that may not have been downloaded.
+    expected = expected_digest(name) if directory is None else None
+    return expected or load_data(DataConfig(name=name, directory=directory, url=url)).digest
 
 
 def _stored_runs(planned: Sequence[PlannedRun]) -> Mapping[str, RunRecord]:
