@@ -45,6 +45,7 @@ from mnistexp.config.config_groups import (
     list_groups,
     split_config_folders,
 )
+from mnistexp.device import skip_optional_packages
 from mnistexp.errors import InputError, MnistexpError, printable
 from mnistexp.signals import Terminated, repeat_lost_interrupts, sigterm_as_interrupt
 from mnistexp.version import __version__
@@ -156,6 +157,7 @@ def main() -> None:
     SIGTERM with 143.
     """
     repeat_lost_interrupts()
+    skip_optional_packages()
     with _failures_reported():
         folders, arguments = split_config_folders(sys.argv[1:])
         with sigterm_as_interrupt(), added_config_folders(folders):

@@ -13,7 +13,7 @@ from support import FEW_STEPS, Command, run_command
 from mnistexp.config.compose import compose_config
 from mnistexp.data import load_data
 from mnistexp.diagnostics.store import check_unsent
-from mnistexp.tracking.journal import find_journals
+from mnistexp.tracking.journal import find_journals, read_records
 
 ARGUMENTS = [
     *("model=softmax", "optim=sgd", *FEW_STEPS, "train.log_every=1", "dashboard=record"),
@@ -37,6 +37,10 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
         assert run_command("sync") == 0
         assert find_journals(Path("runs")) == []
     return found
+
+
+def is_sweep(journal: Path) -> bool:
+    return "sweep_hash" in read_records(journal).records[0]["tags"]
 
 
 def client_of(folder: Path) -> mlflow.MlflowClient:
@@ -160,6 +164,9 @@ def test_the_runs_of_an_offline_sweep_are_sent_as_its_children(
     settings = ["tracking.offline=true", "tracking.figures=false", "tracking.log_model=false"]
     swept = mnistexp("-m", "model=softmax", *FEW_STEPS, "seed=0,1", *settings)
     assert swept.exit_code == 0, swept.out + swept.err
+    # Folders have random names. Here, those of the jobs come before that of the sweep.
+    (journal,) = [folder for folder in find_journals(Path("runs")) if is_sweep(folder)]
+    journal.parent.rename(journal.parent.with_name("z"))
     assert mnistexp("sync").exit_code == 0
     client = client_of(tmp_path)
     experiment = client.get_experiment_by_name("mnistexp")

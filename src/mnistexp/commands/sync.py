@@ -23,13 +23,12 @@ def sync(
 
     The exit code is 1 if a run could not be sent. It can be sent again later.
     """
-    from mnistexp.tracking.journal import find_journals
-    from mnistexp.tracking.journal_sync import sync_journal
+    from mnistexp.tracking.journal_sync import find_journals_by_start, sync_journal
 
     for folder in folders or []:
         if not folder.is_dir():
             raise ConfigError(f"{folder}: expected the folder of a run. Received: no folder")
-    journals = [journal for f in folders or [Path("runs")] for journal in find_journals(f)]
+    journals = find_journals_by_start(folders or [Path("runs")])
     results = []
     for number, journal in enumerate(journals):
         print(f"run {number + 1} of {len(journals)}: {journal.parent} …", flush=True)

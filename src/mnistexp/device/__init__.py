@@ -8,6 +8,7 @@ from mnistexp.device.config import (
     num_threads,
 )
 from mnistexp.device.memory import peak_memory_mb, reset_peak_memory
+from mnistexp.device.optional_packages import skip_optional_packages
 from mnistexp.device.set_up import Device, cpu_device, import_tensorflow, set_up_device
 from mnistexp.device.tensorflow_private import is_onednn_enabled
 
@@ -24,4 +25,5 @@ __all__ = [
     "peak_memory_mb",
     "reset_peak_memory",
     "set_up_device",
+    "skip_optional_packages",
 ]

@@ -1,15 +1,17 @@
 """Set up TensorFlow for a run: device, precision, threads, oneDNN, determinism and seeds."""
 
+import gc
 import os
 import platform
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from mnistexp.activity import show_activity
 from mnistexp.device.config import DeviceConfig, OnOff
+from mnistexp.device.optional_packages import optional_packages_hidden
 from mnistexp.device.tensorflow_private import disable_op_determinism
 from mnistexp.errors import DeviceError
 
@@ -73,12 +75,32 @@ def import_tensorflow(onednn: OnOff = "auto") -> Any:
     _set_onednn(onednn, started)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # The compiled training loop needs it.
-    with show_activity("loading TensorFlow"), nullcontext() if started else _discard_stderr():
+    with show_activity("loading TensorFlow"), ExitStack() as stack:
+        if not started:
+            stack.enter_context(_discard_stderr())
+            stack.enter_context(_garbage_collection_off())
+            stack.enter_context(optional_packages_hidden())
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # The search for GPUs prints messages, too.
     tf.get_logger().setLevel("ERROR")
     return tf
+
+
+@contextmanager
+def _garbage_collection_off() -> Iterator[None]:
+    """Collect no garbage: an import creates 400,000 objects, among which there is hardly any.
+
+    Later collections leave these objects out.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
 
 
 def _set_onednn(setting: OnOff, started: bool) -> None:

@@ -5,13 +5,11 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mnistexp.activity import show_activity
-from mnistexp.analysis.chart_layout import run_title
-from mnistexp.analysis.figures import draw_examples, draw_run
+from mnistexp.analysis.figures import choose_examples, store_figures
 from mnistexp.config.compose import located_errors
 from mnistexp.config.config import Config, config_to_yaml, flatten_config
 from mnistexp.config.config_hash import config_hash, seedless_hash, step_hash, workload_hash
@@ -35,6 +33,7 @@ from mnistexp.tracking import (
     ENDED_AT,
     FOLDER_TAG,
     MlflowTracking,
+    ModelDescription,
     Tracker,
     check_tracking,
     redact_password,
@@ -42,12 +41,6 @@ from mnistexp.tracking import (
     start_tracking_process,
 )
 from mnistexp.train import History, LogMetrics, TrainingLength, TrainingResult, check_finite
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from matplotlib.figure import Figure
-    from mlflow.models import Model
 
 
 @dataclass(frozen=True)
@@ -137,10 +130,14 @@ def run_experiment(
         }
         tracker.set_tags({tag: text for tag, text in judgments.items() if text})
         tracker.set_tags({"weights_sha256": learner.digest()})
+        tracker.log_figures(
+            lambda file: store_figures(
+                *(file, name, training.history, data.test, probabilities),
+                *(learner.first_layer(), choose_examples(data)),
+            )
+        )
         with show_activity("saving the model"):
             tracker.log_model(partial(_save_model, learner, data))
-        with show_activity("drawing the figures"):
-            _log_figures(tracker, name, data, learner, training.history, probabilities)
         last_step = training.num_steps
         tracker.log_metrics(resumption.skip_known_values(metrics, last_step), last_step)
         scalars["seconds"] = training.earlier_seconds + time.perf_counter() - begin
@@ -276,33 +273,11 @@ def _scalars(learner: Learner, training: TrainingResult) -> dict[str, float]:
     }
 
 
-def _log_figures(
-    tracker: Tracker,
-    name: str,
-    data: Data,
-    learner: Learner,
-    history: History,
-    probabilities: np.ndarray,
-) -> None:
-    """Draw and log the figures.
-
-    Args:
-        probabilities: predicted for the test images, [num_images, num_classes].
-    """
-    title = run_title(name, tracker.run_id)
-    weights, names = learner.first_layer(), data.class_names
-
-    def draw() -> "Iterator[tuple[str, Figure]]":
-        yield from draw_run(title, history, data.test, probabilities, weights, names)
-        yield "data", draw_examples(title, data)
-
-    tracker.log_figures(draw)
-
-
-def _save_model(learner: Learner, data: Data, folder: str, mlflow_model: "Model | None") -> None:
-    """Write the MLflow model, and the rule by which it refuses images that show no digit."""
-    learner.save(folder, mlflow_model)
-    learner.save_rejection_rule(data, Path(folder))
+def _save_model(learner: Learner, data: Data, folder: Path) -> ModelDescription:
+    """Write the model, and the rule by which it refuses images that show no digit."""
+    description = learner.save(folder)
+    learner.save_rejection_rule(data, folder)
+    return description
 
 
 def _compare_with_expectation(config: Config, source: ConfigSource, test_accuracy: float) -> str:

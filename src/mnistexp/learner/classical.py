@@ -3,7 +3,9 @@
 import hashlib
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from mnistexp.model import (
 )
 from mnistexp.model.classical import CALIBRATION_SIZE
 from mnistexp.model.sklearn_private import TRUSTED_TYPES
+from mnistexp.tracking import ModelDescription
 from mnistexp.train import (
     NO_CHECKPOINTS,
     NO_MONITORS,
@@ -30,9 +33,6 @@ from mnistexp.train import (
     Monitors,
     TrainingResult,
 )
-
-if TYPE_CHECKING:
-    from mlflow.models import Model
 
 TRAIN_ACCURACY_SIZE = 5_000
 """Number of training images for the training accuracy. Predicting is slow for some methods."""
@@ -107,25 +107,27 @@ class ClassicalLearner(Learner):
         images = np.random.default_rng(0).integers(0, 256, (100, *self._image_shape), "u1")
         return hashlib.sha256(self.predict_probabilities(images).tobytes()).hexdigest()
 
-    def save(self, folder: str, mlflow_model: "Model | None" = None) -> None:
-        """Write an MLflow model of raw pixels to probabilities in the skops format."""
-        import mlflow.sklearn
-        from mlflow.models import ModelSignature
-        from mlflow.types import Schema, TensorSpec
+    def save(self, folder: Path) -> ModelDescription:
+        """Write a skops file of raw pixels to probabilities."""
+        import skops.io
 
-        pixels = TensorSpec(np.dtype("uint8"), (-1, self._num_pixels))
-        probabilities = TensorSpec(np.dtype("float64"), (-1, len(self._class_names)))
-        mlflow.sklearn.save_model(
-            self._estimator,
-            folder,
-            mlflow_model=mlflow_model,
-            serialization_format="skops",
-            skops_trusted_types=list(TRUSTED_TYPES),
-            pyfunc_predict_fn="predict_proba",
-            signature=ModelSignature(Schema([pixels]), Schema([probabilities])),
-            input_example=np.zeros((1, self._num_pixels), "u1"),
+        folder.mkdir(parents=True)
+        file = folder / "model.skops"
+        skops.io.dump(self._estimator, file)
+        return ModelDescription(
+            flavor="sklearn",
+            flavor_options={
+                "pickled_model": file.name,
+                "sklearn_version": version("scikit-learn"),
+                "serialization_format": "skops",
+                "skops_trusted_types": list(TRUSTED_TYPES),
+            },
+            loader_options={"model_path": file.name, "predict_fn": "predict_proba"},
+            input_shape=[self._num_pixels],
+            output_size=len(self._class_names),
+            output_dtype="float64",
             metadata=describe_classes(self._image_shape, self._class_names),
-            pip_requirements=pin_versions("scikit-learn", "skops", "numpy"),
+            requirements=pin_versions("scikit-learn", "skops", "numpy"),
         )
 
     def tags(self) -> dict[str, str]:

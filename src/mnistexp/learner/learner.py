@@ -4,13 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mnistexp.data import Data
 from mnistexp.device import Device
 from mnistexp.learner.metrics import Predictor
+from mnistexp.tracking import ModelDescription
 from mnistexp.train import (
     NO_CHECKPOINTS,
     NO_MONITORS,
@@ -19,9 +20,6 @@ from mnistexp.train import (
     Monitors,
     TrainingResult,
 )
-
-if TYPE_CHECKING:
-    from mlflow.models import Model
 
 
 class Learner(Predictor, ABC):
@@ -73,12 +71,14 @@ class Learner(Predictor, ABC):
         """Return a SHA-256 that is equal for equal fitted models."""
 
     @abstractmethod
-    def save(self, folder: str, mlflow_model: "Model | None" = None) -> None:
-        """Write an MLflow model of raw pixels to probabilities, without pickle.
+    def save(self, folder: Path) -> ModelDescription:
+        """Write the model of raw pixels to probabilities, without pickle.
 
         Args:
             folder: does not exist yet.
-            mlflow_model: the description to complete; a new one by default.
+
+        Returns:
+            What completes the files to an MLflow model; see `package_model`.
         """
 
     def save_rejection_rule(self, data: Data, folder: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from mnistexp.learner.learner import Learner, describe_classes, pin_versions
 from mnistexp.learner.rejection import fit_rejection_rule
 from mnistexp.model import NetworkConfig, build_classifier, build_model
 from mnistexp.optim import build_optimizer, build_schedule
+from mnistexp.tracking import ModelDescription
 from mnistexp.train import (
     NO_CHECKPOINTS,
     NO_MONITORS,
@@ -28,7 +30,6 @@ from mnistexp.train import (
 
 if TYPE_CHECKING:
     import keras
-    from mlflow.models import Model
 
 PREDICTION_BATCH_SIZE = 1_000
 NUM_LARGEST_LAYERS = 3
@@ -143,22 +144,28 @@ class NetworkLearner(Learner):
             sha.update(np.ascontiguousarray(weight).tobytes())
         return sha.hexdigest()
 
-    def save(self, folder: str, mlflow_model: "Model | None" = None) -> None:
-        """Write an MLflow model of raw pixels to probabilities, with Keras' own layers only."""
-        import mlflow.tensorflow
-        from mlflow.models import ModelSignature
-        from mlflow.types import Schema, TensorSpec
-
-        pixels = TensorSpec(np.dtype("uint8"), (-1, *self._image_shape))
-        probabilities = TensorSpec(np.dtype("float32"), (-1, len(self._class_names)))
-        mlflow.tensorflow.save_model(
-            self._classifier,
-            folder,
-            mlflow_model=mlflow_model,
-            signature=ModelSignature(Schema([pixels]), Schema([probabilities])),
-            input_example=np.zeros((1, *self._image_shape), "u1"),
+    def save(self, folder: Path) -> ModelDescription:
+        """Write a Keras file of raw pixels to probabilities, with Keras' own layers only."""
+        data = folder / "data"
+        data.mkdir(parents=True)
+        self._classifier.save(data / "model.keras")
+        # These two files tell MLflow how to load the first one.
+        (data / "keras_module.txt").write_text("tensorflow.keras")
+        (data / "save_format.txt").write_text("tf")
+        return ModelDescription(
+            flavor="tensorflow",
+            flavor_options={
+                "data": data.name,
+                "model_type": "keras",
+                "keras_version": version("tensorflow"),  # So does MLflow.
+                "save_format": "tf",
+            },
+            loader_options={"data": data.name},
+            input_shape=self._image_shape,
+            output_size=len(self._class_names),
+            output_dtype="float32",
             metadata=describe_classes(self._image_shape, self._class_names),
-            pip_requirements=pin_versions("tensorflow", "keras", "numpy"),
+            requirements=pin_versions("tensorflow", "keras", "numpy"),
         )
 
     def tags(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ from mnistexp.config.compose import read_config_source, resolve_config
 from mnistexp.config.config import Config
 from mnistexp.config.config_source import ConfigSource
 from mnistexp.config.sweep import JobConfig
+from mnistexp.device import skip_optional_packages
 from mnistexp.errors import InputError, MnistexpError, Pruned, TrainingDiverged
 from mnistexp.signals import repeat_lost_interrupts
 from mnistexp.sweeps.jobs import JobResult
@@ -63,6 +64,7 @@ class SweepTask:
 
     def _run_in_worker(self, config: Config, source: ConfigSource, folder: Path) -> JobResult:
         repeat_lost_interrupts()
+        skip_optional_packages()
         partition_resources(self.n_jobs, self.threads)
         with self._ending_with_sweep(), _stdout_appended_to(folder / "log.txt"):
             return _run(config, source)

@@ -16,6 +16,7 @@ from mnistexp.tracking.config import (
     NoTracking,
     TrackingConfig,
 )
+from mnistexp.tracking.model_package import ModelDescription
 from mnistexp.tracking.model_registry import StoredModel
 from mnistexp.tracking.orphaned_runs import end_run
 from mnistexp.tracking.run_context import run_context
@@ -46,6 +47,7 @@ __all__ = [
     "PRUNED",
     "Curve",
     "MlflowTracking",
+    "ModelDescription",
     "NoTracking",
     "RunRecord",
     "RunStore",

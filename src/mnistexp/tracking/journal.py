@@ -32,7 +32,16 @@ SYNC_SECONDS = 5.0
 """Metrics are lost after a power failure if they are younger than this. Other failures keep all."""
 
 RecordType = Literal[
-    "start", "resume", "params", "tags", "metrics", "dataset", "artifact", "model", "end"
+    "start",
+    "resume",
+    "params",
+    "tags",
+    "metrics",
+    "dataset",
+    "artifact",
+    "figures",
+    "model",
+    "end",
 ]
 Record = Mapping[str, Any]
 """The fields of a record. All have `type` and `time`, in milliseconds since 1970."""

@@ -18,7 +18,9 @@ from mnistexp.file_writing import write_whole
 from mnistexp.tracking.journal import Record, read_records
 from mnistexp.tracking.journal_tracker import JOURNAL_REFERENCE
 from mnistexp.tracking.mlflow_private import forget_store
+from mnistexp.tracking.model_package import DESCRIPTION_NAME, ModelDescription, package_model
 from mnistexp.tracking.model_registry import register_model
+from mnistexp.tracking.run_figures import draw_figures
 from mnistexp.tracking.run_store import PARENT_TAG
 from mnistexp.tracking.store import connect, redact_password, sqlite_file
 
@@ -218,6 +220,9 @@ class JournalSender:
                     file, path = self.folder / record["file"], Path(record["path"])
                     parent = None if path.parent == Path() else str(path.parent)
                     client.log_artifact(run_id, str(file), parent)
+                case "figures":
+                    for figure in draw_figures(self.folder / record["file"], run_id):
+                        client.log_artifact(run_id, str(figure), "figures")
                 case "model":
                     self._send_model(client, run_id, record)
                 case "resume":
@@ -248,11 +253,12 @@ class JournalSender:
             )
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
         folder = self.folder / record["folder"]
+        package_model(folder, ModelDescription(**record["description"]))
         description = Model.load(str(folder))
         description.artifact_path = model.artifact_location
         description.run_id = run_id
         description.model_uuid = description.model_id = model.model_id
-        description.save(str(folder / "MLmodel"))
+        description.save(str(folder / DESCRIPTION_NAME))
         client.log_model_artifacts(model.model_id, str(folder))
         client.finalize_logged_model(model.model_id, "READY")
         if record["register"] is not None:

@@ -1,12 +1,15 @@
 """Send journals that no process sends any more: those of offline runs, and after failures."""
 
+import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mnistexp.errors import TrackingError
 from mnistexp.tracking.journal import (
     close_abandoned,
+    find_journals,
     find_unsent,
     has_writer,
     locked_for_sending,
@@ -58,6 +61,22 @@ def sync_journal(folder: Path, uri: str | None = None) -> SyncResult:
         return SyncResult(False, f"not sent: {error}")
     remove_journal(folder)
     return SyncResult(True, f"sent: {sender.start['name']}, id {sender.state.run_id}")
+
+
+def find_journals_by_start(folders: Iterable[Path]) -> list[Path]:
+    """Return the journals below folders, a sweep before its jobs, which refer to it in the store.
+
+    Damaged journals are the last ones.
+    """
+    journals = [journal for folder in folders for journal in find_journals(folder)]
+
+    def start_time(journal: Path) -> float:
+        try:
+            return float(read_start(journal)["time"])
+        except TrackingError:
+            return math.inf
+
+    return sorted(journals, key=start_time)
 
 
 def describe_unsent(folder: Path = RUNS) -> str:

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from mnistexp.tracking.journal import JournalWriter
 from mnistexp.tracking.metric_names import stored_name
 from mnistexp.tracking.sender_messages import SendReport
 from mnistexp.tracking.store import DESCRIPTION_TAG, redact_password, run_url, tracking_uri
-from mnistexp.tracking.tracker import DrawFigures, SaveModel, Tracker
+from mnistexp.tracking.tracker import SaveModel, StoreFigures, Tracker
 from mnistexp.tracking.tracking_process import TrackingProcess
 
 if TYPE_CHECKING:
@@ -134,12 +135,15 @@ class JournalTracker(Tracker):
         figure.savefig(file)
         self._writer.append("artifact", file=name, path=path)
 
-    def log_figures(self, draw: "DrawFigures") -> None:
-        """Record the figures that `draw` yields as `figures/NAME.png`, unless `figures` is off."""
+    def log_figures(self, store: StoreFigures) -> None:
+        """Record what the figures show. Who sends the journal draws them as `figures/NAME.png`."""
         if not self._config.figures:
             return
-        for name, figure in draw():
-            self.log_figure(figure, f"figures/{name}.png")
+        file, name = self._writer.new_file("figures.npz")
+        store(file)
+        self._writer.append("figures", file=name)
+        if self._process is not None:  # It draws while this process saves the model.
+            self._process.send_now(self.folder, self._config)
 
     def log_artifact(self, file: Path, folder: str) -> None:
         """Record a copy of a file as an artifact in `folder`."""
@@ -156,8 +160,9 @@ class JournalTracker(Tracker):
         if not self._config.log_model:
             return
         folder, name = self._writer.new_file("model")
-        save(str(folder), None)
-        self._writer.append("model", folder=name, register=self._config.register_as)
+        description = asdict(save(folder))
+        register = self._config.register_as
+        self._writer.append("model", folder=name, description=description, register=register)
 
     def wait_until_sent(self) -> bool:
         """Wait until the ended runs of this process are in the store; return whether they are."""
@@ -179,7 +184,7 @@ class JournalTracker(Tracker):
             ) from error
         finally:
             if self._process is not None:
-                self._process.end(self.folder)
+                self._process.end(self.folder, self._config)
 
 
 def _to_texts(values: Mapping[str, Any], max_length: int) -> dict[str, str]:

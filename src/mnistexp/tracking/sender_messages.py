@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SendRequest:
-    """The request to send a journal.
+    """The request to send a journal; or, without a folder, to open the store of later ones.
+
+    For a journal that is being sent already: there is more to send.
 
     uri: of the store, with its password. working_folder: in which a store is created.
     """

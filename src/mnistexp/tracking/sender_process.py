@@ -32,6 +32,7 @@ from mnistexp.tracking.journal_sender import (
     first_line,
 )
 from mnistexp.tracking.orphaned_runs import ORPHANED_REASON
+from mnistexp.tracking.run_figures import import_drawing
 from mnistexp.tracking.sender_messages import SendReport, SendRequest
 
 SEND_SECONDS = 1.0
@@ -51,6 +52,7 @@ class SenderProcess:
         self._sendings: dict[str, _Sending] = {}
         self._stores: dict[tuple[str, str], StoreConnection] = {}
         self._input_ended_at: float | None = None
+        self._is_ready_to_draw = False
         threading.Thread(target=self._read_requests, args=[requests], daemon=True).start()
 
     def run(self) -> None:
@@ -59,6 +61,10 @@ class SenderProcess:
             self._receive()
             for sending in list(self._sendings.values()):
                 self._continue(sending)
+            if self._sendings and not self._is_ready_to_draw:
+                # While the first run trains. Its start must not wait for that.
+                import_drawing()
+                self._is_ready_to_draw = True
 
     def _read_requests(self, requests: TextIO) -> None:
         for line in requests:
@@ -80,6 +86,10 @@ class SenderProcess:
         os.chdir(request.working_folder)  # MLflow creates the folder of artifacts there.
         key = (request.uri, request.experiment)
         store = self._stores.setdefault(key, StoreConnection(*key))
+        if not request.folder:
+            with suppress(Exception):  # The first journal reports it.
+                store.open()
+            return
         try:
             self._sendings[request.folder] = _Sending(request, store)
         except TrackingError as error:

@@ -1,18 +1,18 @@
 """The interface that records a run. The base class records nothing."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnistexp.tracking.model_package import ModelDescription
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from mlflow.models import Model
 
-DrawFigures = Callable[[], "Iterator[tuple[str, Figure]]"]
-"""Draws figures one after the other. Yields (name, figure)."""
-SaveModel = Callable[[str, "Model | None"], None]
-"""Writes an MLflow model to a folder that does not exist yet, and completes its description, if
-it is given one."""
+StoreFigures = Callable[[Path], None]
+"""Writes what the figures of a run show to a file; see `mnistexp.analysis.figures.stored`."""
+SaveModel = Callable[[Path], ModelDescription]
+"""Writes the files of a model to a folder that does not exist yet, and returns what they are."""
 
 
 class Tracker:
@@ -52,8 +52,8 @@ class Tracker:
     def log_figure(self, figure: "Figure", path: str) -> None:
         """Store a figure as the artifact `path`."""
 
-    def log_figures(self, draw: "DrawFigures") -> None:
-        """Store the figures that `draw` yields, unless the setting `figures` is false."""
+    def log_figures(self, store: StoreFigures) -> None:
+        """Store the figures of the run, unless the setting `figures` is false."""
 
     def log_artifact(self, file: Path, folder: str) -> None:
         """Store a file among the artifacts, in `folder`."""

@@ -59,18 +59,29 @@ class TrackingProcess:
         """Whether another run than that of this journal has not ended, such as its sweep."""
         return bool(self._open_runs - {folder})
 
-    def end(self, folder: Path) -> None:
-        """Note that the last record of a journal is written."""
+    def end(self, folder: Path, config: MlflowTracking) -> None:
+        """Note that the last record of a journal is written, and send it."""
         self._open_runs.discard(folder)
+        self.send_now(folder, config)
+
+    def send_now(self, folder: Path, config: MlflowTracking) -> None:
+        """Send what a journal has, without waiting for the next look at it."""
+        self._request(str(folder), config)
+
+    def open_store(self, config: MlflowTracking) -> None:
+        """Open the store before there is a journal to send."""
+        self._request("", config)
 
     def send(self, folder: Path, config: MlflowTracking) -> None:
         """Begin to send a journal while it grows."""
         with self._changed:
             self._reports[folder] = SendReport(str(folder))
         self._open_runs.add(folder)
-        request = SendRequest(
-            str(folder), tracking_uri(config.uri), config.experiment, str(Path.cwd())
-        )
+        self._request(str(folder), config)
+
+    def _request(self, folder: str, config: MlflowTracking) -> None:
+        uri = tracking_uri(config.uri)
+        request = SendRequest(folder, uri, config.experiment, str(Path.cwd()))
         assert self._process.stdin is not None
         with suppress(OSError):  # It has ended, which `wait` notices.
             print(json.dumps(asdict(request)), file=self._process.stdin, flush=True)
@@ -126,7 +137,8 @@ class TrackingProcess:
 
     def close(self) -> None:
         """End the process. If it has more to send, it goes on after the end of this process."""
-        if all(report.has_ended for report in self._reports.values()):
+        is_opening = not self._reports  # It may be setting up the database.
+        if not is_opening and all(report.has_ended for report in self._reports.values()):
             self.kill()
         else:
             self._close_pipes()
@@ -176,6 +188,7 @@ def start_tracking_process(config: TrackingConfig) -> TrackingProcess | None:
         process = None
     if process is None:
         process = _started[os.getpid()] = TrackingProcess()
+        process.open_store(config)
     return process
 
 

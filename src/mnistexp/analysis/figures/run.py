@@ -139,10 +139,9 @@ def draw_confusion_matrix(
         labels: [num_images]. probabilities: [num_images, num_classes].
         class_names: of the classes.
     """
-    from sklearn.metrics import confusion_matrix
-
     num_classes = probabilities.shape[1]
-    counts = confusion_matrix(labels, probabilities.argmax(axis=1), labels=range(num_classes))
+    counts = np.zeros((num_classes, num_classes), int)
+    np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
     percentages = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     errors = percentages * (1 - np.eye(num_classes))
     largest = max(1.0, errors.max())
@@ -168,19 +167,27 @@ def draw_confusion_matrix(
     return figure
 
 
+def find_shown_mistakes(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Return the indices of the misclassified images that are drawn, the most confident first."""
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    confidence = probabilities.max(axis=1)[wrong]
+    shown: np.ndarray = wrong[np.argsort(-confidence, kind="stable")][:MAX_MISTAKES]
+    return shown
+
+
 def draw_mistakes(
     title: str, test: Split, probabilities: np.ndarray, class_names: Sequence[str] = DIGITS
 ) -> "Figure":
     """Draw misclassified images, the most confident first, with true and predicted class."""
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
-    wrong = np.flatnonzero(predicted != test.labels)
-    shown = wrong[np.argsort(-confidence[wrong], kind="stable")][:MAX_MISTAKES]
+    num_wrong = int((predicted != test.labels).sum())
+    shown = find_shown_mistakes(test.labels, probabilities)
     num_rows = max(1, -(-len(shown) // MISTAKES_PER_ROW))
     figure = new_figure((10.5, 0.9 + 1.13 * num_rows))
     axes = figure.subplots()
     axes.set_axis_off()
-    summary = f"{len(wrong):,} of {len(test):,} test images wrong"
+    summary = f"{num_wrong:,} of {len(test):,} test images wrong"
     if not len(shown):
         write_title(figure, title, summary)
         axes.text(0.5, 0.5, "no test image is misclassified", ha="center", va="center")
