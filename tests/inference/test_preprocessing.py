@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from mnistexp.config.compose import compose_config
-from mnistexp.data import Split, load_data
-from mnistexp.inference.preprocessing import find_digits
+from mnistexp.data import ImageStyle, Split, load_data
+from mnistexp.inference.preprocessing import find_digits, place_drawing
 
 
 def load_test_split() -> Split:
@@ -162,3 +162,22 @@ def test_a_blot_of_ink_is_not_a_digit() -> None:
 )
 def test_a_digit_that_touches_the_border_is_one_digit(box: tuple[int, int, int, int]) -> None:
     assert similarity(find_digit(draw_seven().crop(box)), find_digit(draw_seven())) > 0.7
+
+
+def test_a_drawing_gets_size_colors_and_place_of_the_training_images() -> None:
+    drawing = Image.new("RGB", (280, 280), "white")
+    ImageDraw.Draw(drawing).rectangle((20, 30, 119, 79), fill="black")  # 100 wide, 50 high.
+    style = ImageStyle(background=200, foreground=40, extent=0.8)
+    image = place_drawing(drawing, (40, 60), style)
+    assert image is not None
+    assert image.shape == (40, 60)
+    rows, columns = np.nonzero(image < 100)
+    # 0.8 of 60 columns, as the drawing is wide; in the middle.
+    assert (columns.min(), columns.max()) == (6, 53)
+    assert (rows.min(), rows.max()) == (8, 31)
+    assert (image[0, 0], image[20, 30]) == (200, 40)
+
+
+def test_a_drawing_without_strokes_is_nothing() -> None:
+    blank = Image.new("RGB", (280, 280), "white")
+    assert place_drawing(blank, (28, 28), ImageStyle(0, 255, 0.7)) is None

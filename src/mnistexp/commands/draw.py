@@ -1,4 +1,4 @@
-"""`mnistexp draw`: serve a web page where a model classifies a drawn digit."""
+"""`mnistexp draw`: serve a web page where a model classifies a drawing."""
 
 from typing import Annotated
 
@@ -21,21 +21,22 @@ def draw(
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
-    """Serve a page where you draw a digit and see the predicted probabilities.
+    """Serve a page where you draw a digit, or what else the model knows, and see its prediction.
 
     Stop with Ctrl-C.
     """
     with listen(port) as listener:
         trained = load_served_model(model, where, uri, experiment)
-        if not trained.reads_digits:
+        if trained.classes.image_shape[2] != 1:
             raise ModelError(
-                f"{trained}: expected a model of the digits 0 to 9, 28×28 gray pixels. Received: "
-                f"one of {len(trained.classes.class_names)} classes. Use mnistexp predict"
+                f"{trained}: expected a model of gray images, like a drawing. Received: one of "
+                "images with colors. Use mnistexp predict"
             )
         from mnistexp.inference.drawing_page import build_app
 
         app = build_app(trained, f"{trained.run_name}, run {trained.run_id[:8]}")
-        print(f"Draw a digit: {address(listener)}  (Ctrl-C to stop)", flush=True)
+        noun = "digit" if trained.reads_digits else "picture"
+        print(f"Draw a {noun}: {address(listener)}  (Ctrl-C to stop)", flush=True)
         if not no_browser:
             open_browser(address(listener))
         serve_app(app, listener)

@@ -6,14 +6,14 @@ and the weights are loaded with Keras' safe mode or with skops and our own list 
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnistexp.data import DIGITS
+from mnistexp.data import DIGITS, MNIST_STYLE, ImageStyle
 from mnistexp.device import DeviceConfig
 from mnistexp.errors import ModelError
 from mnistexp.learner.network import (
@@ -39,10 +39,14 @@ scores of the rejection rule [num_images], None without a rule."""
 
 @dataclass(frozen=True)
 class ModelClasses:
-    """What a model classifies: the shape of its images, and the names of its classes."""
+    """What a model classifies: the shape of its images, and the names of its classes.
+
+    image_style: how gray training images show an object. It does not count in comparisons.
+    """
 
     image_shape: tuple[int, int, int]
     class_names: tuple[str, ...]
+    image_style: ImageStyle = field(default=MNIST_STYLE, compare=False)
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,7 @@ def _read_classes(stored: StoredModel, description: "Model") -> ModelClasses:
     classes = ModelClasses(
         tuple(metadata.get("image_shape", MNIST_SHAPE)),
         tuple(str(name) for name in metadata.get("class_names", DIGITS)),
+        _read_image_style(stored, metadata),
     )
     signature = description.signature
     inputs, outputs = (
@@ -141,6 +146,22 @@ def _read_classes(stored: StoredModel, description: "Model") -> ModelClasses:
             f"{_format_shapes(outputs)}"
         )
     return classes
+
+
+def _read_image_style(stored: StoredModel, metadata: Mapping[str, Any]) -> ImageStyle:
+    """Return the style of the training images; that of MNIST for models of other versions."""
+    if "image_style" not in metadata:
+        return MNIST_STYLE
+    try:
+        values = dict(metadata["image_style"])
+        return ImageStyle(
+            int(values["background"]), int(values["foreground"]), float(values["extent"])
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{stored.run_name}: expected numbers background, foreground and extent of its "
+            f"training images. Received: {metadata['image_style']}"
+        ) from error
 
 
 def _check_probabilities(stored: StoredModel, classes: ModelClasses, predict: Predict) -> None:

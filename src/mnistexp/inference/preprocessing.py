@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnistexp.data import ImageStyle
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -48,6 +50,8 @@ MIN_OVERLAP = 0.5
 MIN_BLOT_EXTENT = 0.75
 """A blot of ink fills more of its bounding box than a digit does."""
 MAX_DIGITS = 20
+INK_THRESHOLD = 0.25
+"""The bounding box is that of the pixels with more ink, from 0 to 1."""
 
 
 def find_digits(image: "Image.Image") -> list[np.ndarray]:
@@ -69,7 +73,35 @@ def find_digits(image: "Image.Image") -> list[np.ndarray]:
     if close_up is not None:
         # In the close-up, whatever touches the border is not a digit.
         digits = _segment(_crop(image, close_up), max_border=0) or digits
-    return [_center(_scale(ink)) for ink in digits]
+    return [_center(_scale(ink, (DIGIT_SIDE, DIGIT_SIDE))) for ink in digits]
+
+
+def place_drawing(
+    drawing: "Image.Image", size: tuple[int, int], style: ImageStyle
+) -> np.ndarray | None:
+    """Return a drawing as a training image would show it: with its size, colors and place.
+
+    Args:
+        drawing: RGB, dark strokes on white.
+        size: height and width of the training images.
+        style: of the training images.
+
+    Returns:
+        uint8 [height, width]; None if there are no strokes.
+    """
+    ink = 1 - np.asarray(drawing.convert("L"), "f4") / 255
+    if ink.max() <= INK_THRESHOLD:
+        return None
+    box = tuple(max(1, round(style.extent * side)) for side in size)
+    scaled = _scale(ink, box)
+    rows, columns = (
+        slice((side - length) // 2, (side - length) // 2 + length)
+        for side, length in zip(size, scaled.shape, strict=True)
+    )
+    placed = np.zeros(size, "f4")
+    placed[rows, columns] = scaled
+    image: np.ndarray = style.background + placed * (style.foreground - style.background)
+    return image.round().astype("u1")
 
 
 def _crop(image: "Image.Image", box: CropBox) -> np.ndarray:
@@ -272,16 +304,16 @@ def _bounding_box(ink: np.ndarray) -> tuple[slice, slice]:
     """Return rows and columns of the bounding box of the ink."""
     from scipy import ndimage
 
-    rows, columns = ndimage.find_objects((ink > 0.25).astype("u1"))[0]
+    rows, columns = ndimage.find_objects((ink > INK_THRESHOLD).astype("u1"))[0]
     return rows, columns
 
 
-def _scale(ink: np.ndarray) -> np.ndarray:
-    """Crop to the bounding box and scale its longer side to 20 pixels: float32, 0 to 1."""
+def _scale(ink: np.ndarray, box: tuple[int, ...]) -> np.ndarray:
+    """Crop to the bounding box and scale it into a box of [height, width]: float32, 0 to 1."""
     from PIL import Image
 
     cropped = ink[_bounding_box(ink)]
-    factor = DIGIT_SIDE / max(cropped.shape)
+    factor = min(side / length for side, length in zip(box, cropped.shape, strict=True))
     height, width = (max(1, round(size * factor)) for size in cropped.shape)
     resized = Image.fromarray(cropped.astype("f4")).resize(
         (width, height), Image.Resampling.BICUBIC

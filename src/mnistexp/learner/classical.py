@@ -14,7 +14,7 @@ from mnistexp.config.config import Config
 from mnistexp.data import Data, Split
 from mnistexp.device import cpu_device, num_threads
 from mnistexp.errors import ConfigError, DeviceError
-from mnistexp.learner.learner import Learner, describe_classes, pin_versions
+from mnistexp.learner.learner import Learner, describe_images, pin_versions
 from mnistexp.model import (
     ClassicalConfig,
     NetworkConfig,
@@ -50,6 +50,7 @@ class ClassicalLearner(Learner):
             )
         self._config = config
         self._image_shape, self._class_names = data.image_shape, data.class_names
+        self._metadata = describe_images(data)
         self._check_components(config.model)
         self._model: ClassicalConfig = config.model
         self.device = cpu_device()
@@ -126,7 +127,7 @@ class ClassicalLearner(Learner):
             input_shape=[self._num_pixels],
             output_size=len(self._class_names),
             output_dtype="float64",
-            metadata=describe_classes(self._image_shape, self._class_names),
+            metadata=self._metadata,
             requirements=pin_versions("scikit-learn", "skops", "numpy"),
         )
 

@@ -1,14 +1,14 @@
 """The base class of all learners."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mnistexp.data import Data
+from mnistexp.data import Data, measure_image_style
 from mnistexp.device import Device
 from mnistexp.learner.metrics import Predictor
 from mnistexp.tracking import ModelDescription
@@ -93,11 +93,18 @@ class Learner(Predictor, ABC):
         """Return the device, the number of threads and the precision as tags of the run."""
 
 
-def describe_classes(
-    image_shape: tuple[int, int, int], class_names: Sequence[str]
-) -> dict[str, list[Any]]:
-    """Return the metadata of a logged model: the shape of its images, and the classes' names."""
-    return {"image_shape": list(image_shape), "class_names": list(class_names)}
+def describe_images(data: Data) -> dict[str, Any]:
+    """Return the metadata of a logged model, about its training images.
+
+    These are their shape, the names of the classes and, for gray images, their style.
+    """
+    metadata: dict[str, Any] = {
+        "image_shape": list(data.image_shape),
+        "class_names": list(data.class_names),
+    }
+    if data.image_shape[2] == 1:
+        metadata["image_style"] = asdict(measure_image_style(data.train.images))
+    return metadata
 
 
 def pin_versions(*packages: str) -> list[str]:

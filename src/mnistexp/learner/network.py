@@ -13,7 +13,7 @@ from mnistexp.config.config import Config
 from mnistexp.data import Data
 from mnistexp.device import Device, num_threads, set_up_device
 from mnistexp.errors import OutOfMemory
-from mnistexp.learner.learner import Learner, describe_classes, pin_versions
+from mnistexp.learner.learner import Learner, describe_images, pin_versions
 from mnistexp.learner.rejection import fit_rejection_rule
 from mnistexp.model import NetworkConfig, build_classifier, build_model
 from mnistexp.optim import build_optimizer, build_schedule
@@ -47,6 +47,7 @@ class NetworkLearner(Learner):
         self._config, self._model_config = config, config.model
         self.device = set_up_device(config.device, config.seed)
         self._image_shape, self._class_names = data.image_shape, data.class_names
+        self._metadata = describe_images(data)
         self._network = build_model(config.model, data.image_shape, data.num_classes)
         num_images = len(data.train)
         self._schedule = build_schedule(
@@ -164,7 +165,7 @@ class NetworkLearner(Learner):
             input_shape=self._image_shape,
             output_size=len(self._class_names),
             output_dtype="float32",
-            metadata=describe_classes(self._image_shape, self._class_names),
+            metadata=self._metadata,
             requirements=pin_versions("tensorflow", "keras", "numpy"),
         )
 

@@ -2,14 +2,16 @@
 
 import base64
 import io
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mnistexp.errors import ImageError
-from mnistexp.inference.classification import Prediction, ScoringPredictor
-from mnistexp.inference.preprocessing import OUTPUT_SIDE
+from mnistexp.inference.classification import Prediction
+from mnistexp.inference.model_loading import TrainedModel
 
 PAGE = Path(__file__).parent / "page"
 MAX_BYTES = 4 * 2**20
@@ -20,15 +22,16 @@ HEADERS = {
 }
 
 
-def build_app(model: ScoringPredictor, title: str) -> Any:
+def build_app(model: TrainedModel, title: str) -> Any:
     """Build the ASGI application.
 
     `GET /` returns the page. `POST /predict` takes the content of an image file and returns JSON:
-    `status`, `text`, and `digits` from left to right: `image`, the preprocessed image as a data
-    URL, `probabilities` (ten) and `is_digit`. The status code is 400 if the content is not an
-    image, 413 if it is too large.
+    `status`, `text`, and `objects`, the digits from left to right or the whole drawing: `image`,
+    the preprocessed image as a data URL, `probabilities` of the classes and `is_recognized`. The
+    status code is 400 if the content is not an image, 413 if it is too large.
 
     Args:
+        model: of gray images.
         title: the name of the model on the page.
     """
     from starlette.applications import Starlette
@@ -37,8 +40,8 @@ def build_app(model: ScoringPredictor, title: str) -> Any:
     from starlette.staticfiles import StaticFiles
 
     # The first call compiles the model, which would delay the first answer.
-    model.predict_and_score(np.zeros((1, OUTPUT_SIDE, OUTPUT_SIDE, 1), "u1"))
-    page = _page(title)
+    model.predict_and_score(np.zeros((1, *model.classes.image_shape), "u1"))
+    page = _page(model, title)
 
     async def index(_: Any) -> Any:
         return HTMLResponse(page, headers=HEADERS)
@@ -66,27 +69,41 @@ def build_app(model: ScoringPredictor, title: str) -> Any:
     )
 
 
-def _page(title: str) -> str:
+def _page(model: TrainedModel, title: str) -> str:
     from html import escape
 
-    return (PAGE / "index.html").read_text().replace("{{title}}", escape(title))
+    height, width, _ = model.classes.image_shape
+    values = {
+        "title": title,
+        "noun": "digit" if model.reads_digits else "picture",
+        "class_names": json.dumps(model.classes.class_names),
+        "size": f"{height}×{width}",
+    }
+    page = (PAGE / "index.html").read_text()
+    # In one pass, because a name may contain the sign of another value.
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: escape(values[match[1]]), page)
 
 
-def _predict_drawing(model: ScoringPredictor, content: bytes) -> dict[str, Any]:
+def _predict_drawing(model: TrainedModel, content: bytes) -> dict[str, Any]:
     from mnistexp.inference.classification import read_pictures
     from mnistexp.inference.image_io import decode_image
-    from mnistexp.inference.preprocessing import find_digits
+    from mnistexp.inference.picture_input import prepare_drawing
 
-    (reading,) = read_pictures(model, [find_digits(decode_image(content, "drawing"))])
-    digits = [_to_dict(prediction) for prediction in reading.predictions]
-    return {"status": reading.status, "text": str(reading), "digits": digits}
+    drawing = prepare_drawing(model, decode_image(content, "drawing"))
+    (reading,) = read_pictures(model, [drawing], model.classes.class_names)
+    is_blank = not drawing and not model.reads_digits
+    return {
+        "status": reading.status,
+        "text": "nothing is drawn" if is_blank else str(reading),
+        "objects": [_to_dict(prediction) for prediction in reading.predictions],
+    }
 
 
 def _to_dict(prediction: Prediction) -> dict[str, Any]:
     return {
         "image": _data_url(prediction.image),
         "probabilities": list(prediction.probabilities),
-        "is_digit": prediction.is_recognized,
+        "is_recognized": prediction.is_recognized,
     }
 
 

@@ -4,6 +4,13 @@
 const IMAGE_SIDE = 280;
 // Width of the pen relative to the side of the canvas; strokes are as thick as MNIST's.
 const PEN_WIDTH = 0.055;
+// More classes than this are not listed in their order; the most probable ones are.
+const MAX_ROWS = 10;
+// Longer names of classes are written smaller.
+const MAX_LARGE = 4;
+
+const { noun, size } = document.body.dataset;
+const classNames = JSON.parse(document.body.dataset.classNames);
 
 const canvas = document.getElementById("canvas");
 const buttons = { undo: document.getElementById("undo"), clear: document.getElementById("clear") };
@@ -11,7 +18,9 @@ const pad = new SignaturePad(canvas, { penColor: "#000", backgroundColor: "#fff"
 const rows = makeRows(document.getElementById("probabilities"));
 
 function makeRows(list) {
-  return Array.from({ length: 10 }, (_, digit) => {
+  const longest = Math.max(...classNames.map((name) => name.length));
+  list.style.setProperty("--name-width", `${Math.min(longest, 14)}ch`);
+  return Array.from({ length: Math.min(classNames.length, MAX_ROWS) }, (_, index) => {
     const row = document.createElement("li");
     const parts = ["digit", "track", "percentage"].map((name) => {
       const part = document.createElement("span");
@@ -21,10 +30,10 @@ function makeRows(list) {
     });
     const bar = document.createElement("div");
     bar.className = "bar";
-    parts[0].textContent = digit;
+    parts[0].textContent = classNames.length > MAX_ROWS ? "" : classNames[index];
     parts[1].append(bar);
     list.append(row);
-    return { row, bar, percentage: parts[2] };
+    return { row, name: parts[0], bar, percentage: parts[2] };
   });
 }
 
@@ -88,30 +97,40 @@ async function predict() {
 
 function show(result) {
   buttons.undo.disabled = buttons.clear.disabled = isBlank();
-  const digits = result ? result.digits : [];
-  showInputs(digits);
-  // The ten bars are those of the first digit that the model recognizes.
-  const index = digits.findIndex((digit) => digit.is_digit);
-  const shown = index < 0 ? null : digits[index].probabilities;
+  const objects = result ? result.objects : [];
+  showInputs(objects);
+  // The bars are those of the first object that the model recognizes.
+  const index = objects.findIndex((object) => object.is_recognized);
+  const shown = index < 0 ? null : objects[index].probabilities;
   const highest = shown ? Math.max(...shown) : null;
-  rows.forEach(({ row, bar, percentage }, digit) => {
-    const p = shown ? shown[digit] : 0;
+  const order = rowOrder(shown);
+  rows.forEach(({ row, name, bar, percentage }, position) => {
+    const p = shown ? shown[order[position]] : 0;
+    name.textContent = order ? classNames[order[position]] : "";
     bar.style.transform = `scaleX(${p})`;
     percentage.textContent = shown ? percent(p) : "";
     row.classList.toggle("highest", p === highest);
   });
-  document.getElementById("bars").textContent = describeBars(digits.length, index);
+  document.getElementById("bars").textContent = describeBars(objects.length, index);
   if (!result) showPrediction("–", "Draw with mouse, pen or finger.");
-  else if (result.status === "digit") showPrediction(best(shown), `${percent(highest)} sure`);
-  else if (result.status === "several digits") showPrediction(digits.map(symbol).join(""), `${keepTogether(result.text)}.`);
-  else if (digits.length === 1) showPrediction("?", `This ${result.text}.`);
-  else showPrediction(digits.length ? "?" : "–", `${result.text[0].toUpperCase()}${result.text.slice(1)}.`);
+  else if (["digit", "image"].includes(result.status)) showPrediction(best(shown), `${percent(highest)} sure`);
+  else if (result.status === "several digits") showPrediction(objects.map(symbol).join(""), `${keepTogether(result.text)}.`);
+  else if (objects.length === 1) showPrediction("?", `This ${result.text}.`);
+  else showPrediction(objects.length ? "?" : "–", `${result.text[0].toUpperCase()}${result.text.slice(1)}.`);
+}
+
+// The classes of the rows: in their order, or the most probable ones; null if none are known yet.
+function rowOrder(probabilities) {
+  const all = classNames.map((_, index) => index);
+  if (all.length <= MAX_ROWS) return all;
+  if (!probabilities) return null;
+  return all.sort((one, other) => probabilities[other] - probabilities[one]).slice(0, MAX_ROWS);
 }
 
 // Which drawn digit the bars belong to, or why they are empty.
 function describeBars(count, index) {
   if (!count) return "";
-  if (index < 0) return "No probabilities, since it does not look like a digit.";
+  if (index < 0) return `No probabilities, since it does not look like a ${noun === "digit" ? noun : "training image"}.`;
   return count > 1 ? `Probabilities of digit ${index + 1} of ${count}, from the left` : "Probabilities";
 }
 
@@ -120,15 +139,15 @@ function keepTogether(text) {
   return text.replace(/\d \((over )?[\d.]+ %\)/g, (part) => part.replaceAll(" ", "\u00a0"));
 }
 
-function showInputs(digits) {
+function showInputs(objects) {
   const inputs = document.getElementById("inputs");
-  inputs.replaceChildren(...digits.map(({ image }) => {
+  inputs.replaceChildren(...objects.map(({ image }) => {
     const picture = document.createElement("img");
     picture.src = image;
-    picture.alt = "The input of the model, 28×28 pixels";
+    picture.alt = `The input of the model, ${size} pixels`;
     return picture;
   }));
-  document.getElementById("input").hidden = !digits.length;
+  document.getElementById("input").hidden = !objects.length;
 }
 
 // Probabilities below 0.1 % are not listed, and none is rounded to 100 %.
@@ -139,15 +158,17 @@ function percent(p) {
 }
 
 function best(probabilities) {
-  return probabilities.indexOf(Math.max(...probabilities));
+  return classNames[probabilities.indexOf(Math.max(...probabilities))];
 }
 
-function symbol({ probabilities, is_digit: isDigit }) {
-  return isDigit ? best(probabilities) : "?";
+function symbol({ probabilities, is_recognized: isRecognized }) {
+  return isRecognized ? best(probabilities) : "?";
 }
 
-function showPrediction(digit, message) {
-  document.getElementById("digit").textContent = digit;
+function showPrediction(name, message) {
+  const output = document.getElementById("digit");
+  output.textContent = name;
+  output.classList.toggle("long", noun !== "digit" && name.length > MAX_LARGE);
   document.getElementById("message").textContent = message;
 }
 
