@@ -72,6 +72,19 @@ def test_groups_are_selected_by_validation_accuracy_if_all_have_one() -> None:
     assert selection_metric([validated, SGD]) == "test_accuracy"
 
 
+def test_groups_with_the_same_target_are_ranked_by_the_time_to_reach_it() -> None:
+    def group(optim: str, value: float, seconds: float) -> SeedGroup:
+        target = {"train.target.metric": "val_accuracy", "train.target.value": value}
+        row = {"optim": optim, "seed": 0, "val_accuracy": value, "seconds_to_target": seconds}
+        (only,) = group_by_seed(table_of_runs([{**row, **target}]))
+        return only
+
+    slow, fast, other = group("sgd", 0.9, 7), group("adam", 0.9, 2), group("adam", 0.95, 3)
+    assert selection_metric([slow, fast]) == "seconds_to_target"
+    assert rank([slow, fast], "seconds_to_target") == [fast, slow]
+    assert selection_metric([fast, other]) == "val_accuracy"
+
+
 def test_groups_are_ranked_best_first_and_without_the_metric_last() -> None:
     (unknown,) = group_by_seed(table_of_runs([{"seed": 0, "optim": "lion"}]))
     assert rank([unknown, SGD, ADAM], "test_accuracy") == [ADAM, SGD, unknown]

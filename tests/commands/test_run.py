@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
+import mlflow
 from omegaconf import OmegaConf
-from support import QUICK, Command, write_user_experiment
+from support import QUICK, Command, one_line, write_user_experiment
 
 
 def test_a_run_prints_a_table_of_results_and_how_to_open_them(mnistexp: Command) -> None:
@@ -37,6 +38,23 @@ def test_cfg_prints_the_settings_without_a_run(mnistexp: Command, tmp_path: Path
 def test_the_hint_how_to_open_the_results_names_another_store(mnistexp: Command) -> None:
     outcome = mnistexp(*QUICK, "tracking.uri=sqlite:///other.db")
     assert "mnistexp ui --uri sqlite:///other.db" in outcome.out
+
+
+def test_runs_with_a_target_say_when_it_was_reached_and_are_ranked_by_it(
+    mnistexp: Command, tmp_path: Path
+) -> None:
+    target = [*QUICK, "train.evaluate_every=5", "train.target.value=0.7"]
+    reached = mnistexp(*target, "optim=adam", "optim.learning_rate=0.01")
+    pattern = r"^target +val_accuracy >= 0\.7: reached at step (5|10|15|20), \d+\.\d seconds"
+    assert re.search(pattern, reached.out, re.MULTILINE)
+    missed = mnistexp(*target, "optim=adam", "optim.learning_rate=1e-9")
+    assert re.search(r"^target +val_accuracy >= 0\.7: not reached", missed.out, re.MULTILINE)
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    (run,) = client.search_runs(["1"], "metrics.`system/steps_to_target` > 0")
+    metrics = run.data.metrics
+    assert 0 < metrics["system/seconds_to_target"] < metrics["system/seconds"]
+    compared = mnistexp("compare")
+    assert "best seconds_to_target first" in one_line(compared.out)
 
 
 def test_the_table_names_the_device(mnistexp: Command) -> None:

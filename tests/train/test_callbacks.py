@@ -5,6 +5,7 @@ import pytest
 from support import train_network
 
 from mnistexp.data import Data
+from mnistexp.train import Target
 
 
 def test_early_stopping_stops_after_patience_evaluations_without_improvement(data: Data) -> None:
@@ -29,3 +30,27 @@ def test_the_best_weights_are_restored(data: Data) -> None:
     accuracy = (logits.argmax(axis=1) == data.validation.labels).mean()
     assert accuracy == pytest.approx(max(accuracies))
     assert max(accuracies) > accuracies[-1]
+
+
+def test_the_training_ends_at_the_first_evaluation_that_reaches_the_target(data: Data) -> None:
+    settings = ["model=softmax", "optim=adam", "train.steps=200", "train.evaluate_every=10"]
+    _, complete = train_network(data, *settings)
+    target = 0.7
+    reached = [s for s, value in complete.history["val_accuracy"].items() if value >= target]
+    assert 10 < reached[0] < 200
+    _, ended = train_network(data, *settings, f"train.target.value={target}")
+    assert ended.num_steps == reached[0]
+    assert ended.history["val_accuracy"] == {
+        step: value
+        for step, value in complete.history["val_accuracy"].items()
+        if step <= reached[0]
+    }
+
+
+def test_a_target_for_the_loss_is_reached_from_above() -> None:
+    target = Target(metric="val_loss", value=0.3)
+    assert (target.is_reached(0.31), target.is_reached(0.3), target.is_reached(None)) == (
+        False,
+        True,
+        False,
+    )

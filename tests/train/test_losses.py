@@ -17,17 +17,22 @@ from mnistexp.train.config import LossName
 KERAS_LOSSES = ["categorical_focal_crossentropy", "categorical_hinge", "mean_squared_error"]
 
 
-@pytest.mark.parametrize("loss", KERAS_LOSSES)
-def test_the_weights_equal_those_of_plain_keras_with_the_same_loss(data: Data, loss: str) -> None:
+@pytest.mark.parametrize(
+    ("loss", "smoothing"), [*((loss, 0.0) for loss in KERAS_LOSSES), ("cross_entropy", 0.2)]
+)
+def test_the_weights_equal_those_of_plain_keras_with_the_same_loss(
+    data: Data, loss: str, smoothing: float
+) -> None:
     settings = ["model=softmax", "optim=adam", "optim.learning_rate=0.001"]
-    settings += ["train.steps=30", f"train.loss={loss}"]
+    settings += ["train.steps=30", f"train.loss={loss}", f"train.label_smoothing={smoothing}"]
     network, training = train_network(data, *settings, "train.evaluate_every=30")
 
     keras.utils.set_random_seed(1)
     logits = build_model(network_config(*settings))
     outputs = logits.output if "hinge" in loss else keras.layers.Softmax()(logits.output)
     plain = keras.Model(logits.input, outputs)
-    plain.compile(keras.optimizers.Adam(0.001), loss)
+    smoothed = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
+    plain.compile(keras.optimizers.Adam(0.001), smoothed if smoothing else loss)
     cross_entropies = []
     for batch in BatchOrder(2_000, 100, "every_epoch", seed=1).take(30):
         images, labels = data.train.images[batch].astype("f4") / 255, data.train.labels[batch]
@@ -48,6 +53,11 @@ def test_every_loss_has_one_value_per_image(loss: str) -> None:
     values = find_loss(loss)(np.array([3, 0]), np.eye(10, dtype="f4")[:2])
     assert values.shape == (2,)
     assert np.isfinite(values).all()
+
+
+def test_smoothed_labels_need_a_loss_of_probabilities() -> None:
+    with pytest.raises(ConfigError, match=r"train\.label_smoothing: expected 0 with a hinge loss"):
+        compose_config(["train.loss=categorical_hinge", "train.label_smoothing=0.1"])
 
 
 def test_a_mistyped_loss_is_answered_with_the_nearest_name() -> None:

@@ -1,5 +1,7 @@
 """Print the summary at the end of a run."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 
 from mnistexp.config.config import Config
@@ -37,6 +39,9 @@ def _summary_table(result: RunResult, source: ConfigSource) -> Table:
         rows["expected"] = f"{result.config.expect}: {result.expectation_result}"
         if source.altered_settings:
             rows["expected"] += f", because of {', '.join(source.altered_settings)}"
+    target = result.config.train.target
+    if target is not None:
+        rows["target"] = f"{target}: {_format_target_result(metrics)}"
     if isinstance(result.config.model, NetworkConfig):
         rows["optimizer"] = _format_optimizer(result.config, source)
     rows["seconds"] = f"{metrics['seconds']:.1f} ({metrics['train_seconds']:.1f} training)"
@@ -48,6 +53,13 @@ def _summary_table(result: RunResult, source: ConfigSource) -> Table:
     rows["device"] = f"{tags['device']}, {tags['precision']}{compiled}"
     rows["run id"] = _format_run_id(result)
     return Table([Column("", is_text=True)] * 2, list(rows.items()))
+
+
+def _format_target_result(metrics: Mapping[str, float]) -> str:
+    if "steps_to_target" not in metrics:
+        return "not reached"
+    seconds = f"{metrics['seconds_to_target']:.1f} seconds with compiling"
+    return f"reached at step {metrics['steps_to_target']:,.0f}, {seconds}"
 
 
 def _format_run_id(result: RunResult) -> str:

@@ -18,6 +18,8 @@ UNNAMED_SETTINGS = (
     *("train.evaluate_at_start", "train.evaluate_on", "train.checkpoint_every"),
 )
 """Settings that change nothing about the training."""
+VAGUE_ENDINGS = (".value",)
+"""Ends of paths that say nothing without the section: `target.value`."""
 DEFAULT_CHOICES = ("data=mnist", "train=default")
 
 
@@ -58,7 +60,7 @@ def short_names(paths: Sequence[str]) -> dict[str, str]:
         others = [other for other in paths if other != path]
         endings = (
             (ending(path, length), {ending(other, length) for other in others})
-            for length in range(1, path.count(".") + 2)
+            for length in range(1 + path.endswith(VAGUE_ENDINGS), path.count(".") + 2)
         )
         names[path] = next((own for own, taken in endings if own not in taken), path)
     return names

@@ -40,7 +40,14 @@ from mnistexp.tracking import (
     run_context,
     start_tracking_process,
 )
-from mnistexp.train import History, LogMetrics, TrainingLength, TrainingResult, check_finite
+from mnistexp.train import (
+    History,
+    LogMetrics,
+    Target,
+    TrainingLength,
+    TrainingResult,
+    check_finite,
+)
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,10 @@ def run_experiment(
             with show_activity("evaluating"):
                 probabilities = learner.predict_probabilities(data.test.images)
                 metrics = _final_metrics(learner, data, training, probabilities)
-            scalars = _scalars(learner, training)
+            scalars = {
+                **_scalars(learner, training),
+                **_scalars_of_target(config.train.target, training),
+            }
         accuracy = metrics["test_accuracy"]
         loss = training.history["train_loss"]
         judgments = {
@@ -270,6 +280,16 @@ def _scalars(learner: Learner, training: TrainingResult) -> dict[str, float]:
         "mean_images_per_second": training.images_per_second,
         "num_parameters": float(learner.num_parameters),
         **peak_memory_mb(learner.device),
+    }
+
+
+def _scalars_of_target(target: Target | None, training: TrainingResult) -> dict[str, float]:
+    """Return the duration of the training in seconds and steps, if it reached the target."""
+    if target is None or not target.is_reached(training.history.last(target.metric)):
+        return {}
+    return {
+        "seconds_to_target": training.seconds,
+        "steps_to_target": float(training.num_steps),
     }
 
 

@@ -12,6 +12,8 @@ _STORED_NAMES = {
     "peak_memory_mb": "system/peak_memory_mb",
     "peak_gpu_memory_mb": "system/peak_gpu_memory_mb",
     "seconds": "system/seconds",
+    "seconds_to_target": "system/seconds_to_target",
+    "steps_to_target": "system/steps_to_target",
     "train_seconds": "system/train_seconds",
 }
 _NAMES = {stored: name for name, stored in _STORED_NAMES.items()}

@@ -7,7 +7,7 @@ from mnistexp.train.checkpoint import (
     CheckpointFolder,
     Checkpoints,
 )
-from mnistexp.train.config import TrainConfig, TrainingLength
+from mnistexp.train.config import Target, TrainConfig, TrainingLength
 from mnistexp.train.history import History, LogMetrics, check_finite
 from mnistexp.train.snapshot import (
     NO_MONITORS,
@@ -33,6 +33,7 @@ __all__ = [
     "Snapshot",
     "SnapshotRecorder",
     "Split",
+    "Target",
     "TrainConfig",
     "TrainingLength",
     "TrainingResult",

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from mnistexp.train.checkpoint import StopperState
-from mnistexp.train.config import TrainConfig
+from mnistexp.train.config import Target, TrainConfig
 from mnistexp.train.history import History, check_finite
 from mnistexp.train.snapshot import Evaluation
 
@@ -51,6 +51,7 @@ class EvaluationCallback(keras.callbacks.Callback):
         evaluations: Mapping[str, Callable[[int], Evaluation]],
         steps: Collection[int],
         stoppers: Collection[keras.callbacks.EarlyStopping],
+        target: Target | None = None,
         find_origin: Callable[[], str] | None = None,
         continued: Sequence[StopperState] | None = None,
     ) -> None:
@@ -61,6 +62,7 @@ class EvaluationCallback(keras.callbacks.Callback):
             evaluations: by metric prefix, `val` or `test`, the evaluation of a split after a step.
             steps: after which to evaluate; 0 is the start.
             stoppers: Keras callbacks that stop the training or restore the best weights.
+            target: ends the training when an evaluation reaches it.
             find_origin: as of `check_finite`.
             continued: the states of the stoppers in the checkpoint with which the training begins.
         """
@@ -68,6 +70,7 @@ class EvaluationCallback(keras.callbacks.Callback):
         self._history = history
         self._evaluations = evaluations
         self._steps = frozenset(steps)
+        self._target = target
         self._find_origin = find_origin
         self._continued = continued
         self._stoppers = keras.callbacks.CallbackList(list(stoppers), add_history=False)
@@ -111,6 +114,8 @@ class EvaluationCallback(keras.callbacks.Callback):
         for prefix in self._evaluations:
             check_finite(metrics[f"{prefix}_loss"], step, f"{prefix}_loss", self._find_origin)
         self._stoppers.on_epoch_end(step, metrics)
+        if self._target is not None and self._target.is_reached(metrics[self._target.metric]):
+            self.model.stop_training = True
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Let the stoppers restore the best weights."""

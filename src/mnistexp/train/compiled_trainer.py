@@ -31,7 +31,7 @@ from mnistexp.train.divergence import find_origin_of_loss
 from mnistexp.train.history import check_finite
 from mnistexp.train.keras_private import skip_gradient_sum
 from mnistexp.train.layer_statistics import LayerStatistics
-from mnistexp.train.losses import cross_entropy, find_loss
+from mnistexp.train.losses import LossPerImage, cross_entropy, find_loss
 from mnistexp.train.momentum_warmup import copy_network, count_updates
 
 MAX_CHUNK_STEPS = 200
@@ -68,12 +68,12 @@ class CompiledTrainer(keras.Model):
     segment: the latest segment.
     """
 
-    def __init__(self, network: keras.Model, scale: float, loss: str) -> None:
-        """Args: scale: divisor of the pixels. loss: see `train.loss`."""
+    def __init__(self, network: keras.Model, scale: float, loss_per_image: LossPerImage) -> None:
+        """Args: scale: divisor of the pixels. loss_per_image: what the training minimizes."""
         super().__init__(name="compiled_trainer")
         self.network = network
         self.scale = scale
-        self.loss_per_image = find_loss(loss)
+        self.loss_per_image = loss_per_image
         self.latest_weights: list[Any] = []
         self._values_before_chunk: list[Any] = []
         self.built = True
@@ -314,6 +314,7 @@ def find_or_build_trainer(
     *,
     scale: float,
     loss: str,
+    label_smoothing: float,
     xla: bool,
     momentum_warmup: Collection[str],
     deterministic: bool,
@@ -327,13 +328,15 @@ def find_or_build_trainer(
         json.dumps(_optimizer_key(optimizer), default=str),
         scale,
         loss,
+        label_smoothing,
         xla,
         frozenset(momentum_warmup),
         keras.config.dtype_policy().name,
         deterministic,
     )
     if key not in _TRAINERS:
-        trainer = CompiledTrainer(copy_network(network, momentum_warmup), scale, loss)
+        loss_per_image = find_loss(loss, label_smoothing)
+        trainer = CompiledTrainer(copy_network(network, momentum_warmup), scale, loss_per_image)
         # Keras cannot deserialize a schedule of our own without registering its class, and MLflow
         # pickles registered classes. So pass the object itself.
         settings = {**optimizer.get_config(), "learning_rate": schedule}

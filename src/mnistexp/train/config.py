@@ -127,6 +127,31 @@ class EarlyStopping(Section):
     """Smallest change that counts as an improvement."""
 
 
+class Target(Section):
+    """End the training when a validation metric reaches a value.
+
+    The run then has the metrics `seconds_to_target` and `steps_to_target`.
+    """
+
+    metric: ValidationMetric = "val_accuracy"
+    value: NonNegative
+
+    def is_reached(self, value: float | None) -> bool:
+        """Return whether a value of the metric is at least as good as the target; None is not."""
+        if value is None:
+            return False
+        return value <= self.value if self.metric == "val_loss" else value >= self.value
+
+    def __str__(self) -> str:
+        return f"{self.metric} {'<=' if self.metric == 'val_loss' else '>='} {self.value:g}"
+
+    @model_validator(mode="after")
+    def _check_accuracy(self) -> "Target":
+        if self.metric == "val_accuracy" and self.value > 1:
+            raise ValueError(f"expected an accuracy from 0 to 1. Received: {self.value:g}")
+        return self
+
+
 @dataclass(frozen=True)
 class TrainingLength:
     """Number of steps of a training, and how they are counted in epochs.
@@ -174,6 +199,9 @@ class TrainConfig(Section):
     soon as a probability is 0. The others are losses of Keras, for the probabilities and one-hot
     labels; the hinge losses take the logits. The logged losses are cross-entropies in any case, so
     that runs can be compared."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """The fraction of each label that is spread evenly over all classes, as in Szegedy et al.,
+    2016, section 7. The logged losses are those of the labels themselves."""
     log_every: IntervalSetting = Interval(count=100, unit="step")
     """Interval of the training metrics, `100 steps` or `1 epoch` for example."""
     evaluate_every: IntervalSetting = Interval(count=1, unit="epoch")
@@ -185,6 +213,9 @@ class TrainConfig(Section):
     evaluate_on: list[Literal["validation", "test"]] = ["validation"]
     """Splits to evaluate during the training. `test` is shown, and never used to select."""
     early_stopping: EarlyStopping | None = None
+    target: Target | None = None
+    """End the training when a validation metric reaches a value:
+    `train.target={metric: val_accuracy, value: 0.99}`. It is compared at each evaluation."""
     restore_best_weights: ValidationMetric | None = None
     """End with the weights of the best value of this metric, instead of the last weights."""
     checkpoint_every: CheckpointIntervalSetting | None = CheckpointInterval(count=60, unit="second")
@@ -201,6 +232,15 @@ class TrainConfig(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_label_smoothing(self) -> "TrainConfig":
+        if self.label_smoothing and "hinge" in self.loss:
+            raise ConfigError(
+                "train.label_smoothing: expected 0 with a hinge loss, which has no probabilities "
+                f"as targets. Received: {self.label_smoothing}"
+            )
+        return self
+
     @field_validator("evaluate_on")
     @classmethod
     def _check_each_once(cls, splits: list[str]) -> list[str]:
@@ -211,16 +251,16 @@ class TrainConfig(Section):
     @property
     def setting_that_needs_validation(self) -> str | None:
         """The path of a setting that needs validation images; None if there is none."""
-        if self.early_stopping is not None:
-            return "train.early_stopping"
-        if self.restore_best_weights is not None:
-            return "train.restore_best_weights"
+        for name in ("early_stopping", "target", "restore_best_weights"):
+            if getattr(self, name) is not None:
+                return f"train.{name}"
         return "train.evaluate_on" if "validation" in self.evaluate_on else None
 
     @property
     def evaluated_splits(self) -> list[str]:
         """`evaluate_on`, plus the validation split if the training uses its metrics."""
-        is_used = self.early_stopping is not None or self.restore_best_weights is not None
+        uses = (self.early_stopping, self.target, self.restore_best_weights)
+        is_used = any(use is not None for use in uses)
         added = ["validation"] if is_used and "validation" not in self.evaluate_on else []
         return [*self.evaluate_on, *added]
 

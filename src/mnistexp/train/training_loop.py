@@ -95,6 +95,7 @@ def fit(
         schedule,
         scale=scale,
         loss=config.loss,
+        label_smoothing=config.label_smoothing,
         xla=xla,
         momentum_warmup=momentum_warmup,
         deterministic=deterministic,
@@ -165,6 +166,7 @@ def _build_callbacks(
         evaluations,
         steps,
         build_stoppers(config),
+        config.target,
         find_origin,
         start.stoppers if start is not None else None,
     )
