@@ -277,7 +277,8 @@ CHOICES_INTRODUCTION = """\
 # Groups and their options
 
 A group is a folder of YAML files. Each file is an option, chosen with `mnistexp GROUP=OPTION …`. An
-experiment (groups `lab`, `notebook`, `tutorial`, `practical`, `failure_modes`) contains only what
+experiment (groups `lab`, `notebook`, `tutorial`, `practical`, `failure_modes`,
+`fashion_mnist`) contains only what
 differs from the default."""
 
 

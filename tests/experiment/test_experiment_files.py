@@ -1,6 +1,7 @@
 """Every experiment file runs, has a complete header, and reproduces its source."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,13 +15,24 @@ from mnistexp.model import NetworkConfig, build_model
 EXPERIMENTS = [
     f"{group}={name}" for group in EXPERIMENT_GROUPS for name in list_groups().get(group, [])
 ]
+ON_FASHION = [name for name in EXPERIMENTS if name.startswith("fashion_mnist=")]
+NEEDS_FASHION = (
+    pytest.mark.skipif(
+        not Path("/usr/share/datasets/fashion-mnist").is_dir(),
+        reason="Debian's package dataset-fashion-mnist is not installed",
+    ),
+    pytest.mark.integration,  # Their networks are those of the lab, so one run of each is enough.
+)
 
 
 def config_of(experiment: str, *overrides: str) -> Config:
     return compose_config([experiment, *overrides])[0]
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize(
+    "experiment",
+    [pytest.param(e, marks=NEEDS_FASHION if e in ON_FASHION else ()) for e in EXPERIMENTS],
+)
 def test_every_experiment_runs_two_steps(experiment: str) -> None:
     small = ["data.train_size=600", "data.validation_size=200", "data.test_slice=[0,200]"]
     small += ["dashboard=off"]  # Drawing the panels takes longer than two steps.
@@ -59,6 +71,7 @@ def test_every_file_starts_with_its_command_time_expectation_and_source(experime
         ("tutorial=linear", 567_434),
         ("practical=3_five_layers_relu", 185_300),
         ("practical=5_conv", 244_076),
+        ("fashion_mnist=7_conv_batchnorm", 708_362),
         ("notebook=02_dense", 157_000 + 12_000 + 60 + 610),
         ("notebook=03_dense_dropout_decay", 157_000 + 20_000 + 100 + 6_000 + 60 + 610),
     ],

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from mnistexp.errors import ConfigError
 
-EXPERIMENT_GROUPS = ("lab", "notebook", "tutorial", "practical", "failure_modes", "user")
+EXPERIMENT_GROUPS = (
+    *("lab", "notebook", "tutorial", "practical", "failure_modes", "fashion_mnist"),
+    "user",
+)
 """The groups of experiments. The files of `user` are in `experiments/` of the working folder."""
 ROOT_FOLDERS = ("conf", "experiments")
 """The folders that contain groups, in the package and in the working folder."""
