@@ -21,6 +21,8 @@ from mnistexp.config.config_groups import list_groups
 from mnistexp.data import Data, load_data
 from mnistexp.data.files import DATASETS, FILES, read_checksums
 from mnistexp.errors import DataError
+from mnistexp.model import NetworkConfig
+from mnistexp.model.layers import Dense
 
 Server = tuple[str, Path, list[str]]
 CIFAR_FILES = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
@@ -91,6 +93,20 @@ def cifar_tar(files: Mapping[str, bytes]) -> bytes:
             info.size = len(payload)
             archive.addfile(info, io.BytesIO(payload))
     return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "num_classes"),
+    [("kmnist", 10), ("emnist_letters", 26), ("emnist_balanced", 47), ("cifar10", 10)],
+)
+def test_the_last_layer_has_as_many_units_as_the_data_set_has_classes(
+    name: str, num_classes: int
+) -> None:
+    model = compose_config([f"data={name}", "model=conv"])[0].model
+    assert isinstance(model, NetworkConfig)
+    logits = model.layers["logits"]
+    assert isinstance(logits, Dense)
+    assert logits.units == num_classes
 
 
 @pytest.mark.parametrize("name", list_groups()["data"])
