@@ -6,6 +6,7 @@ residual is the part of the pixels that the principal components of the predicte
 explain. docs/rejection.md compares the rule with others.
 """
 
+import hashlib
 import io
 import math
 from dataclasses import dataclass, fields
@@ -145,7 +146,23 @@ def _check(rule: RejectionRule) -> None:
 
 
 def _fit_classes(train: Split, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and principal components of each class, as float16 to save space."""
+    """Return mean and principal components of each class, as float16 to save space.
+
+    The latest ones are kept, because the runs of a sweep usually have the same images.
+    """
+    sha = hashlib.sha256(train.images.tobytes())
+    sha.update(train.labels.tobytes())
+    key = (sha.hexdigest(), num_classes)
+    if key not in _FITTED_CLASSES:
+        _FITTED_CLASSES.clear()
+        _FITTED_CLASSES[key] = _compute_classes(train, num_classes)
+    return _FITTED_CLASSES[key]
+
+
+_FITTED_CLASSES: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = {}
+
+
+def _compute_classes(train: Split, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
     num_pixels = math.prod(train.images.shape[1:])
     means = np.zeros((num_classes, num_pixels), "f2")
     components = np.zeros((num_classes, NUM_COMPONENTS, num_pixels), "f2")

@@ -52,7 +52,8 @@ class SentState:
 
     uri: of the store, without password. position: in bytes. run_id: None before the run is created.
     is_creating: whether the creation of the run was requested, so the run may exist although its id
-    is not known.
+    is not known. figures: files, before the position, whose figures are not sent. is_closed:
+    whether the end of the run is before the position.
     """
 
     uri: str
@@ -60,6 +61,8 @@ class SentState:
     run_id: str | None = None
     experiment_id: str | None = None
     is_creating: bool = False
+    figures: list[str] = field(default_factory=list)
+    is_closed: bool = False
 
 
 @dataclass
@@ -112,7 +115,6 @@ class JournalSender:
 
     Attributes:
         state: how far the journal was sent.
-        has_ended: whether the last record, the end of the run, was sent.
     """
 
     def __init__(self, folder: Path, store: StoreConnection | None = None) -> None:
@@ -128,15 +130,27 @@ class JournalSender:
         self.start = read_start(folder)
         self.store = store or StoreConnection(self.start["uri"], self.start["experiment"])
         self.state = self._read_state()
-        self.has_ended = False
+        self._drawn: Iterator[Path] | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the end of the run and all figures were sent."""
+        return self.state.is_closed and not self.state.figures
 
     def send_new(self) -> int:
-        """Send the records that were added, and return their number.
+        """Send the records that were added, draw and send all figures; return how many records.
 
         Raises:
             StoreUnavailable: the store did not take them now.
             TrackingError: the store refuses them, or the journal is damaged.
         """
+        num_sent = self.send_records()
+        while self.state.figures:
+            self.send_next_figure()
+        return num_sent
+
+    def send_records(self) -> int:
+        """Do the same as `send_new`, but only note which figures must be drawn."""
         with _translated_errors():
             try:
                 return self._send_new()
@@ -144,6 +158,28 @@ class JournalSender:
                 # The store was deleted: the whole journal goes to a new run.
                 self._forget_sent()
                 return self._send_new()
+
+    def send_next_figure(self) -> None:
+        """Draw and send one of the figures that records have named. Raises the same errors."""
+        with _translated_errors():
+            try:
+                self._send_next_figure()
+            except _RunIsGone:
+                self._forget_sent()
+
+    def _send_next_figure(self) -> None:
+        client, _ = self._open()
+        run_id = self.state.run_id or ""
+        drawn = self._drawn or draw_figures(self.folder / self.state.figures[0], run_id)
+        self._drawn = None  # After a failure, all are drawn again.
+        figure = next(drawn, None)
+        if figure is None:
+            del self.state.figures[0]
+            self._write_state()
+            return
+        with _gone_run_noticed():
+            client.log_artifact(run_id, str(figure), "figures")
+        self._drawn = drawn
 
     def _send_new(self) -> int:
         client, experiment_id = self._open()
@@ -155,8 +191,10 @@ class JournalSender:
             if self.store.was_replaced():
                 return self._send_new()  # SQLite may have written into the former file.
             self.state.position = read.position
+            figures = [record for record in read.records if record["type"] == "figures"]
+            self.state.figures += [record["file"] for record in figures]
+            self.state.is_closed = read.records[-1]["type"] == "end"
             self._write_state()
-            self.has_ended = read.records[-1]["type"] == "end"
         if read.fault:
             raise TrackingError(read.fault)
         return len(read.records)
@@ -220,9 +258,6 @@ class JournalSender:
                     file, path = self.folder / record["file"], Path(record["path"])
                     parent = None if path.parent == Path() else str(path.parent)
                     client.log_artifact(run_id, str(file), parent)
-                case "figures":
-                    for figure in draw_figures(self.folder / record["file"], run_id):
-                        client.log_artifact(run_id, str(figure), "figures")
                 case "model":
                     self._send_model(client, run_id, record)
                 case "resume":

@@ -56,7 +56,7 @@ def run_context(
     tracker = _start(config, name, tags or {}, resume, process)
     try:
         with sigterm_as_interrupt():
-            if process is not None:
+            if process is not None and not process.has_other_accepted_runs(tracker.folder):
                 _wait_for_store(tracker, process)
             yield tracker
     except _RefusedError:
@@ -68,6 +68,8 @@ def run_context(
         raise
     else:
         tracker.end("FINISHED")
+        if process is not None and process.has_open_runs:
+            process.wait_for_first_report(tracker.folder)  # Not waited for at the start.
     finally:
         if process is not None and not process.has_open_runs:
             # The jobs of a sweep do not wait for a failing store. The next one goes on sending.

@@ -1,6 +1,6 @@
 """Draw the figures of a run in the tracking process, as PNG files."""
 
-import shutil
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -16,18 +16,13 @@ def import_drawing() -> None:
     import_module(DRAWING_MODULE)
 
 
-def draw_figures(file: Path, run_id: str) -> list[Path]:
-    """Draw the figures that a file describes, once, and return their PNG files.
+def draw_figures(file: Path, run_id: str) -> Iterator[Path]:
+    """Draw the figures that a file describes, one after the other, and yield their PNG files.
 
     Args:
         file: from `mnistexp.analysis.figures.stored`.
     """
-    folder = file.parent / "drawn"
-    if not folder.exists():
-        unfinished = file.parent / "unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)  # An earlier try was interrupted.
-        unfinished.mkdir()
-        for name, figure in import_module(DRAWING_MODULE).draw_stored_figures(file, run_id):
-            figure.savefig(unfinished / f"{name}.png")
-        unfinished.rename(folder)
-    return sorted(folder.iterdir())
+    for name, figure in import_module(DRAWING_MODULE).draw_stored_figures(file, run_id):
+        drawn = file.parent / f"{name}.png"
+        figure.savefig(drawn)
+        yield drawn

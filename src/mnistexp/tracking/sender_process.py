@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -60,7 +61,11 @@ class SenderProcess:
         while self._input_ended_at is None or self._sendings:
             self._receive()
             for sending in list(self._sendings.values()):
-                self._continue(sending)
+                self._continue(sending, sending.sender.send_records)
+            # One figure at a time, because a new run waits for its id.
+            drawing = next((s for s in self._sendings.values() if s.can_draw), None)
+            if drawing is not None:
+                self._continue(drawing, drawing.sender.send_next_figure)
             if self._sendings and not self._is_ready_to_draw:
                 # While the first run trains. Its start must not wait for that.
                 import_drawing()
@@ -73,8 +78,9 @@ class SenderProcess:
 
     def _receive(self) -> None:
         """Wait for a request, but not longer than until the next look at the journals."""
+        has_work = any(sending.can_draw for sending in self._sendings.values())
         try:
-            request = self._requests.get(timeout=SEND_SECONDS)
+            request = self._requests.get(timeout=0 if has_work else SEND_SECONDS)
         except queue.Empty:
             return
         if request is None:
@@ -95,10 +101,10 @@ class SenderProcess:
         except TrackingError as error:
             self._report(SendReport(request.folder, problem=str(error), is_refused=True))
 
-    def _continue(self, sending: "_Sending") -> None:
+    def _continue(self, sending: "_Sending", send: Callable[[], object]) -> None:
         if self._input_ended_at is not None:
             sending.close_abandoned()
-        report = sending.try_to_send()
+        report = sending.try_to(send)
         if report is not None:
             self._report(report)
         if sending.report.has_ended or sending.report.is_refused or self._gives_up(sending):
@@ -116,24 +122,29 @@ class SenderProcess:
 
 
 class _Sending:
-    """A journal that is being sent, and the report about it."""
+    """A journal that is being sent by `sender`, and the report about it."""
 
     def __init__(self, request: SendRequest, store: StoreConnection) -> None:
         self.report = SendReport(request.folder)
         self._folder = Path(request.folder)
         self._open = ExitStack()
         self._open.enter_context(locked_for_sending(self._folder))
-        self._sender = JournalSender(self._folder, store)
+        self.sender = JournalSender(self._folder, store)
         self._num_failures = 0
         self._next_try = 0.0
 
-    def try_to_send(self) -> SendReport | None:
-        """Send what is new. Return a report if anything has changed."""
+    @property
+    def can_draw(self) -> bool:
+        """Whether there are figures to draw, and it is not the time to wait after a failure."""
+        return bool(self.sender.state.figures) and time.monotonic() >= self._next_try
+
+    def try_to(self, send: Callable[[], object]) -> SendReport | None:
+        """Call a method of the sender. Return a report if anything has changed."""
         if time.monotonic() < self._next_try:
             return None
         problem, is_refused = "", False
         try:
-            self._sender.send_new()
+            send()
             self._num_failures = 0
         except StoreUnavailable as error:
             problem = str(error)
@@ -145,7 +156,7 @@ class _Sending:
         # A defect must not leave the other process waiting.
         except Exception as error:
             problem, is_refused = f"{type(error).__name__}: {first_line(error)}", True
-        if self._sender.has_ended:
+        if self.sender.has_ended:
             remove_journal(self._folder)
         report = self._describe(problem, is_refused)
         if report == self.report:
@@ -164,13 +175,13 @@ class _Sending:
         self._open.close()
 
     def _describe(self, problem: str, is_refused: bool) -> SendReport:
-        state = self._sender.state
+        state = self.sender.state
         return SendReport(
             folder=str(self._folder),
             run_id=state.run_id,
             experiment_id=state.experiment_id,
             position=state.position,
-            has_ended=self._sender.has_ended,
+            has_ended=self.sender.has_ended,
             problem=problem,
             is_refused=is_refused,
         )

@@ -59,6 +59,11 @@ class TrackingProcess:
         """Whether another run than that of this journal has not ended, such as its sweep."""
         return bool(self._open_runs - {folder})
 
+    def has_other_accepted_runs(self, folder: Path) -> bool:
+        """Whether the store has taken such a run without a failure since."""
+        reports = [self.report(other) for other in self._open_runs - {folder}]
+        return any(report.run_id and not report.problem for report in reports)
+
     def end(self, folder: Path, config: MlflowTracking) -> None:
         """Note that the last record of a journal is written, and send it."""
         self._open_runs.discard(folder)

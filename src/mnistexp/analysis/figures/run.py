@@ -156,7 +156,13 @@ def draw_confusion_matrix(
         weight = "bold" if row == column else "normal"
         text = f"{count}\n{percentages[row, column]:.1f} %" if count else "0"
         axes.text(
-            column, row, text, ha="center", va="center", color=color, weight=weight, fontsize=8
+            *(column, row, text),
+            ha="center",
+            va="center",
+            color=color,
+            weight=weight,
+            fontsize=8,
+            in_layout=False,  # It is inside its cell. Measuring all of them takes a while.
         )
     is_long = max(map(len, class_names)) > MAX_LEVEL_NAME
     axes.set_xticks(range(num_classes), class_names, rotation=90 if is_long else 0)
