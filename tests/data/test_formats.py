@@ -172,6 +172,12 @@ def test_pictures_of_several_sizes_are_resized_only_if_it_is_asked_for(
     assert data.image_shape == (28, 28, 3)  # One picture is gray.
 
 
+def test_a_validation_split_that_takes_all_images_of_a_class_is_refused(tmp_path: Path) -> None:
+    write_npz(tmp_path / "set.npz", arrays(y_train=np.arange(60) // 20 + 5))
+    with pytest.raises(ConfigError, match=r"data.validation_size: .* 20, which leaves none of 5\."):
+        load(f"data.directory={tmp_path}/set.npz", "data.validation_size=20")
+
+
 def test_all_pictures_that_cannot_be_read_are_named(tmp_path: Path, mnistexp: Command) -> None:
     folder = tmp_path / "shapes"
     write_pictures(folder, "train", 5)

@@ -24,9 +24,9 @@ def serve(
         trained = load_served_model(model, where, uri, experiment)
         from mnistexp.inference.model_server import build_app
 
-        example, label = _example_request(trained)
+        example, content = _example_request(trained)
         app = build_app(trained, example)
-        _print_usage(address(listener), label)
+        _print_usage(address(listener), content)
         serve_app(app, listener, ends_process=True)
 
 
@@ -42,9 +42,10 @@ def load_served_model(model: str, where: str, uri: str | None, experiment: str) 
     return load_model(stored, store)
 
 
-def _print_usage(url: str, label: int) -> None:
+def _print_usage(url: str, content: str) -> None:
     print(f"Scoring server: {url}  (Ctrl-C to stop)\nHealth check: curl -f {url}/health")
-    print(f"Example request with a test image of a {label}:")
+    print(f"Names of the classes, in the order of the probabilities: curl {url}/classes")
+    print(f"Example request with {content}:")
     print(
         f"curl -s {url}/example | "
         f"curl -s {url}/invocations -H 'Content-Type: application/json' -d @-",
@@ -52,14 +53,22 @@ def _print_usage(url: str, label: int) -> None:
     )
 
 
-def _example_request(trained: "TrainedModel") -> tuple[str, int]:
-    """Return the first test image of MNIST as a request, and its label."""
+def _example_request(trained: "TrainedModel") -> tuple[str, str]:
+    """Return a request, and what its image shows: the first test image of MNIST, or only gray.
+
+    The images of other data sets may no longer be where the model was trained.
+    """
     import json
+
+    import numpy as np
 
     from mnistexp.config.compose import compose_config
     from mnistexp.data import load_data
 
-    test = load_data(compose_config([])[0].data).test
+    if trained.reads_digits:
+        test = load_data(compose_config([])[0].data).test
+        image, content = test.images[:1], f"a test image of a {test.labels[0]}"
+    else:
+        image, content = np.full(trained.classes.image_shape, 128, "u1"), "an image of gray pixels"
     (spec,) = trained.description.signature.inputs
-    pixels = test.images[:1].reshape(spec.shape)
-    return json.dumps({"inputs": pixels.tolist()}), int(test.labels[0])
+    return json.dumps({"inputs": image.reshape(spec.shape).tolist()}), content

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mnistexp.data.config import DataConfig
-from mnistexp.data.labeled_images import choose_class_names, number_classes
+from mnistexp.data.labeled_images import choose_class_names, list_some, number_classes
 from mnistexp.data.source import find_source, read_source
 from mnistexp.errors import ConfigError
 
@@ -63,9 +63,16 @@ def load_data(config: DataConfig) -> Data:
     train_labels, test_labels, labels = number_classes(raw, str(source.path))
     names = choose_class_names(labels, config.class_names, config.num_classes)
     training, test = Split(raw.train.images, train_labels), Split(raw.test.images, test_labels)
+    remaining = training[config.validation_size :]
+    if not len(remaining):
+        raise ConfigError(
+            f"data.validation_size: expected fewer than the {len(training)} training images. "
+            f"Received: {config.validation_size}"
+        )
+    _check_classes(remaining, names, config.validation_size)
     return Data(
         name=config.name,
-        train=_select_stratified(training[config.validation_size :], config, len(training)),
+        train=_select_stratified(remaining, config),
         validation=training[: config.validation_size],
         test=_slice(test, config.test_slice),
         digest=raw.digest,
@@ -94,13 +101,20 @@ def measure_data(config: DataConfig) -> DataSize:
     return DataSize(len(labels), len(raw.train.labels), raw.digest)
 
 
-def _select_stratified(remaining: Split, config: DataConfig, num_training: int) -> Split:
-    """Return the first images of each class in proportion, in the order of the file."""
-    if not len(remaining):
+def _check_classes(remaining: Split, names: tuple[str, ...], validation_size: int) -> None:
+    """Refuse a validation split that takes all images of a class: those of a sorted file."""
+    counts = np.bincount(remaining.labels, minlength=len(names))
+    missing = [name for name, count in zip(names, counts, strict=True) if not count]
+    if missing:
         raise ConfigError(
-            f"data.validation_size: expected fewer than the {num_training} training images. "
-            f"Received: {config.validation_size}"
+            f"data.validation_size: expected a number that leaves training images of each class. "
+            f"Received: {validation_size}, which leaves none of {list_some(missing)}. The first "
+            "training images are for validation: shuffle them in the file, or use fewer"
         )
+
+
+def _select_stratified(remaining: Split, config: DataConfig) -> Split:
+    """Return the first images of each class in proportion, in the order of the file."""
     if config.train_size is None:
         return remaining
     if config.train_size > len(remaining):

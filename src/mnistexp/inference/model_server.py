@@ -22,19 +22,21 @@ def build_app(model: "TrainedModel", example: str) -> Any:
     """Build the ASGI application with `/health`, `/version` and `/invocations`.
 
     MLflow documents these, checks requests against the stored signature, and computes in threads.
-    `/` says in one line what to send, and `/example` returns a request.
+    `/` says in one line what to send, `/example` returns a request, and `/classes` the names of the
+    classes in the order of the probabilities, as a JSON list.
 
     Args:
         example: the JSON of a request.
     """
-    from starlette.responses import PlainTextResponse, Response
+    from starlette.responses import JSONResponse, PlainTextResponse, Response
 
     (spec,) = model.description.signature.inputs
     shape = ", ".join(map(str, spec.shape[1:]))
     usage = (
         f'{model}: POST {{"inputs": images}} to /invocations as application/json, '
         f"images of shape [n, {shape}] with raw pixels from 0 to 255. "
-        "GET /example returns a request. GET /health reports the state.\n"
+        "GET /example returns a request, GET /classes the names of the classes in the order of the "
+        "probabilities. GET /health reports the state.\n"
     )
 
     async def explain(_: Any) -> PlainTextResponse:
@@ -42,6 +44,9 @@ def build_app(model: "TrainedModel", example: str) -> Any:
 
     async def send_example(_: Any) -> Response:
         return Response(example, media_type="application/json")
+
+    async def name_classes(_: Any) -> JSONResponse:
+        return JSONResponse(list(model.classes.class_names))
 
     def predict(pixels: np.ndarray) -> np.ndarray:
         if len(pixels) > MAX_IMAGES:
@@ -53,6 +58,7 @@ def build_app(model: "TrainedModel", example: str) -> Any:
     app = build_scoring_app(model.description, predict)
     app.add_route("/", explain)
     app.add_route("/example", send_example)
+    app.add_route("/classes", name_classes)
     app.middleware("http")(_RequestLimits())
     return app
 

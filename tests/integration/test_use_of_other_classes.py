@@ -1,8 +1,9 @@
-"""`mnistexp draw` in a real browser, with a model of gray images that are not digits."""
+"""`mnistexp draw` in a real browser, and `serve`, with a model of images that are not digits."""
 
 import re
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from math import cos, pi, sin
 from pathlib import Path
 
@@ -31,8 +32,8 @@ def line(degrees: float, random: np.random.Generator) -> Image.Image:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server with a network of twelve slopes, trained on a folder of pictures."""
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a network of twelve slopes, which was trained on a folder of pictures."""
     folder = tmp_path_factory.mktemp("slopes")
     random = np.random.default_rng(0)
     for degrees in DEGREES:
@@ -44,13 +45,37 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     training = start_command(folder, *settings, "train.batch_size=50")
     _, err = training.communicate(timeout=300)
     assert training.returncode == 0, err
-    process = start_command(folder, "draw", "best", "--no-browser", "--port", str(free_port()))
+    return folder
+
+
+@contextmanager
+def server(folder: Path, command: str, line: str) -> Iterator[str]:
+    """Start a server and return its address, which follows `line`."""
+    process = start_command(folder, *command.split(), "best", "--port", str(free_port()))
     try:
-        yield wait_for_output(process, r"Draw a picture: (\S+)")
+        yield wait_for_output(process, rf"{line}: (\S+)")
     finally:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
+
+
+@pytest.fixture(scope="module")
+def address(trained: Path) -> Iterator[str]:
+    """The address of the drawing page."""
+    with server(trained, "draw --no-browser", "Draw a picture") as url:
+        yield url
+
+
+def test_the_served_model_names_its_classes(trained: Path) -> None:
+    with server(trained, "serve", "Scoring server") as url:
+        names = requests.get(f"{url}/classes", timeout=10).json()
+        example = requests.get(f"{url}/example", timeout=10).json()
+        answer = requests.post(f"{url}/invocations", json=example, timeout=30).json()
+    assert sorted(names) == sorted(f"{degrees} degrees" for degrees in DEGREES)
+    (probabilities,) = answer["predictions"]
+    assert len(probabilities) == len(names)
+    assert sum(probabilities) == pytest.approx(1, abs=1e-5)
 
 
 @pytest.fixture
