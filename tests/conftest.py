@@ -20,6 +20,7 @@ from support import CHROMIUM, FEW_STEPS, Command, CommandResult, TrackedRun, run
 from mnistexp import activity
 from mnistexp.config.compose import compose_config
 from mnistexp.dashboard.recorded_run import RecordedRun
+from mnistexp.data import Data, load_data
 from mnistexp.experiment import run_experiment
 from mnistexp.tracking import MlflowTracking, RunStore
 
@@ -37,6 +38,12 @@ def unset_tracking_uri() -> None:
 def no_lines_of_slow_activities(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the output not depend on the speed of the machine."""
     monkeypatch.setattr(activity, "DELAY_SECONDS", 600)
+
+
+@pytest.fixture(scope="session")
+def data() -> Data:
+    """2,000 real training images, and all validation and test images."""
+    return load_data(compose_config(["data.train_size=2000"])[0].data)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from hydra.core.global_hydra import GlobalHydra
 from mlflow.entities import Run
 
 from mnistexp.analysis.seed_groups import SeedGroup, group_by_seed
+from mnistexp.augmentation import build_augmentation
 from mnistexp.cli import main
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config import Config
@@ -156,6 +157,7 @@ def train_network(
         scale=255.0,
         seed=1,
         xla=xla,
+        augment=build_augmentation(config.augmentation),
         momentum_warmup=model.momentum_warmup,
         monitors=Monitors(recorder),
         checkpoints=Checkpoints(checkpoints, start),

@@ -31,16 +31,17 @@ LAYERS = [
     ["learner"],
     ["config"],
     ["dashboard"],
-    ["model", "optim", "data", "device", "train", "tracking"],
+    ["augmentation", "model", "optim", "data", "device", "train", "tracking"],
     ["activity", "local_server", "tables"],
     ["schema"],
     ["errors", "file_writing", "signals", "version"],
 ]
 """From top to bottom. A module imports only from layers below its own."""
-SECTIONS = ("model", "optim", "data", "device", "train", "tracking", "dashboard")
+SECTIONS = ("augmentation", "model", "optim", "data", "device", "train", "tracking", "dashboard")
 
 HEAVY = {"tensorflow", "keras", "mlflow", "pandas", "sklearn", "scipy", "matplotlib", "plotly"}
 KERAS_MODULES = {
+    "augmentation/transforms.py",
     "dashboard/figure.py",
     "dashboard/panels.py",
     "train/callbacks.py",

@@ -41,8 +41,9 @@ def folder(tmp_path: Path) -> CheckpointFolder:
     [
         ["model=five_layers_dropout", "optim=momentum"],
         ["model=softmax", "optim=adam", "train.restore_best_weights=val_accuracy"],
+        ["model=softmax", "optim=adam", "augmentation=elastic", "augmentation.erasing=5"],
     ],
-    ids=["dropout", "best_weights"],
+    ids=["dropout", "best_weights", "augmentation"],
 )
 def test_a_training_continues_with_the_same_result(
     data: Data, folder: CheckpointFolder, settings: list[str]

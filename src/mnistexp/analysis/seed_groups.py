@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas
 
-SETTING_GROUPS = ("model", "optim", "data", "device", "train", "seed", *EXPERIMENT_GROUPS)
+SETTING_GROUPS = (
+    "model",
+    "optim",
+    "data",
+    "augmentation",
+    "device",
+    "train",
+    "seed",
+    *EXPERIMENT_GROUPS,
+)
 """First parts of the names of settings and choices. Settings of `tracking` change no result."""
 WITHOUT_EFFECT = ("seed", "train.checkpoint_every")
 """Settings of these groups in which equal runs may differ."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from omegaconf import OmegaConf
 from pydantic import Field, model_validator
 
+from mnistexp.augmentation import AugmentationConfig
 from mnistexp.config.expectation import Expectation
 from mnistexp.config.sweep import SweepConfig
 from mnistexp.dashboard import DashboardConfig, NoDashboardConfig
@@ -17,7 +18,7 @@ from mnistexp.schema import Section
 from mnistexp.tracking import TrackingConfig
 from mnistexp.train import TrainConfig
 
-NETWORK_SECTIONS = ("optim", "train")
+NETWORK_SECTIONS = ("optim", "train", "augmentation")
 """Sections that have an effect on the training of a network only."""
 SHARED_MODEL_SETTINGS = tuple(
     name for name in NetworkConfig.model_fields if name not in ("type", "layers")
@@ -29,10 +30,11 @@ class Config(Section):
     """All settings of a run."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Seed of the initial weights, the order of the images and dropout."""
+    """Seed of the initial weights, the order of the images, dropout and augmentation."""
     model: ModelConfig
     optim: OptimConfig
     data: DataConfig
+    augmentation: AugmentationConfig = AugmentationConfig()
     device: DeviceConfig
     train: TrainConfig
     tracking: TrackingConfig
@@ -68,6 +70,11 @@ class Config(Section):
             raise ConfigError(
                 f"dashboard.type: expected off, since {self.model.type} has no training steps to "
                 f"record. Received: {self.dashboard.type}"
+            )
+        if not self.augmentation.is_off:
+            raise ConfigError(
+                f"augmentation: expected none, since {self.model.type} has no training steps. "
+                "Received: changes of the images"
             )
         if self.tracking.tensorboard:
             raise ConfigError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnistexp.augmentation import build_augmentation
 from mnistexp.config.config import Config
 from mnistexp.data import Data
 from mnistexp.device import Device, num_threads, set_up_device
@@ -58,7 +59,9 @@ class NetworkLearner(Learner):
         )
         self._optimizer = build_optimizer(config.optim, self._schedule)
         self._classifier = build_classifier(self._network, config.data.scale)
-        self._xla = use_xla(config.model, config.device.xla, self.device)
+        self._xla = use_xla(
+            config.model, config.device.xla, self.device, augments=not config.augmentation.is_off
+        )
         self.summary = _summary(self._network)
 
     @property
@@ -94,6 +97,7 @@ class NetworkLearner(Learner):
                 scale=self._config.data.scale,
                 seed=self._config.seed,
                 xla=self._xla,
+                augment=build_augmentation(self._config.augmentation),
                 momentum_warmup=self._model_config.momentum_warmup,
                 deterministic=self._config.device.deterministic,
                 log_metrics=log_metrics,
@@ -249,12 +253,18 @@ def ends_with_softmax(classifier: "keras.Model") -> bool:
     return isinstance(last, keras.layers.Softmax) and last.input.shape == classifier.output_shape
 
 
-def use_xla(model: NetworkConfig, setting: str, device: Device) -> bool:
-    """Return whether XLA compiles the training loop: the setting, or what is faster for `auto`."""
+def use_xla(model: NetworkConfig, setting: str, device: Device, *, augments: bool = False) -> bool:
+    """Return whether XLA compiles the training loop: the setting, or what is faster for `auto`.
+
+    Args:
+        augments: whether the loop also changes the images at random.
+    """
     if setting != "auto":
         return setting == "on"
     if device.type == "gpu":
         return True
+    if augments:
+        return False
     types = [layer.type for layer in model.layers.values() if layer is not None]
     # For a single dense layer, compiling costs more than it saves.
     return set(types) <= FAST_IN_XLA and types.count("dense") > 1

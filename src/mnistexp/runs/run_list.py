@@ -12,7 +12,7 @@ from mnistexp.runs.run_filter import filter_runs
 from mnistexp.runs.run_selection import DATA_SETTING
 from mnistexp.tracking import COMMAND_TAG, ENDED_AT, RunRecord, RunStore
 
-SECTIONS = ("data", "model", "optim", "train", "seed", "device")
+SECTIONS = ("data", "augmentation", "model", "optim", "train", "seed", "device")
 """The sections that can change a result, the most important first."""
 WITHOUT_EFFECT = ("device", "device.type", "device.index", "device.threads")
 """Settings of these sections that change a result by rounding errors at most."""

@@ -41,6 +41,8 @@ CHUNK_SECONDS = 0.3
 FIRST_CHUNK_STEPS = 20
 """Number of steps of the first call, before the duration of a step is known."""
 MAX_CACHED_TRAINERS = 4
+Augment = Callable[[Any, Any], Any]
+"""Images, uint8 [n, height, width, channels], and a seed, int64 [2], to images as float32."""
 
 
 @dataclass
@@ -68,12 +70,28 @@ class CompiledTrainer(keras.Model):
     segment: the latest segment.
     """
 
-    def __init__(self, network: keras.Model, scale: float, loss_per_image: LossPerImage) -> None:
-        """Args: scale: divisor of the pixels. loss_per_image: what the training minimizes."""
+    def __init__(
+        self,
+        network: keras.Model,
+        scale: float,
+        loss_per_image: LossPerImage,
+        augment: Augment | None = None,
+    ) -> None:
+        """Create the model.
+
+        Args:
+            network: float images to logits.
+            scale: divisor of the pixels.
+            loss_per_image: what the training minimizes.
+            augment: changes the images of each step at random; must be hashable.
+        """
         super().__init__(name="compiled_trainer")
         self.network = network
         self.scale = scale
         self.loss_per_image = loss_per_image
+        self._augment = augment
+        # A variable, because all runs of a process share the compiled loop, whatever their seed.
+        self._augmentation_seed = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.latest_weights: list[Any] = []
         self._values_before_chunk: list[Any] = []
         self.built = True
@@ -85,6 +103,7 @@ class CompiledTrainer(keras.Model):
         optimizer: keras.optimizers.Optimizer,
         train: Split,
         order: BatchOrder,
+        seed: int = 0,
         start: Checkpoint | None = None,
     ) -> Iterator[None]:
         """Train in place of this network and optimizer, inside the `with` block.
@@ -92,8 +111,10 @@ class CompiledTrainer(keras.Model):
         If the block ends without an exception, the trained values are copied to them.
 
         Args:
+            seed: of the augmentation.
             start: continue here.
         """
+        self._augmentation_seed.assign(seed)
         if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)  # As `compile` does.
         optimizer.build(network.trainable_variables)
@@ -121,11 +142,11 @@ class CompiledTrainer(keras.Model):
         return LayerStatistics(self.network, self.scale)
 
     def call(self, images: Any, training: bool = False) -> Any:
-        """Return logits, float32 [n, 10], of uint8 images [n, 28, 28, 1]."""
+        """Return logits, float32 [n, num_classes], of images with pixels from 0 to 255."""
         return tf.cast(self.network(self.scale_images(images), training=training), tf.float32)
 
     def scale_images(self, images: Any) -> Any:
-        """Return uint8 pixels as the float32 input of the network."""
+        """Return pixels from 0 to 255 as the float32 input of the network."""
         return tf.cast(images, tf.float32) * (1 / self.scale)
 
     def make_train_function(self, force: bool = False) -> None:
@@ -138,6 +159,17 @@ class CompiledTrainer(keras.Model):
         # number of images needs a new compilation, too.
         with show_activity("compiling the training loop"):
             self._run(0)
+
+    def augment_next(self, images: Any) -> Any:
+        """Return images as the next step sees them, before they are scaled.
+
+        Args:
+            images: uint8 [n, height, width, channels].
+        """
+        if self._augment is None:
+            return images
+        step = tf.cast(self.optimizer.iterations, tf.int64)
+        return self._augment(images, tf.stack([self._augmentation_seed, step]))
 
     def _run_segment(self, iterator: Any) -> dict[str, float]:
         """Train from one step to another; return the last step and the mean metrics."""
@@ -228,9 +260,13 @@ class CompiledTrainer(keras.Model):
         self._run_batches(num_steps)
 
     def batch_of_chunk(self, index: int) -> tuple[Any, Any]:
-        """Return images and labels of a step of the last chunk. index: of the step, from 0."""
+        """Return images and labels of a step of the last chunk. index: of the step, from 0.
+
+        The images are augmented as in the next step, which must be this one.
+        """
         rows = self._indices[index]
-        return tf.gather(self.train_images, rows), tf.gather(self.train_labels, rows)
+        images = self.augment_next(tf.gather(self.train_images, rows))
+        return images, tf.gather(self.train_labels, rows)
 
     @property
     def all_variables(self) -> list[Any]:
@@ -260,7 +296,8 @@ class CompiledTrainer(keras.Model):
 
         def body(step: Any, _: Any, first: Any, losses: Any, accuracies: Any) -> Any:
             batch_labels = tf.gather(labels, indices[step])
-            loss, predictions = self._step(tf.gather(images, indices[step]), batch_labels)
+            batch_images = self.augment_next(tf.gather(images, indices[step]))
+            loss, predictions = self._step(batch_images, batch_labels)
             accuracy = tf.reduce_mean(tf.cast(tf.equal(predictions, batch_labels), tf.float32))
             first = tf.where(step == 0, predictions, first)
             return step + 1, loss, first, losses.write(step, loss), accuracies.write(step, accuracy)
@@ -315,6 +352,7 @@ def find_or_build_trainer(
     scale: float,
     loss: str,
     label_smoothing: float,
+    augment: Augment | None,
     xla: bool,
     momentum_warmup: Collection[str],
     deterministic: bool,
@@ -329,6 +367,7 @@ def find_or_build_trainer(
         scale,
         loss,
         label_smoothing,
+        augment,
         xla,
         frozenset(momentum_warmup),
         keras.config.dtype_policy().name,
@@ -336,7 +375,8 @@ def find_or_build_trainer(
     )
     if key not in _TRAINERS:
         loss_per_image = find_loss(loss, label_smoothing)
-        trainer = CompiledTrainer(copy_network(network, momentum_warmup), scale, loss_per_image)
+        copy = copy_network(network, momentum_warmup)
+        trainer = CompiledTrainer(copy, scale, loss_per_image, augment)
         # Keras cannot deserialize a schedule of our own without registering its class, and MLflow
         # pickles registered classes. So pass the object itself.
         settings = {**optimizer.get_config(), "learning_rate": schedule}

@@ -44,7 +44,7 @@ class LayerStatistics:
 
         Args:
             weights: values of all weights of the network.
-            images: uint8, [n, 28, 28, 1].
+            images: pixels from 0 to 255, [n, height, width, channels].
             labels: uint8, [n].
             source: not `auto`.
 
@@ -53,7 +53,8 @@ class LayerStatistics:
             of one dimension that are valid until the next call.
         """
         function = self._function(source)
-        loss, predictions, values = function(weights, tf.constant(images), tf.constant(labels))
+        pixels = tf.constant(images, tf.float32)
+        loss, predictions, values = function(weights, pixels, tf.constant(labels))
         if source == "parameters":
             return float(loss), predictions.numpy(), self.parameters(weights)
         arrays = {name: tensor.numpy() for name, tensor in values.items()}
@@ -67,7 +68,7 @@ class LayerStatistics:
         """Return a function of one fixed shape: finding it per call takes longer than the call."""
         if source not in self._functions:
             weights = [tf.TensorSpec(x.shape, x.dtype) for x in self._network.weights]
-            images = tf.TensorSpec([None, *self._network.input_shape[1:]], tf.uint8)
+            images = tf.TensorSpec([None, *self._network.input_shape[1:]], tf.float32)
             labels = tf.TensorSpec([None], tf.uint8)
 
             def evaluate(weights: list[Any], images: Any, labels: Any) -> tuple[Any, ...]:
@@ -82,7 +83,7 @@ class LayerStatistics:
         self, weights: list[Any], images: Any, labels: Any, source: QuantileSource
     ) -> tuple[Any, ...]:
         with keras.StatelessScope(zip(self._network.weights, weights, strict=True)):
-            scaled = tf.cast(images, tf.float32) / self._scale
+            scaled = images / self._scale
             logits, sums, outputs = _run_layers(self._network, self._activations, scaled)
         loss = tf.reduce_mean(cross_entropy(tf.cast(labels, tf.int32), logits))
         predictions = tf.argmax(logits, axis=-1, output_type=tf.int32)

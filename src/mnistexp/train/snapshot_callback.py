@@ -59,11 +59,16 @@ class CompiledEvaluation:
 
 @dataclass(frozen=True)
 class TrainingState:
-    """What a snapshot is computed from: weights, next batch, and evaluation of the test images."""
+    """What a snapshot is computed from.
+
+    batch: indices of the next batch. images: of this batch, augmented, with pixels from 0 to 255.
+    on_test: evaluation of the test images.
+    """
 
     step: int
     weights: list[Any]
     batch: np.ndarray
+    images: np.ndarray
     on_test: Evaluation | None
 
 
@@ -141,7 +146,9 @@ class SnapshotCallback(keras.callbacks.Callback):
         self.wait()
 
     def _capture(self, step: int, on_test: Evaluation | None) -> None:
-        state = TrainingState(step, self.model.latest_weights, self.model.order.peek(), on_test)
+        batch = self.model.order.peek()
+        images = np.asarray(self.model.augment_next(self._train.images[batch]))
+        state = TrainingState(step, self.model.latest_weights, batch, images, on_test)
         if self._uses_next_step:
             self._delayed = state
         else:
@@ -171,9 +178,8 @@ class SnapshotCallback(keras.callbacks.Callback):
             loss, predictions = first_batch
             values = self._statistics.parameters(state.weights)
         else:
-            images = self._train.images[state.batch]
             loss, predictions, values = self._statistics.evaluate(
-                state.weights, images, labels, self._source
+                state.weights, state.images, labels, self._source
             )
         accuracy = float((predictions == labels).mean())
         recorded_predictions = predictions[:MAX_BATCH_IMAGES].astype("u1")

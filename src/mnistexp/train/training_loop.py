@@ -20,7 +20,7 @@ from mnistexp.train.snapshot import NO_MONITORS, Monitors
 if TYPE_CHECKING:
     import keras
 
-    from mnistexp.train.compiled_trainer import CompiledTrainer
+    from mnistexp.train.compiled_trainer import Augment, CompiledTrainer
 
 METRIC_PREFIXES = {"validation": "val", "test": "test"}
 
@@ -51,6 +51,7 @@ def fit(
     scale: float,
     seed: int,
     xla: bool,
+    augment: "Augment | None" = None,
     momentum_warmup: Collection[str] = (),
     deterministic: bool = False,
     log_metrics: LogMetrics | None = None,
@@ -68,8 +69,9 @@ def fit(
         config: length, batches, loss and intervals.
         splits: `train`, `validation` and `test`; the last two are only needed if evaluated.
         scale: divisor of the pixels.
-        seed: of the order of the images.
+        seed: of the order of the images, and of their augmentation.
         xla: compile the loop with XLA.
+        augment: changes the images of each step at random.
         momentum_warmup: names of the batch-normalization layers whose momentum warms up.
         deterministic: whether TensorFlow's determinism is on, which needs a separate compilation.
         log_metrics: receives every metric as soon as it is measured.
@@ -96,6 +98,7 @@ def fit(
         scale=scale,
         loss=config.loss,
         label_smoothing=config.label_smoothing,
+        augment=augment,
         xla=xla,
         momentum_warmup=momentum_warmup,
         deterministic=deterministic,
@@ -114,7 +117,7 @@ def fit(
         for callback in callbacks:
             if hasattr(callback, "close"):  # Keras has no hook that also runs after a failure.
                 stack.callback(callback.close)
-        stack.enter_context(model.training(network, optimizer, train, order, start))
+        stack.enter_context(model.training(network, optimizer, train, order, seed, start))
         _fit_segments(model, segments, callbacks)
     earlier_seconds = start.seconds if start is not None else 0.0
     seconds = time.perf_counter() - begin
