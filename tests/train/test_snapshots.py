@@ -3,8 +3,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from support import network_config, train_network
 
+from mnistexp.augmentation.transforms import Augmentation
+from mnistexp.config.compose import compose_config
 from mnistexp.data import Data
 from mnistexp.errors import TrainingDiverged
 from mnistexp.model import build_model
@@ -167,6 +170,27 @@ def test_a_snapshot_shows_the_next_batch_before_its_update_without_dropout(
     weights = np.concatenate([w.ravel() for w in network.get_weights() if w.ndim > 1])
     expected = np.quantile(weights, np.arange(8) / 7)
     np.testing.assert_allclose(snapshot.quantiles["weights"], expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("source", ["parameters", "activations"])
+def test_a_snapshot_shows_the_augmented_images_of_the_next_step(
+    data: Data, source: QuantileSource
+) -> None:
+    recorder = ListRecorder(source)
+    settings = ["model=two_layers", "augmentation=elastic", "train.log_every=10"]
+    train(data, recorder, *settings, "train.steps=30", ONE_EVALUATION)
+    change = Augmentation(compose_config(settings)[0].augmentation)
+    batches = BatchOrder(2_000, 100, "every_epoch", seed=1).take(31)
+    for snapshot in recorder.snapshots[:3]:
+        seed = tf.constant([1, snapshot.step], tf.int64)
+        images = change(data.train.images[batches[snapshot.step]], seed).numpy()
+        assert snapshot.augmented is not None
+        difference = snapshot.augmented.reshape(images.shape) - images
+        assert np.abs(difference).max() < 0.6  # They are rounded.
+        network, _ = train(data, None, *settings, f"train.steps={max(snapshot.step, 1)}")
+        if snapshot.step:
+            predictions = network(images / 255).numpy().argmax(axis=1)
+            assert (snapshot.on_batch.predictions == predictions).mean() >= 0.99
 
 
 def test_the_last_snapshot_is_recorded_when_the_next_step_fails(data: Data) -> None:

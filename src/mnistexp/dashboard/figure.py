@@ -255,7 +255,7 @@ class DashboardFigure(Figure):
         predictions = snapshot.on_batch.predictions
         order = order_errors_first(predictions, labels, NUM_BATCH_SHOWN)
         num_wrong = int((predictions != labels).sum())
-        images = train.images[snapshot.batch[order]]
+        images = self._recorded_run.batch_images(frame)[order]
         self._batch.draw(images, predictions[order], labels[order], num_wrong, len(labels))
 
     def _draw_test(self, index: int) -> None:

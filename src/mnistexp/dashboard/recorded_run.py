@@ -1,5 +1,6 @@
 """A recorded run: its recording, the images that it refers to, and its values as arrays."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,8 +74,19 @@ class RecordedRun:
     def _has_images_of(self, frame: Frame) -> bool:
         batch, on_test = frame.snapshot.batch, frame.snapshot.on_test
         is_of_train = batch.max(initial=0) < len(self.train)
+        augmented, num_pixels = frame.snapshot.augmented, math.prod(self.train.images.shape[1:])
+        is_of_batch = augmented is None or augmented.size == len(batch) * num_pixels
         is_of_test = on_test is None or len(on_test.predictions) == len(self.test)
-        return is_of_train and is_of_test
+        return is_of_train and is_of_batch and is_of_test
+
+    def batch_images(self, frame: Frame) -> np.ndarray:
+        """Return the training images of a frame as its step saw them, uint8 [n, h, w, channels]."""
+        snapshot = frame.snapshot
+        if snapshot.augmented is None:
+            images: np.ndarray = self.train.images[snapshot.batch]
+        else:
+            images = snapshot.augmented.reshape(-1, *self.train.images.shape[1:])
+        return images
 
     @property
     def last_index(self) -> int:

@@ -270,6 +270,7 @@ def _decode_frame(packed: Mapping[str, Any], num_classes: int, previous: Sequenc
     _check(_is_array(snapshot.batch, "i"))
     _check(len(snapshot.batch) == len(snapshot.on_batch.predictions))
     _check(len(snapshot.batch) == 0 or snapshot.batch.min() >= 0)
+    _check(snapshot.augmented is None or _is_array(snapshot.augmented, "u"))
     _check(isinstance(snapshot.quantiles, dict) and len(snapshot.quantiles) == NUM_SOURCES)
     for name, edges in snapshot.quantiles.items():
         _check(isinstance(name, str) and _is_array(edges, "f") and len(edges) == NUM_BANDS + 1)

@@ -143,7 +143,7 @@ def run_experiment(
         tracker.log_figures(
             lambda file: store_figures(
                 *(file, name, training.history, data.test, probabilities),
-                *(learner.first_layer(), choose_examples(data)),
+                *(learner.first_layer(), choose_examples(data), learner.augment),
             )
         )
         with show_activity("saving the model"):

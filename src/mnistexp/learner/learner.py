@@ -58,6 +58,13 @@ class Learner(Predictor, ABC):
             checkpoints: of the training of a network.
         """
 
+    def augment(self, images: np.ndarray) -> np.ndarray | None:
+        """Return images as the first step of the training changes them; None if none does.
+
+        Args:
+            images: uint8 [n, height, width, channels].
+        """
+
     @abstractmethod
     def first_layer(self) -> np.ndarray | None:
         """Return the weights of each unit of the first layer, [num_units, height, width].

@@ -59,9 +59,9 @@ class NetworkLearner(Learner):
         )
         self._optimizer = build_optimizer(config.optim, self._schedule)
         self._classifier = build_classifier(self._network, config.data.scale)
-        self._xla = use_xla(
-            config.model, config.device.xla, self.device, augments=not config.augmentation.is_off
-        )
+        self._augmentation = build_augmentation(config.augmentation)
+        augments = self._augmentation is not None
+        self._xla = use_xla(config.model, config.device.xla, self.device, augments=augments)
         self.summary = _summary(self._network)
 
     @property
@@ -97,7 +97,7 @@ class NetworkLearner(Learner):
                 scale=self._config.data.scale,
                 seed=self._config.seed,
                 xla=self._xla,
-                augment=build_augmentation(self._config.augmentation),
+                augment=self._augmentation,
                 momentum_warmup=self._model_config.momentum_warmup,
                 deterministic=self._config.device.deterministic,
                 log_metrics=log_metrics,
@@ -131,6 +131,13 @@ class NetworkLearner(Learner):
             rule = fit_rejection_rule(data.train, data.validation, logits)
             if rule is not None:
                 rule.save(folder)
+
+    def augment(self, images: np.ndarray) -> np.ndarray | None:
+        """Return images as the first step of the training changes them; None if none does."""
+        if self._augmentation is None:
+            return None
+        changed: np.ndarray = self._augmentation(images, np.array([self._config.seed, 0])).numpy()
+        return changed.round().astype("u1")
 
     def first_layer(self) -> np.ndarray | None:
         """Return the kernel of the first layer that has one, if its input is the image itself."""

@@ -160,6 +160,11 @@ class CompiledTrainer(keras.Model):
         with show_activity("compiling the training loop"):
             self._run(0)
 
+    @property
+    def augments(self) -> bool:
+        """Whether the images are changed at random."""
+        return self._augment is not None
+
     def augment_next(self, images: Any) -> Any:
         """Return images as the next step sees them, before they are scaled.
 

@@ -45,6 +45,8 @@ class Snapshot:
         position in a feature map).
         layer_maxima: `convolutional_maxima` and `dense_maxima`, by the kind of layer.
     on_test: the test images; only at the start and at evaluated steps.
+    augmented: the images of `batch` as the next step sees them, uint8 pixels of all images in one
+        dimension; None if the training does not change them.
     """
 
     step: int
@@ -53,6 +55,7 @@ class Snapshot:
     on_batch: Evaluation
     quantiles: Mapping[str, np.ndarray]
     on_test: Evaluation | None
+    augmented: np.ndarray | None = None
 
 
 class SnapshotRecorder(ABC):

@@ -190,5 +190,12 @@ class SnapshotCallback(keras.callbacks.Callback):
             on_batch=Evaluation(loss, accuracy, recorded_predictions),
             quantiles={name: quantile_edges(value) for name, value in values.items()},
             on_test=state.on_test,
+            augmented=_shown_pixels(state.images) if self.model.augments else None,
         )
         self._recorder.record(snapshot)
+
+
+def _shown_pixels(images: np.ndarray) -> np.ndarray:
+    """Return the pixels of the recorded images, uint8, in one dimension."""
+    pixels: np.ndarray = np.rint(images[:MAX_BATCH_IMAGES]).astype("u1").ravel()
+    return pixels

@@ -52,11 +52,12 @@ def choose_examples(data: Data) -> Examples:
     return Examples(data.name, images, data.class_names)
 
 
-def draw_chosen_examples(title: str, examples: Examples) -> "Figure":
+def draw_chosen_examples(title: str, examples: Examples, what: str = "images") -> "Figure":
     """Draw images of each class, a class in each row.
 
     Args:
         title: names the run or the data set.
+        what: the images are.
     """
     shown, _, height, width, channels = examples.images.shape
     images = examples.images.reshape(-1, height, width, channels)
@@ -73,5 +74,5 @@ def draw_chosen_examples(title: str, examples: Examples) -> "Figure":
     axes.tick_params(length=0)
     num_classes = len(examples.class_names)
     more = "" if shown == num_classes else f", the first {shown} of {num_classes}"
-    write_title(figure, title, f"{examples.data_name}: training images of each class{more}")
+    write_title(figure, title, f"{examples.data_name}: training {what} of each class{more}")
     return figure

@@ -4,7 +4,8 @@ The training process writes the file without importing matplotlib; the tracking 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ def store_figures(
     probabilities: np.ndarray,
     weights: np.ndarray | None,
     examples: Examples,
+    augment: Callable[[np.ndarray], np.ndarray | None],
 ) -> None:
     """Write what the figures show, about 0.6 MB for MNIST.
 
@@ -36,6 +38,8 @@ def store_figures(
         name: of the run.
         history, test, probabilities, weights: see `draw_run`.
         examples: training images, and the names of the classes.
+        augment: changes images [n, height, width, channels] as the training does; returns None if
+            it changes none.
     """
     shown = find_shown_mistakes(test.labels, probabilities)
     curves = {
@@ -47,6 +51,8 @@ def store_figures(
         "class_names": list(examples.class_names),
         "curves": curves,
     }
+    images = examples.images
+    augmented = augment(images.reshape(-1, *images.shape[2:]))
     np.savez(
         file,
         texts=np.array(json.dumps(texts)),
@@ -56,7 +62,8 @@ def store_figures(
         shown=shown,
         shown_images=test.images[shown],
         weights=np.empty(0) if weights is None else weights,
-        examples=examples.images,
+        examples=images,
+        augmented=np.empty(0) if augmented is None else augmented.reshape(images.shape),
     )
 
 
@@ -64,13 +71,15 @@ def draw_stored_figures(file: Path, run_id: str) -> "Iterator[tuple[str, Figure]
     """Draw the figures of a run from the file that `store_figures` wrote.
 
     Yields:
-        (name, figure), as `draw_run`, and then the examples as `data`.
+        (name, figure), as `draw_run`, then the examples as `data`, and as `augmentation` if the
+        training changes them.
     """
     with np.load(file, allow_pickle=False) as arrays:
         texts = json.loads(str(arrays["texts"]))
         test = _restore_test_images(arrays)
         probabilities, weights = arrays["probabilities"], arrays["weights"]
         examples = Examples(texts["data_name"], arrays["examples"], texts["class_names"])
+        augmented = arrays["augmented"]
     history = History()
     history.restore(texts["curves"])
     title = run_title(texts["name"], run_id)
@@ -78,6 +87,9 @@ def draw_stored_figures(file: Path, run_id: str) -> "Iterator[tuple[str, Figure]
     drawn_weights = weights if weights.size else None
     yield from draw_run(title, history, test, probabilities, drawn_weights, names)
     yield "data", draw_chosen_examples(title, examples)
+    if augmented.size:
+        changed = replace(examples, images=augmented)
+        yield "augmentation", draw_chosen_examples(title, changed, "images, augmented,")
 
 
 def _restore_test_images(arrays: "np.lib.npyio.NpzFile") -> Split:
