@@ -80,6 +80,17 @@ def test_the_confusion_matrix_equals_that_of_scikit_learn(two_layers_run: Tracke
     assert "% of the images" in figure.axes[1].get_ylabel()  # The color scale.
 
 
+def test_a_confusion_matrix_of_many_classes_has_bounded_size_and_no_numbers() -> None:
+    """256 classes would be 65,536 texts on a figure of 160 inches."""
+    labels = np.arange(512) % 256
+    probabilities = np.eye(256)[labels]
+    figure = draw_confusion_matrix("a run", labels, probabilities, [f"c{n}" for n in range(256)])
+    axes = figure.axes[0]
+    assert not axes.texts
+    assert max(figure.get_size_inches()) < 40
+    assert [label.get_text() for label in axes.get_yticklabels()][:2] == ["c0", "c1"]
+
+
 def test_the_most_confident_errors_come_first() -> None:
     test = some_images([7, 2, 1, 0])
     figure = draw_mistakes("a run", test, predictions_of([9, 2, 4, 6], [0.601, 0.99, 0.999, 0.7]))

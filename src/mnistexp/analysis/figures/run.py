@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MAX_COUNTED_CLASSES = 50
+"""With more classes, the confusion matrix has no numbers: thousands of texts take minutes."""
 MAX_MISTAKES = 60
 MISTAKES_PER_ROW = 10
 MISTAKE_MARGIN = 10 / 28
@@ -134,6 +136,8 @@ def draw_confusion_matrix(
 ) -> "Figure":
     """Draw how many images of each true class were classified as each class; errors are colored.
 
+    With more than 50 classes, there are only colors.
+
     Args:
         title: names the run.
         labels: [num_images]. probabilities: [num_images, num_classes].
@@ -146,31 +150,39 @@ def draw_confusion_matrix(
     errors = percentages * (1 - np.eye(num_classes))
     largest = max(1.0, errors.max())
     noun = class_noun(class_names)
-    size = max(1.0, num_classes / 14)
+    size = max(1.0, min(num_classes, MAX_COUNTED_CLASSES) / 14)
     figure = new_figure((9 * size, 7.8 * size))
     axes = figure.subplots()
     image = axes.imshow(errors, cmap="Reds", vmin=0, vmax=largest)
     figure.colorbar(image, ax=axes, shrink=0.8, label=f"errors, % of the images of the true {noun}")
-    for (row, column), count in np.ndenumerate(counts):
-        color = "white" if errors[row, column] > largest / 2 else "black" if count else "darkgray"
-        weight = "bold" if row == column else "normal"
-        text = f"{count}\n{percentages[row, column]:.1f} %" if count else "0"
-        axes.text(
-            *(column, row, text),
-            ha="center",
-            va="center",
-            color=color,
-            weight=weight,
-            fontsize=8,
-            in_layout=False,  # It is inside its cell. Measuring all of them takes a while.
-        )
+    is_counted = num_classes <= MAX_COUNTED_CLASSES
+    if is_counted:
+        _write_counts(axes, counts, percentages, errors > largest / 2)
     is_long = max(map(len, class_names)) > MAX_LEVEL_NAME
     axes.set_xticks(range(num_classes), class_names, rotation=90 if is_long else 0)
     axes.set_yticks(range(num_classes), class_names)
+    axes.tick_params(labelsize="medium" if is_counted else "x-small")
     axes.set(xlabel=f"predicted {noun}", ylabel=f"true {noun}")
     num_wrong = int(counts.sum() - np.trace(counts))
     write_title(figure, title, f"{num_wrong:,} of {counts.sum():,} test images wrong")
     return figure
+
+
+def _write_counts(
+    axes: "Axes", counts: np.ndarray, percentages: np.ndarray, is_dark: np.ndarray
+) -> None:
+    """Write count and percentage into each cell. All arrays: [num_classes, num_classes]."""
+    for (row, column), count in np.ndenumerate(counts):
+        color = "white" if is_dark[row, column] else "black" if count else "darkgray"
+        axes.text(
+            *(column, row, f"{count}\n{percentages[row, column]:.1f} %" if count else "0"),
+            ha="center",
+            va="center",
+            color=color,
+            weight="bold" if row == column else "normal",
+            fontsize=8,
+            in_layout=False,  # It is inside its cell. Measuring all of them takes a while.
+        )
 
 
 def find_shown_mistakes(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
