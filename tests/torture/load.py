@@ -13,6 +13,7 @@ import mlflow
 from mlflow.entities import Run
 from support import running_server, start_command
 
+from mnistexp.tracking.journal import find_journals
 from torture.counts import Counts
 
 SHORT = (
@@ -50,6 +51,8 @@ def run_in_parallel(num_processes: int, num_runs: int, *, server: bool) -> Count
                 for index in range(num_processes)
             ]
             failures = [_failure(process) for process in processes]
+            # What an overloaded store has not taken is in journals, as the last line says.
+            failures += [_sync(folder / f"{index}") for index in range(num_processes)]
             incomplete = _incomplete_seeds(uri, num_processes * num_runs)
     part = f"runs of {num_processes} processes at once on {kind}"
     lost = (*filter(None, failures), *incomplete)
@@ -61,6 +64,15 @@ def _start_sweep(folder: Path, uri: str, seeds: range) -> "subprocess.Popen[str]
     first, number = seeds.start, seeds.stop
     values = f"seed=range({first},{first + number})"
     return start_command(folder, "-m", values, f"tracking.uri={uri}", *SHORT)
+
+
+def _sync(folder: Path) -> str:
+    """Send what is left in the journals of a folder, as `mnistexp sync` does."""
+    journals = find_journals(folder / "runs")
+    if not journals:
+        return ""
+    print(f"{folder.name}: {len(journals)} journals are left for mnistexp sync", flush=True)
+    return _failure(start_command(folder, "sync"))
 
 
 def _failure(process: "subprocess.Popen[str]") -> str:
