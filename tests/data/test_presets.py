@@ -6,6 +6,7 @@ The real files are not needed: their checksums are published, and these tests pu
 import gzip
 import hashlib
 import io
+import json
 import re
 import struct
 import tarfile
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import Command
 
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config_groups import list_groups
@@ -145,6 +147,19 @@ def test_kmnist_is_downloaded_once_and_its_compressed_files_are_verified(
     (cache / "kmnist" / f"{FILES[2]}.gz").write_bytes(idx(images[::-1]))
     with pytest.raises(DataError, match=f"{FILES[2]}.gz: expected SHA-256"):
         load("data=kmnist", f"data.url={url}")
+
+
+def test_the_progress_of_a_download_is_not_part_of_the_output(
+    checksums: Path, server: Server, mnistexp: Command
+) -> None:
+    url, folder, _ = server
+    (folder / "cifar.tar.gz").write_bytes(cifar_tar(cifar_files()))
+    result = mnistexp(
+        *("data", "cifar10", f"data.url={url}/cifar.tar.gz", "data.validation_size=10", "--json")
+    )
+    assert result.exit_code == 0, result.err
+    assert json.loads(result.out)["image_shape"] == [32, 32, 3]
+    assert "cifar.tar.gz" in result.err
 
 
 def test_a_compressed_file_with_a_wrong_checksum_is_not_kept(

@@ -44,10 +44,12 @@ def download_files(
     Raises:
         DataError: a file cannot be downloaded. `verify` raises it for a wrong file.
     """
+    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns) as progress:
+    # Commands with --json print data on the standard output.
+    with Progress(*columns, console=Console(stderr=True)) as progress:
         for address, target in targets.items():
             part = target.with_name(f"{target.name}.{os.getpid()}.part")
             try:
@@ -90,13 +92,15 @@ def unpack_files(archive: Path, names: Collection[str], folder: Path) -> None:
     Raises:
         DataError: the archive is damaged, a file is too large, or the folder cannot be written.
     """
+    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn
 
+    columns = (SpinnerColumn(), "{task.description}")
     folder.mkdir(parents=True, exist_ok=True)
     members = _zip_members if archive.suffix == ".zip" else _tar_members
     try:
         with (
-            Progress(SpinnerColumn(), "{task.description}", transient=True) as progress,
+            Progress(*columns, transient=True, console=Console(stderr=True)) as progress,
             closing(members(archive)) as found,
         ):
             task = progress.add_task(f"unpacking {archive.name}", total=None)

@@ -7,11 +7,13 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mnistexp.activity import show_activity
 from mnistexp.data.files import cache_folder
 from mnistexp.data.labeled_images import LabeledImages, RawData, list_some
 from mnistexp.errors import DataError
@@ -153,6 +155,7 @@ def _read_all(
     folder: Path, pictures: Sequence[Picture], resize: tuple[int, int] | None
 ) -> np.ndarray:
     """Return uint8 [num_pictures, height, width, channels]; show progress."""
+    from rich.console import Console
     from rich.progress import track
 
     def read(picture: Picture) -> "np.ndarray | str":
@@ -162,14 +165,19 @@ def _read_all(
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             return f"{picture.path} ({reason})"
 
-    with ThreadPoolExecutor() as pool:
+    text = f"reading {len(pictures):,} pictures"
+    # Commands with --json print data on the standard output.
+    is_terminal = sys.stderr.isatty()
+    activity = nullcontext() if is_terminal else show_activity(text, sys.stderr)
+    with activity, ThreadPoolExecutor() as pool:
         results = pool.map(read, pictures, chunksize=64)
         shown = track(
             results,
-            f"reading {len(pictures):,} pictures",
+            text,
             total=len(pictures),
             transient=True,
-            disable=not sys.stdout.isatty(),
+            console=Console(stderr=True),
+            disable=not is_terminal,
         )
         arrays = list(shown)
     faults = [array for array in arrays if isinstance(array, str)]
