@@ -191,9 +191,20 @@ def main() -> None:
     """Run as the tracking process of the process at the other end of the pipes."""
     # Ctrl-C ends the training, whose end must still be sent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    process = SenderProcess(sys.stdin, sys.stdout)
+    process = SenderProcess(sys.stdin, _take_standard_output())
     import_mlflow()
     process.run()
+
+
+def _take_standard_output() -> TextIO:
+    """Return the standard output. What others print from now on is discarded.
+
+    With a server, MLflow prints a line about each run that ends, with the password of the address.
+    """
+    reports = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    with open(os.devnull, "w") as devnull:
+        os.dup2(devnull.fileno(), sys.stdout.fileno())
+    return reports
 
 
 def import_mlflow() -> Any:
