@@ -26,7 +26,7 @@ from support import free_port, start_command
 
 from mnistexp.tracking.journal import find_journals, read_records
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 TRAINING = ["model=conv_big", "data.train_size=2000", "train.steps=250", "train.log_every=5"]
 """It takes about 20 seconds on two cores."""
 DIFFERENT = ("seconds", "images_per_second", "memory")
@@ -195,6 +195,7 @@ def assert_equals(uri: str, folder: Path, expected: StoredRun) -> None:
     assert found.artifacts() == expected.artifacts()
 
 
+@pytest.mark.integration
 def test_a_server_that_is_away_for_a_while(
     server: Server, tmp_path: Path, undisturbed: StoredRun
 ) -> None:
@@ -208,6 +209,7 @@ def test_a_server_that_is_away_for_a_while(
     assert_equals(server.address, tmp_path, undisturbed)
 
 
+@pytest.mark.integration
 def test_a_server_that_is_back_after_the_end(
     server: Server, tmp_path: Path, undisturbed: StoredRun
 ) -> None:
@@ -221,6 +223,7 @@ def test_a_server_that_is_back_after_the_end(
     assert_equals(server.address, tmp_path, undisturbed)
 
 
+@pytest.mark.integration
 def test_a_server_that_hangs(server: Server, tmp_path: Path, undisturbed: StoredRun) -> None:
     process = start_training(tmp_path, server.address)
     seen = wait_for_metrics(tmp_path)
@@ -234,6 +237,7 @@ def test_a_server_that_hangs(server: Server, tmp_path: Path, undisturbed: Stored
     assert_equals(server.address, tmp_path, undisturbed)
 
 
+@pytest.mark.integration
 def test_a_server_that_fails_at_every_third_request(
     server: Server, tmp_path: Path, undisturbed: StoredRun
 ) -> None:
@@ -255,6 +259,7 @@ def test_a_slow_server(server: Server, tmp_path: Path, undisturbed: StoredRun) -
     assert_equals(server.address, tmp_path, undisturbed)
 
 
+@pytest.mark.integration
 def test_a_full_disk_of_the_store(tmp_path: Path, undisturbed: StoredRun) -> None:
     with small_disk(tmp_path / "disk") as disk:
         uri = f"sqlite:///{disk}/mlflow.db"
