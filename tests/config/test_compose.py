@@ -73,7 +73,6 @@ from mnistexp.errors import ConfigError
             "model.layers.image: expected another name",
         ),
         ("optim.clipnorm=1.0 optim.clipvalue=1.0", "optim.clipvalue: expected one kind"),
-        ("optim.use_ema=true train.restore_best_weights=val_loss", "optim.use_ema: expected false"),
         ("train.batch_size=1000000000", "train.batch_size: expected a number <= 100000"),
         ("seed=1,2", "seed.*Add -m to run each value"),
         ("tracking.run_name=Größe", "quotes within quotes"),

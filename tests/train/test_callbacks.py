@@ -1,5 +1,6 @@
 """Early stopping and the best weights."""
 
+import keras
 import numpy as np
 import pytest
 from support import train_network
@@ -26,8 +27,7 @@ def test_the_best_weights_are_restored(data: Data) -> None:
         *("train.evaluate_every=5", "train.restore_best_weights=val_accuracy"),
     )
     accuracies = list(training.history["val_accuracy"].values())
-    logits = network(data.validation.images / np.float32(255)).numpy()
-    accuracy = (logits.argmax(axis=1) == data.validation.labels).mean()
+    accuracy = accuracy_of(network, data)
     assert accuracy == pytest.approx(max(accuracies))
     assert max(accuracies) > accuracies[-1]
 
@@ -54,3 +54,28 @@ def test_a_target_for_the_loss_is_reached_from_above() -> None:
         True,
         False,
     )
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_evaluations_and_the_best_weights_are_those_of_the_moving_average(
+    data: Data, xla: bool
+) -> None:
+    settings = ["model=softmax", "optim=sgd", "optim.learning_rate=3.0", "train.steps=60"]
+    settings += ["train.evaluate_every=5", "train.evaluate_at_start=true"]
+    averaged = [*settings, "optim.use_ema=true", "optim.ema_momentum=0.9"]
+    network, training = train_network(data, *averaged, xla=xla)
+    assert training.history["val_accuracy"][60] == pytest.approx(accuracy_of(network, data))
+    _, plain_training = train_network(data, *settings, xla=xla)
+    losses, plain_losses = training.history["val_loss"], plain_training.history["val_loss"]
+    assert losses[0] == plain_losses[0]
+    assert losses[60] < plain_losses[60]  # The rate is so large that the weights oscillate.
+    assert training.history["train_loss"] == plain_training.history["train_loss"]
+
+    best, training = train_network(data, *averaged, "train.restore_best_weights=val_accuracy")
+    highest = max(training.history["val_accuracy"].values())
+    assert accuracy_of(best, data) == pytest.approx(highest)
+
+
+def accuracy_of(network: keras.Model, data: Data) -> float:
+    logits = network(data.validation.images / np.float32(255)).numpy()
+    return float((logits.argmax(axis=1) == data.validation.labels).mean())

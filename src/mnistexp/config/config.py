@@ -85,12 +85,6 @@ class Config(Section):
     def _check_network_training(self) -> None:
         assert isinstance(self.model, NetworkConfig)
         check_width(self.model.layers, self.data.num_classes)
-        if self.optim.use_ema and (self.train.restore_best_weights or self.train.early_stopping):
-            raise ConfigError(
-                "optim.use_ema: expected false with train.restore_best_weights or "
-                "train.early_stopping, which evaluate the current weights, not their moving "
-                "average. Received: true"
-            )
         setting = self.train.setting_that_needs_validation
         if setting and self.data.validation_size == 0:
             raise ConfigError(

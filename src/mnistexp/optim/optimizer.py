@@ -49,7 +49,8 @@ class OptimizerBase(Section):
     global_clipnorm: Positive | None = None
     """Clip the gradient of all weights together to this L2 norm."""
     use_ema: bool = False
-    """End with the exponential moving average of the weights instead of the last weights."""
+    """End with the exponential moving average of the weights instead of the last weights. The
+    evaluations use the average, too."""
     ema_momentum: Fraction = 0.99
     gradient_accumulation_steps: Annotated[int, Field(gt=1)] | None = None
     """Update the weights only after this many batches, by their mean gradient."""

@@ -113,7 +113,8 @@ class EvaluationCallback(keras.callbacks.Callback):
         self._history.record(metrics, step)
         for prefix in self._evaluations:
             check_finite(metrics[f"{prefix}_loss"], step, f"{prefix}_loss", self._find_origin)
-        self._stoppers.on_epoch_end(step, metrics)
+        with self.model.final_weights():  # One of the stoppers may keep them.
+            self._stoppers.on_epoch_end(step, metrics)
         if self._target is not None and self._target.is_reached(metrics[self._target.metric]):
             self.model.stop_training = True
 

@@ -90,8 +90,6 @@ class CompiledTrainer(keras.Model):
         self.scale = scale
         self.loss_per_image = loss_per_image
         self._augment = augment
-        # A variable, because all runs of a process share the compiled loop, whatever their seed.
-        self._augmentation_seed = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.latest_weights: list[Any] = []
         self._values_before_chunk: list[Any] = []
         self.built = True
@@ -114,7 +112,6 @@ class CompiledTrainer(keras.Model):
             seed: of the augmentation.
             start: continue here.
         """
-        self._augmentation_seed.assign(seed)
         if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)  # As `compile` does.
         optimizer.build(network.trainable_variables)
@@ -122,6 +119,7 @@ class CompiledTrainer(keras.Model):
         own_variables = self.all_variables
         _copy_values(outer_variables, own_variables)
         self.order = order
+        self._seed, self._chunk_start = seed, 0
         self.after_chunk: Callable[[], None] = lambda: None
         self.first_batch: tuple[float, np.ndarray] | None = None
         self._continued_segment = None if start is None else self._restore(start)
@@ -165,16 +163,17 @@ class CompiledTrainer(keras.Model):
         """Whether the images are changed at random."""
         return self._augment is not None
 
-    def augment_next(self, images: Any) -> Any:
-        """Return images as the next step sees them, before they are scaled.
+    def augmented(self, images: Any, step: int) -> Any:
+        """Return images as a step sees them, before they are scaled.
 
         Args:
             images: uint8 [n, height, width, channels].
+            step: counts from 0.
         """
-        if self._augment is None:
-            return images
-        step = tf.cast(self.optimizer.iterations, tf.int64)
-        return self._augment(images, tf.stack([self._augmentation_seed, step]))
+        return self._augment_if_set(images, tf.constant([self._seed, step], tf.int64))
+
+    def _augment_if_set(self, images: Any, seed: Any) -> Any:
+        return images if self._augment is None else self._augment(images, seed)
 
     def _run_segment(self, iterator: Any) -> dict[str, float]:
         """Train from one step to another; return the last step and the mean metrics."""
@@ -196,8 +195,9 @@ class CompiledTrainer(keras.Model):
     def _extend_segment(self, num_steps: int) -> None:
         """Run the next steps of the segment. Raises TrainingDiverged if a loss is not finite."""
         begin = time.perf_counter()
-        losses, accuracies = self._run_timed(num_steps)
         segment = self.segment
+        self._chunk_start = segment.step
+        losses, accuracies = self._run_timed(num_steps)
         if segment.step == segment.start:
             self.first_batch = float(losses[0]), self.latest_predictions.numpy()
         segment.step += len(losses)
@@ -265,13 +265,13 @@ class CompiledTrainer(keras.Model):
         self._run_batches(num_steps)
 
     def batch_of_chunk(self, index: int) -> tuple[Any, Any]:
-        """Return images and labels of a step of the last chunk. index: of the step, from 0.
-
-        The images are augmented as in the next step, which must be this one.
-        """
+        """Return images and labels of a step of the last chunk. index: of the step, from 0."""
         rows = self._indices[index]
-        images = self.augment_next(tf.gather(self.train_images, rows))
-        return images, tf.gather(self.train_labels, rows)
+        images = tf.gather(self.train_images, rows)
+        return (
+            self.augmented(images, self._chunk_start + index),
+            tf.gather(self.train_labels, rows),
+        )
 
     @property
     def all_variables(self) -> list[Any]:
@@ -282,14 +282,19 @@ class CompiledTrainer(keras.Model):
         """Return losses, accuracies, and the values of all variables before the first step."""
         indices = tf.constant(self._indices)
         self.latest_weights = []  # Without a second reference, the weights are updated in place.
+        # Arguments, because all runs of a process share the compiled loop, whatever their seed.
+        seed = tf.constant([self._seed, self._chunk_start], tf.int64)
         result, before, self.latest_weights = self.run_chunk(
-            self.train_images, self.train_labels, indices, tf.constant(num_steps)
+            self.train_images, self.train_labels, indices, tf.constant(num_steps), seed
         )
         done, losses, accuracies, self.latest_predictions = result
         return losses.numpy()[: int(done)], accuracies.numpy()[: int(done)], before
 
-    def _run_chunk(self, images: Any, labels: Any, indices: Any, num_steps: Any) -> Any:
+    def _run_chunk(self, images: Any, labels: Any, indices: Any, num_steps: Any, seed: Any) -> Any:
         """Run the first `num_steps` of the batches, int32 [MAX_CHUNK_STEPS, batch_size].
+
+        Args:
+            seed: of the augmentation of the first step, int64 [2]: of the run, and the step.
 
         Returns:
             Number of steps that were run, their losses, their accuracies, and the predictions for
@@ -301,7 +306,8 @@ class CompiledTrainer(keras.Model):
 
         def body(step: Any, _: Any, first: Any, losses: Any, accuracies: Any) -> Any:
             batch_labels = tf.gather(labels, indices[step])
-            batch_images = self.augment_next(tf.gather(images, indices[step]))
+            step_seed = seed + tf.stack([tf.zeros_like(seed[1]), tf.cast(step, tf.int64)])
+            batch_images = self._augment_if_set(tf.gather(images, indices[step]), step_seed)
             loss, predictions = self._step(batch_images, batch_labels)
             accuracy = tf.reduce_mean(tf.cast(tf.equal(predictions, batch_labels), tf.float32))
             first = tf.where(step == 0, predictions, first)
@@ -341,6 +347,25 @@ class CompiledTrainer(keras.Model):
             return loss
         mean = tf.reduce_mean(cross_entropy(labels, logits))
         return tf.where(tf.math.is_finite(loss), mean, loss)
+
+    @contextmanager
+    def final_weights(self) -> Iterator[None]:
+        """Give the network the weights that it would have if the training ended now.
+
+        They differ from the current ones if the optimizer averages them (`optim.use_ema`).
+        """
+        optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        # The averages are 0 before the first update.
+        if not optimizer.use_ema or not int(optimizer.iterations):
+            yield
+            return
+        weights = self.network.trainable_weights
+        current = [tf.identity(weight.value) for weight in weights]
+        optimizer.finalize_variable_values(weights)
+        try:
+            yield
+        finally:
+            _copy_values(current, weights)
 
     def evaluate_batch(self, images: Any, labels: Any) -> tuple[Any, Any]:
         """Return the sum of the cross-entropies, and the predictions, uint8 [n]."""

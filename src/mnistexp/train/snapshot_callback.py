@@ -37,9 +37,10 @@ class CompiledEvaluation:
         self._latest: tuple[int, Evaluation] | None = None
 
     def __call__(self, step: int) -> Evaluation:
-        """Evaluate the model in its current state, after `step` steps."""
+        """Evaluate the model as if the training ended now, after `step` steps."""
         if self._latest is None or self._latest[0] != step:
-            self._latest = (step, self._evaluate())
+            with self._model.final_weights():
+                self._latest = (step, self._evaluate())
         return self._latest[1]
 
     def _evaluate(self) -> Evaluation:
@@ -147,7 +148,7 @@ class SnapshotCallback(keras.callbacks.Callback):
 
     def _capture(self, step: int, on_test: Evaluation | None) -> None:
         batch = self.model.order.peek()
-        images = np.asarray(self.model.augment_next(self._train.images[batch]))
+        images = np.asarray(self.model.augmented(self._train.images[batch], step))
         state = TrainingState(step, self.model.latest_weights, batch, images, on_test)
         if self._uses_next_step:
             self._delayed = state
