@@ -2,8 +2,9 @@
 
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -125,18 +126,22 @@ def run_long_sweep(number: int) -> Counts:
     with TemporaryDirectory() as name:
         folder = Path(name)
         process = start_command(folder, "-m", f"seed=range({number})", *ONE_STEP)
-        samples = _sample(process, folder / "runs")
-        failure = _failure(process)
+        with ThreadPoolExecutor(1) as pool:
+            # Its output must be read all the time: a process waits when a pipe is full.
+            failing = pool.submit(_failure, process)
+            samples = _sample(process.pid, folder / "runs", failing.done)
+            failure = failing.result()
     lost = [failure] if failure else _growth(samples, number)
     return Counts("one-step runs of a sweep: memory, open files and processes", number, tuple(lost))
 
 
-def _sample(process: "subprocess.Popen[str]", runs: Path) -> list[ProcessSample]:
+def _sample(pid: int, runs: Path, has_ended: Callable[[], bool]) -> list[ProcessSample]:
     samples = []
-    while process.poll() is None:
+    while not has_ended():
         num_done = sum(1 for _ in runs.glob("*/*/config.yaml"))
         if num_done:
-            samples.append(_read_sample(process.pid, num_done))
+            with suppress(OSError):  # It may end at this moment.
+                samples.append(_read_sample(pid, num_done))
         time.sleep(SAMPLE_SECONDS)
     return samples
 
