@@ -98,7 +98,9 @@ class SenderProcess:
             return
         try:
             self._sendings[request.folder] = _Sending(request, store)
-        except TrackingError as error:
+        except FileNotFoundError:
+            pass  # The end of the run was sent, and the journal removed, before this request.
+        except (TrackingError, OSError) as error:
             self._report(SendReport(request.folder, problem=str(error), is_refused=True))
 
     def _continue(self, sending: "_Sending", send: Callable[[], object]) -> None:

@@ -30,6 +30,13 @@ class TrackingProcess:
 
     def __init__(self) -> None:
         """Start the process."""
+        self._changed = threading.Condition()
+        self._reports: dict[Path, SendReport] = {}
+        self._configs: dict[Path, MlflowTracking] = {}
+        self._open_runs: set[Path] = set()
+        self._start()
+
+    def _start(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-c", "from mnistexp.tracking.sender_process import main; main()"],
             stdin=subprocess.PIPE,
@@ -38,17 +45,20 @@ class TrackingProcess:
             text=True,
             start_new_session=True,  # Ctrl-C ends the training; its end is still sent.
         )
-        self._changed = threading.Condition()
-        self._reports: dict[Path, SendReport] = {}
-        self._open_runs: set[Path] = set()
         self._last_report = time.monotonic()
         self._has_ended = False
         threading.Thread(target=self._read_reports, daemon=True).start()
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether it can send."""
-        return not self._has_ended
+    def restart_if_ended(self) -> None:
+        """Start the process again if it was killed. It goes on with what is not sent."""
+        if not self._has_ended:
+            return
+        self.kill()
+        self._start()
+        for folder, config in self._configs.items():
+            report = self._reports[folder]
+            if not report.has_ended and not report.is_refused:
+                self._request(str(folder), config)
 
     @property
     def has_open_runs(self) -> bool:
@@ -81,6 +91,7 @@ class TrackingProcess:
         """Begin to send a journal while it grows."""
         with self._changed:
             self._reports[folder] = SendReport(str(folder))
+        self._configs[folder] = config
         self._open_runs.add(folder)
         self._request(str(folder), config)
 
@@ -88,7 +99,7 @@ class TrackingProcess:
         uri = tracking_uri(config.uri)
         request = SendRequest(folder, uri, config.experiment, str(Path.cwd()))
         assert self._process.stdin is not None
-        with suppress(OSError):  # It has ended, which `wait` notices.
+        with suppress(OSError, ValueError):  # It has ended, which `_wait` notices.
             print(json.dumps(asdict(request)), file=self._process.stdin, flush=True)
 
     def report(self, folder: Path) -> SendReport:
@@ -188,12 +199,10 @@ def start_tracking_process(config: TrackingConfig) -> TrackingProcess | None:
     if not isinstance(config, MlflowTracking) or config.offline:
         return None
     process = _started.get(os.getpid())
-    if process is not None and not process.is_alive:
-        process.kill()
-        process = None
     if process is None:
         process = _started[os.getpid()] = TrackingProcess()
         process.open_store(config)
+    process.restart_if_ended()
     return process
 
 
