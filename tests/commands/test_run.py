@@ -97,3 +97,13 @@ def test_an_experiment_in_the_working_folder_can_be_chosen(
     assert "seed: 5" in outcome.out
     assert "seed: 6" in mnistexp("user=mine", "seed=6", "--cfg", "job").out
     assert mnistexp("-m", "user=glob(*)", *QUICK).exit_code == 0
+
+
+def test_an_early_stop_is_explained(mnistexp: Command) -> None:
+    stopping = ["train.early_stopping.patience=2", "train.early_stopping.min_delta=0.5"]
+    settings = ["optim.learning_rate=1e-9", "train.steps=200", "train.evaluate_every=10"]
+    outcome = mnistexp(*QUICK, *settings, *stopping)
+    pattern = (
+        "stopped early after step 30 of 200, because val_loss was no better than at step [123]0"
+    )
+    assert re.search(pattern, one_line(outcome.out)), outcome.out + outcome.err

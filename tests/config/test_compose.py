@@ -102,6 +102,16 @@ def test_epochs_and_steps_cannot_both_be_set() -> None:
         compose_config(["train.epochs=1", "train.steps=3"])
 
 
+@pytest.mark.parametrize(("epochs", "steps"), [(1, None), (None, 20)])
+def test_a_length_on_the_command_line_replaces_that_of_an_experiment(
+    epochs: int | None, steps: int | None
+) -> None:
+    typed = f"train.epochs={epochs}" if epochs else f"train.steps={steps}"
+    for experiment in ("lab=1_1_two_layers_sigmoid", "fashion_mnist=1_softmax"):
+        train = compose_config([experiment, typed])[0].train
+        assert (train.epochs, train.steps) == (epochs, steps)
+
+
 def test_a_wrong_value_that_many_layers_refer_to_is_reported_once() -> None:
     with pytest.raises(ConfigError) as error:
         compose_config(["model=five_layers", "model.activation=rellu"])

@@ -5,10 +5,12 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from mnistexp.dashboard.recording import RECORDING_TAG
 from mnistexp.errors import InputError, TrackingError
 from mnistexp.runs.run_selection import (
     select_model,
     select_or_last_sweep,
+    select_recorded_run,
     select_run,
     select_runs,
 )
@@ -103,6 +105,15 @@ def test_an_unknown_name_is_reported_with_the_nearest_names(store: RunStore) -> 
         select_run(store, "lab=3_0_cnv")
 
 
+@pytest.mark.parametrize("typed", ["lab=2_2_five_layers_dropout", "2_2_five_layers_dropout"])
+def test_an_experiment_without_a_run_is_answered_with_its_command(
+    store: RunStore, typed: str
+) -> None:
+    message = "with a run. Received: none yet. Run it with mnistexp lab=2_2_five_layers_dropout"
+    with pytest.raises(InputError, match=message):
+        select_run(store, typed)
+
+
 def test_a_model_is_selected_by_the_name_or_the_id_of_its_run(store_with_models: RunStore) -> None:
     by_name = select_model(store_with_models, "good")
     assert by_name.run_name == "good"
@@ -194,3 +205,15 @@ def test_best_of_several_other_data_sets_asks_for_one(tmp_path: Path) -> None:
     store = store_with_data_sets(tmp_path, "lines", "fashion_mnist")
     with pytest.raises(InputError, match=r"one data set, --where data\.name=lines or --where"):
         select_run(store, "best")
+
+
+def test_the_best_recorded_run_is_not_taken_silently_for_the_best(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = store_with_data_sets(tmp_path, "mnist", "mnist")
+    worse, _ = store.runs()
+    mlflow.MlflowClient(store.uri).set_tag(worse.run_id, RECORDING_TAG, "training.recording")
+    store = RunStore(MlflowTracking(type="mlflow", uri=store.uri))
+    assert select_recorded_run(store, "best").run_id == worse.run_id
+    line = "best: on-mnist has no recording; the best run with a recording is on-mnist, "
+    assert capsys.readouterr().err == f"{line}{worse.run_id}\n"

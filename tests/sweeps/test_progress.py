@@ -28,6 +28,15 @@ def test_each_result_is_followed_by_the_state_of_the_sweep(
     assert lines[4:] == ["✓ 3/3 c  val_accuracy 0.8000  expectation missed"]
 
 
+def test_a_killed_job_is_neither_failed_nor_the_best(capsys: pytest.CaptureFixture[str]) -> None:
+    with SweepProgress(num_jobs=3) as progress:
+        progress.add_result("a", JobResult("finished", {"val_accuracy": 0.8}))
+        progress.add_result("b", JobResult("killed", {"val_accuracy": 0.9}, message="Ctrl-C"))
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.startswith("sweep 2/3 done  1 killed")
+    assert line.endswith("best val_accuracy 0.8000  (a)")
+
+
 def test_without_a_known_number_of_jobs_no_time_is_estimated(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

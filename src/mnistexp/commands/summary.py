@@ -39,6 +39,9 @@ def _summary_table(result: RunResult, source: ConfigSource) -> Table:
         rows["expected"] = f"{result.config.expect}: {result.expectation_result}"
         if source.altered_settings:
             rows["expected"] += f", because of {', '.join(source.altered_settings)}"
+    stop = _format_early_stop(result)
+    if stop:
+        rows["stopped early"] = stop
     target = result.config.train.target
     if target is not None:
         rows["target"] = f"{target}: {_format_target_result(metrics)}"
@@ -53,6 +56,22 @@ def _summary_table(result: RunResult, source: ConfigSource) -> Table:
     rows["device"] = f"{tags['device']}, {tags['precision']}{compiled}"
     rows["run id"] = _format_run_id(result)
     return Table([Column("", is_text=True)] * 2, list(rows.items()))
+
+
+def _format_early_stop(result: RunResult) -> str:
+    """Return where early stopping ended the training, and why; empty if it did not."""
+    stopping, length = result.config.train.early_stopping, result.length
+    if stopping is None or length is None or "steps_to_target" in result.metrics:
+        return ""
+    last_step = result.history.steps("train_loss")[-1]
+    if last_step == length.num_steps:
+        return ""
+    values = result.history[stopping.monitor]
+    best = (min if stopping.monitor == "val_loss" else max)(values, key=lambda step: values[step])
+    return (
+        f"after step {last_step:,} of {length.num_steps:,}, because {stopping.monitor} was no "
+        f"better than at step {best:,}"
+    )
 
 
 def _format_target_result(metrics: Mapping[str, float]) -> str:

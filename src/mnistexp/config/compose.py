@@ -177,6 +177,7 @@ def _validate(cfg: DictConfig, source: ConfigSource) -> Config:
         message = _find_other_errors(cfg) or path + format_interpolation_error(error)
         raise ConfigError(message) from error
     _drop_inherited_learning_rate(raw.get("optim"), source)
+    _drop_inherited_length(raw.get("train"), source)
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
@@ -220,6 +221,13 @@ def _drop_inherited_learning_rate(optim: Any, source: ConfigSource) -> None:
     elif source.experiment and "optim" in overridden:
         option = read_option("optim", source.choices["optim"])
         optim["learning_rate"] = option.get("learning_rate")
+
+
+def _drop_inherited_length(train: Any, source: ConfigSource) -> None:
+    """Remove the length of an experiment, in steps, if the user set epochs; and the reverse."""
+    names = [name for name in ("epochs", "steps") if f"train.{name}" in source.overridden]
+    if isinstance(train, dict) and len(names) == 1 and train.get(names[0]) is not None:
+        train["steps" if names[0] == "epochs" else "epochs"] = None
 
 
 def _check_shared_model_settings(raw: Any, source: ConfigSource) -> None:

@@ -109,6 +109,17 @@ def list_groups() -> dict[str, list[str]]:
     return {group: sorted(groups[group]) for group in sorted(groups)}
 
 
+def find_experiment(name: str) -> str:
+    """Return the choice of an experiment that may be named without its group: `lab=3_0_conv`.
+
+    An empty text if there is no such experiment.
+    """
+    group, _, option = name.rpartition("=")
+    groups = list_groups()
+    found = (known for known in EXPERIMENT_GROUPS if option in groups.get(known, []))
+    return next((f"{known}={option}" for known in found if group in ("", known)), "")
+
+
 def option_files(group: str, option: str) -> list[Path]:
     """Return the YAML files of an option. More than one is a conflict of names."""
     folders = (*package_folders(), *user_folders())

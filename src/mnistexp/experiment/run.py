@@ -59,7 +59,7 @@ class RunResult:
     note: says so if the accuracy is that of guessing, and what to try; else empty.
     run_id: None if the run was not tracked. url: of the run's page; None if it has none.
     recording: the file for `mnistexp watch`; None if the run was not recorded.
-    viewer: the process that shows the recording.
+    viewer: the process that shows the recording. length: of the training, as it was planned.
     """
 
     config: Config
@@ -72,6 +72,7 @@ class RunResult:
     recording: Path | None = None
     viewer: ViewerProcess = field(default_factory=ViewerProcess)
     note: str = ""
+    length: TrainingLength | None = None
 
 
 def run_experiment(
@@ -166,6 +167,7 @@ def run_experiment(
         recording=opened.recording,
         viewer=opened.viewer,
         note=judgments["note"],
+        length=length,
     )
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
-from mnistexp.config.config_groups import EXPERIMENT_GROUPS
+from mnistexp.config.config_groups import EXPERIMENT_GROUPS, find_experiment
 from mnistexp.dashboard.recording import RECORDING_TAG
 from mnistexp.errors import InputError, did_you_mean, join_with_or
 from mnistexp.runs.run_filter import filter_runs
@@ -240,18 +240,28 @@ class _Selection:
         return self._store.run(model.run_id)
 
     def _best(self) -> RunRecord:
-        finished = [
+        validated = [
             run
             for run in self._candidates
-            if run.status == "FINISHED" and "val_accuracy" in run.metrics and self._has_needed(run)
+            if run.status == "FINISHED" and "val_accuracy" in run.metrics
         ]
+        finished = [run for run in validated if self._has_needed(run)]
         if not finished:
             needed = f"{self._needed} and " if self._needed else ""
             raise InputError(
                 f"best: expected a finished run with {needed}a validation accuracy. "
                 "Received: none. Train one, or select others with --where, --experiment or --uri"
             )
-        return max(_of_one_data_set(finished), key=lambda run: run.metrics["val_accuracy"])
+        best = max(_of_one_data_set(finished), key=_val_accuracy)
+        same_data = [run for run in validated if _data_of(run) == _data_of(best)]
+        best_of_all = max(same_data, key=_val_accuracy)
+        if _val_accuracy(best_of_all) > _val_accuracy(best):
+            print(
+                f"best: {best_of_all.name} has no {self._needed.removeprefix('a ')}; the best run "
+                f"with {self._needed} is {best.name}, {best.run_id}",
+                file=sys.stderr,
+            )
+        return best
 
     def _of_run_name(self, name: str) -> RunRecord | None:
         named = [run for run in self._candidates if run.name == name]
@@ -314,6 +324,13 @@ class _Selection:
         return newest
 
     def _not_found(self, name: str) -> str:
+        experiment = find_experiment(name)
+        if experiment:
+            filtered = f" that matches {self._where!r}" if self._where else ""
+            return (
+                f"{name}: expected an experiment with a run{filtered}. Received: none yet. Run it "
+                f"with mnistexp {experiment}"
+            )
         experiments = [
             f"{group}={run.params[group]}"
             for group in EXPERIMENT_GROUPS
@@ -329,6 +346,14 @@ class _Selection:
         return f"{name}: expected {EXPECTED_NAMES}{filtered}. Received: {name!r}.{hint}"
 
 
+def _val_accuracy(run: RunRecord) -> float:
+    return run.metrics["val_accuracy"]
+
+
+def _data_of(run: RunRecord) -> str:
+    return run.params.get(DATA_SETTING, DEFAULT_DATA)
+
+
 def _of_one_data_set(runs: Sequence[RunRecord]) -> list[RunRecord]:
     """Return the runs on one data set: accuracies on different data cannot be compared.
 
@@ -337,7 +362,7 @@ def _of_one_data_set(runs: Sequence[RunRecord]) -> list[RunRecord]:
     """
     by_data: dict[str, list[RunRecord]] = {}
     for run in runs:
-        by_data.setdefault(run.params.get(DATA_SETTING, DEFAULT_DATA), []).append(run)
+        by_data.setdefault(_data_of(run), []).append(run)
     if len(by_data) == 1:
         return list(runs)
     others = [f"--where data.name={name}" for name in by_data if name != DEFAULT_DATA]

@@ -92,9 +92,12 @@ class SweepProgress:
 
     def _format_details(self) -> list[str]:
         details = []
-        num_failed = sum(result.has_failed for _, result in self._results)
-        if num_failed:
-            details.append(f"{num_failed} failed")
+        statuses = [result.status for _, result in self._results]
+        details += [
+            f"{statuses.count(status)} {status}"
+            for status in ("failed", "killed")
+            if status in statuses
+        ]
         elapsed = self._progress.tasks[0].elapsed
         if self._num_left and elapsed:
             seconds = elapsed / len(self._results) * self._num_left
@@ -102,7 +105,7 @@ class SweepProgress:
         accuracies = [
             (result.metrics["val_accuracy"], name)
             for name, result in self._results
-            if "val_accuracy" in result.metrics
+            if result.status == "finished" and "val_accuracy" in result.metrics
         ]
         if accuracies:
             best, name = max(accuracies)
