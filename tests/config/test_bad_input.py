@@ -28,6 +28,8 @@ EXAMPLES = [
     ([f"model.{LONG}=1"], r"model.aaa\w*…a*: expected the name of a setting"),
     ([f"--{LONG}"], r"--a*…a*: unknown option"),
     ([LONG], "a*…a*: expected a command or a setting"),
+    (["model", "=", "conv"], "Received: 'model'. Write no spaces around ="),
+    (["model", "=conv"], "Received: 'model'. Write no spaces around ="),
     (["optim.type=lamb"], "Use optim.type=keras optim.class_name=Lamb"),
     (["seed=\x1b[31m"], r"seed.*\\x1b"),
     (["-m", "lab=glob(9_*)"], r"lab: expected at least one value. Received: lab=glob\(9_\*\)"),

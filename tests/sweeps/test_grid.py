@@ -11,6 +11,13 @@ from sweep_store import FinishedGrid
 DRY_RUN = "sweep.dry_run=true"
 
 
+@pytest.mark.parametrize("option", ["-m", "--multirun"])
+def test_the_option_of_a_sweep_may_be_between_settings(mnistexp: Command, option: str) -> None:
+    result = mnistexp("train.steps=50", option, "seed=0,1", DRY_RUN)
+    assert result.exit_code == 0, result.err
+    assert "2 jobs, " in result.out
+
+
 def test_a_dry_run_lists_the_jobs_and_creates_no_file(mnistexp: Command, tmp_path: Path) -> None:
     result = mnistexp("-m", "model=softmax,conv", "seed=0,1,2", "sweep.dry_run=true")
     assert result.exit_code == 0

@@ -73,20 +73,27 @@ def _requests_settings(arguments: list[str]) -> bool:
 
 
 def _to_hydra_arguments(arguments: list[str], commands: list[str]) -> list[str]:
-    """Check the arguments, and prefix settings as `add_force_prefix` describes."""
+    """Check the arguments, prefix settings as `add_force_prefix` describes, and put options last.
+
+    Hydra's parser accepts settings only in one row: before all options or after them.
+    """
     groups = list_groups()
     is_shell_completion = bool({"-sc", "--shell-completion"} & set(arguments))
-    hydra_arguments = []
-    previous = ""
-    for argument in arguments:
+    settings, options = [], []
+    for previous, argument, following in zip(
+        ["", *arguments], arguments, [*arguments[1:], ""], strict=False
+    ):
         if argument.startswith("-"):
             _check_option(argument)
-        elif previous not in OPTIONS_WITH_VALUE and not is_shell_completion:
-            _check_assignment(argument, commands)
-            argument = add_force_prefix(argument, groups)
-        hydra_arguments.append(argument)
-        previous = argument
-    return hydra_arguments
+            options.append(argument)
+        elif previous in OPTIONS_WITH_VALUE:
+            options.append(argument)
+        elif is_shell_completion:
+            settings.append(argument)
+        else:
+            _check_assignment(argument, commands, following)
+            settings.append(add_force_prefix(argument, groups))
+    return [*settings, *options]
 
 
 def _start_hydra(arguments: list[str]) -> None:
@@ -141,9 +148,15 @@ def _check_option(argument: str) -> None:
         )
 
 
-def _check_assignment(argument: str, commands: list[str]) -> None:
-    if "=" in argument or argument.startswith("~"):
+def _check_assignment(argument: str, commands: list[str], following: str) -> None:
+    """Refuse an argument that is no setting. following: the next argument, or an empty text."""
+    if argument.startswith("~") or "=" in argument[1:]:
         return
+    if following.startswith("=") or argument.startswith("="):
+        raise ConfigError(
+            f"{argument}: expected a setting NAME=VALUE. Received: {argument!r}. "
+            "Write no spaces around ="
+        )
     if argument in commands:
         raise ConfigError(
             f"{argument}: expected as the first word. Received: after other arguments. "
