@@ -57,8 +57,9 @@ def test_runs_with_a_target_say_when_it_was_reached_and_are_ranked_by_it(
     assert "best seconds_to_target first" in one_line(compared.out)
 
 
-def test_the_table_names_the_device(mnistexp: Command) -> None:
-    out = mnistexp(*QUICK, "device.xla=on").out
+def test_the_table_names_the_device_and_the_class_of_the_optimizer(mnistexp: Command) -> None:
+    out = mnistexp(*QUICK, "device.xla=on", "optim=keras", "optim.class_name=Lion").out
+    assert re.search(r"^optimizer +Lion, learning rate 0.0003$", out, re.MULTILINE)
     assert re.search(r"^device +.*cores, float32, XLA", out, re.MULTILINE)
 
 

@@ -58,6 +58,7 @@ def test_a_run_of_the_store_of_another_folder_is_identical(
     assert compared["num_values"] > 3
     assert not (tmp_path / "mlflow.db").exists()
     assert len(store.runs()) == 4
+    assert f"\n{name}: starting …" in f"\n{result.err}"
 
 
 def test_the_weights_and_the_metrics_that_differ_are_named(

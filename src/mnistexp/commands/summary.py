@@ -91,4 +91,6 @@ def _format_optimizer(config: Config, source: ConfigSource) -> str:
     """Return `adam (the default of model=conv), learning rate 0.001`."""
     origin = source.optimizer_origin(config)
     name = source.choices.get("optim", config.optim.type)
+    if name == config.optim.type:  # For `keras`: the class, such as Lion.
+        name = getattr(config.optim, "class_name", name)
     return f"{name}{f' ({origin})' if origin else ''}, learning rate {config.optim.learning_rate:g}"

@@ -18,6 +18,7 @@ class ConfigSource:
         choices: the chosen option of each group, `{"model": "conv_big"}`.
         overrides: as the user typed them.
         folder: the run's output folder; None if it has none.
+        given_name: the name of the run, such as that of the run that is trained again.
         options: the options of the command that the config depends on: `--config-dir`, `mine`.
     """
 
@@ -25,6 +26,7 @@ class ConfigSource:
     overrides: tuple[str, ...] = ()
     folder: Path | None = None
     options: tuple[str, ...] = ()
+    given_name: str = ""
 
     @property
     def overridden(self) -> list[str]:
@@ -70,11 +72,13 @@ class ConfigSource:
         return shlex.join(["mnistexp", *self.options, *self.overrides])
 
     def run_name(self, config: Config, varying: Collection[str] | None = None) -> str:
-        """Return the default name of a run: `conv_big-adam-epochs=2-s0`, `lab.3_0_conv-s0`.
+        """Return the given name, else the default: `conv_big-adam-epochs=2-s0`, `lab.3_0_conv-s0`.
 
         Args:
             varying: the settings that differ between the runs of a sweep; see `name_run`.
         """
+        if self.given_name:
+            return self.given_name
         if self.experiment:
             start, named = [self.experiment.replace("=", ".")], []
         else:

@@ -111,7 +111,7 @@ def train_again(run: RunRecord, config: Config) -> RunResult:
         TrainingDiverged: the loss became NaN or infinite.
     """
     choices = {group: run.params[group] for group in ("model", "optim") if group in run.params}
-    return run_experiment(config, ConfigSource(choices=choices))
+    return run_experiment(config, ConfigSource(choices=choices, given_name=run.name))
 
 
 def compare_results(
