@@ -105,6 +105,14 @@ def test_shortened_names_keep_the_parts_that_differ() -> None:
     ]
 
 
+def test_a_shortened_name_keeps_as_many_parts_at_its_start_as_the_column_says() -> None:
+    names = [f"two_layers-adam-steps={steps}00-units=123456-s0" for steps in (1, 2, 3)]
+    columns = [Column("name", is_text=True, num_kept_parts=2), Column("id")]
+    table = Table(columns, [[name, "a" * 20] for name in names])
+    shown = [line.split()[0] for line in printed(table, 52).splitlines() if "aaaa" in line]
+    assert shown == [f"two_layers-adam-steps={n}00-…[{n}]" for n in (1, 2, 3)]
+
+
 def test_wide_shows_everything_with_each_row_on_one_line() -> None:
     lines = printed(WIDE, 40, wide=True).splitlines()
     assert len(lines) == 1 + 2 * 2

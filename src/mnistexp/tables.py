@@ -33,12 +33,14 @@ class Column:
     is_text: left-aligned and folded at spaces; else right-aligned, and never folded or shortened.
     drop: the order in which a narrow terminal leaves columns out: the highest first, and of equal
         ones the last. Columns with 0 are always shown.
+    num_kept_parts: so many parts at the start of a name, separated by hyphens, are left out last.
     is_below: printed on lines of its own below the row. Its cells are texts.
     """
 
     title: str
     is_text: bool = False
     drop: int = 0
+    num_kept_parts: int = 0
     is_below: bool = False
 
     @property
@@ -206,7 +208,9 @@ class _Layout:
         words = [
             word
             if len(word) <= width
-            else self._footnotes.shorten(word, width, self._shared[index])
+            else self._footnotes.shorten(
+                word, width, self._shared[index], self._columns[index].num_kept_parts
+            )
             for word in text.split(" ")
         ]
         return _fold(" ".join(words), width)
@@ -243,15 +247,18 @@ class _Footnotes:
 
     _numbers: dict[str, int] = field(default_factory=dict)
 
-    def shorten(self, name: str, width: int, shared: Collection[str] = ()) -> str:
+    def shorten(
+        self, name: str, width: int, shared: Collection[str] = (), num_kept: int = 0
+    ) -> str:
         """Return a name that fits, with its number: `two_layers-sgd…[1]`, `…-units=30-…-s0[2]`.
 
         Args:
             shared: parts, separated by hyphens, of most names of the column: they are left out
                 first, then the names of settings, then the end.
+            num_kept: so many parts at the start are not left out.
         """
         mark = f"[{self._numbers.setdefault(name, len(self._numbers) + 1)}]"
-        shown = _leave_out_parts(name, width - len(mark), shared)
+        shown = _leave_out_parts(name, width - len(mark), shared, num_kept)
         if len(shown) + len(mark) > width:
             shown = shown[: width - len(mark) - 1] + "…"
         return shown + mark
@@ -268,7 +275,7 @@ def _shared_parts(names: Sequence[str]) -> set[str]:
     return {part for part, count in counts.items() if 2 * count > len(long_names) > 1}
 
 
-def _leave_out_parts(name: str, width: int, shared: Collection[str]) -> str:
+def _leave_out_parts(name: str, width: int, shared: Collection[str], num_kept: int) -> str:
     """Replace shared parts of a name, then names of settings, by an ellipsis until it fits."""
     parts = PART_END.split(name)
     if not any(part in shared for part in parts):
@@ -276,7 +283,7 @@ def _leave_out_parts(name: str, width: int, shared: Collection[str]) -> str:
     shortened = ["…" if part in shared else re.sub("^.+=", "…=", part) for part in parts]
     # The first part, the model or the experiment, remains longest.
     order = sorted(range(len(parts)), key=lambda index: (parts[index] not in shared, index == 0))
-    for index in order:
+    for index in (index for index in order if index >= num_kept):
         if len(_join_parts(parts)) <= width:
             break
         parts[index] = shortened[index]

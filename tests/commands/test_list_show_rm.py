@@ -141,6 +141,25 @@ def test_the_list_fits_in_80_columns(sweeps: Command, monkeypatch: pytest.Monkey
     assert "older ones" not in sweeps("list", "--all").out
 
 
+def test_a_name_in_the_list_begins_with_model_and_optimizer_or_is_shown_in_full(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"two_layers-adam-steps=200-units={units}00-extra=dropout-s0" for units in (1, 2)]
+    entries = describe_runs([record(name, "") for name in names], {})
+    print_entries(entries)
+    rows = [line for line in capsys.readouterr().out.splitlines() if "finished" in line]
+    assert [row[:16] for row in rows] == ["two_layers-adam-"] * 2
+    print_entries(entries, wide=True)
+    assert all(f"\n{name}  " in output for output in [capsys.readouterr().out] for name in names)
+
+
+def test_a_sweep_of_one_run_is_listed_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = replace(record("a", ""), tags={"kind": "sweep"})
+    print_entries(describe_runs([sweep], {"0": 1}))
+    assert "sweep of 1 run\n" in capsys.readouterr().out
+
+
 def test_the_list_can_be_filtered(sweeps: Command) -> None:
     assert [entry["status"] for entry in read_json(sweeps, "list", "--failed")] == ["failed"]
     assert len(read_json(sweeps, "list", "--where", "model = softmax and seed = 1")) == 2

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mnistexp.config.compose import compose_config
-from mnistexp.config.run_names import format_value, short_names
+from mnistexp.config.run_names import format_text, format_value, short_names
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,10 @@ from mnistexp.config.run_names import format_value, short_names
         (["data=mnist", "device.xla=on", "tracking.figures=false"], "softmax-sgd-s0"),
         (["train.epochs=1", "train.epochs=2"], "softmax-sgd-epochs=2-s0"),
         (["model=two_layers", "~model.layers.hidden1"], "two_layers-adam-no_hidden1-s0"),
+        (
+            ["+model.layers.extra={type: dropout, rate: 0.2, after: flatten}"],
+            "softmax-sgd-extra=dropout-s0",
+        ),
         (["model=random_forest", "model.n_estimators=9"], "random_forest-n_estimators=9-s0"),
         (
             [f"train.{name}" for name in ("epochs=2", "batch_size=50", "shuffle=once")]
@@ -62,3 +66,17 @@ def test_short_names_are_the_shortest_endings_that_are_unique() -> None:
 )
 def test_long_numbers_are_shortened(value: str, text: str) -> None:
     assert format_value(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("{type: dropout, rate: 0.5}", "dropout"),
+        ("{rate: 0.5,'type':dropout}", "dropout"),
+        ("{rate: 0.5}", "changed"),
+        ("{nested: {type: dropout}}", "changed"),
+        ("[0, 10]", "0,10"),
+    ],
+)
+def test_of_a_mapping_only_the_type_is_named(value: str, text: str) -> None:
+    assert format_text(value) == text

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mnistexp.commands.options import Experiment, Json, Uri, Where
+from mnistexp.commands.options import Experiment, Json, Uri, Where, Wide
 from mnistexp.tracking.config import DEFAULT_EXPERIMENT
 
 DEFAULT_LIMIT = 20
@@ -27,6 +27,7 @@ def list_(
         int, typer.Option("--limit", "-n", min=1, help="Show at most this many runs.")
     ] = DEFAULT_LIMIT,
     show_all: Annotated[bool, typer.Option("--all", help="Show all runs.")] = False,
+    wide: Wide = False,
     as_json: Json = False,
     uri: Uri = None,
     experiment: Experiment = DEFAULT_EXPERIMENT,
@@ -46,17 +47,21 @@ def list_(
     if not entries:
         print("No run matches." if where or failed or data else "There are no runs yet.")
         return
-    print_entries(entries)
+    print_entries(entries, wide=wide)
     if len(shown) < len(runs):
         print(f"… and {len(runs) - len(shown)} older ones: mnistexp list --all")
 
 
-def print_entries(entries: Sequence[Mapping[str, Any]]) -> None:
-    """Print a table of entries of `describe_runs`."""
+def print_entries(entries: Sequence[Mapping[str, Any]], *, wide: bool = False) -> None:
+    """Print a table of entries of `describe_runs`. wide: with all names in full."""
     from mnistexp.tables import Column, Table
 
     titles = ("started", "status", "val", "test", "id")
-    columns = [Column("name", is_text=True), *map(Column, titles), Column("about", is_below=True)]
+    columns = [
+        Column("name", is_text=True, num_kept_parts=2),  # Model and optimizer.
+        *map(Column, titles),
+        Column("about", is_below=True),
+    ]
     rows = [
         [
             entry["name"],
@@ -69,7 +74,7 @@ def print_entries(entries: Sequence[Mapping[str, Any]]) -> None:
         ]
         for entry in entries
     ]
-    Table(columns, rows).print()
+    Table(columns, rows).print(wide=wide)
 
 
 def _describe(entry: Mapping[str, Any]) -> str:
@@ -77,7 +82,8 @@ def _describe(entry: Mapping[str, Any]) -> str:
 
     parts = unnamed_differences(entry)
     if entry["num_jobs"] is not None:
-        parts.append(f"sweep of {entry['num_jobs']} runs")
+        num_jobs = entry["num_jobs"]
+        parts.append(f"sweep of {num_jobs} run{'' if num_jobs == 1 else 's'}")
     parts.append(_describe_ending(entry["ended_at"] or "", shorten_reason(entry["reason"] or "")))
     return "  ".join(filter(None, parts))
 

@@ -8,6 +8,8 @@ from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 MAX_CHANGES = 4
 """More changed settings are counted: `softmax-sgd-units=30-+2-s0`."""
 MAX_VALUE_LENGTH = 20
+MAPPING_TYPE = re.compile(r"\s*\{([^\[\]{}]*,)?\s*[\"']?type[\"']?\s*:\s*[\"']?(?P<type>\w+)")
+"""The start of a mapping, up to its type."""
 MAX_NUMBER_LENGTH = 8
 """Longer numbers are rounded to four significant digits."""
 UNNAMED_SECTIONS = ("seed", "device", "tracking", "dashboard", "sweep", "expect")
@@ -73,7 +75,13 @@ def format_value(value: str) -> str:
 
 
 def format_text(value: str) -> str:
-    """Return a value without the characters that would have to be quoted in a shell."""
+    """Return a value without the characters that would have to be quoted in a shell.
+
+    Of a mapping only its type: `dropout` of `{type: dropout, rate: 0.5}`; without one, `changed`.
+    """
+    if value.lstrip().startswith("{"):
+        found = MAPPING_TYPE.match(value)
+        return found["type"] if found else "changed"
     text = re.sub(r"[\[\]{}\"'\\]", "", format_value(value))
     words = re.sub(r"[^\w.,:+-]+", "_", re.sub(r"\s*,\s*", ",", text))
     return words.strip("_")[:MAX_VALUE_LENGTH]
