@@ -77,7 +77,7 @@ def test_a_metric_that_every_run_measured_once_is_shown_with_numbers() -> None:
     for axes in figure.axes:
         assert [text.get_text() for text in axes.texts] == ["0.8500", "0.8500"]
         assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
-        assert "measured once" in axes.get_xlabel()
+        assert "(measured once" in axes.get_xlabel()
         assert {line.get_linestyle() for line in axes.lines} == {"None"}
     assert_nothing_is_cut(figure)
 

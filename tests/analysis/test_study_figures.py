@@ -59,7 +59,7 @@ def test_importance_from_few_trials_comes_with_a_word_of_caution(
     num_finished: int, is_cautious: bool
 ) -> None:
     figure = figures_of(study_of(num_finished), "val_accuracy")["importance_val_accuracy"]
-    assert ("uncertain" in figure.get_suptitle()) == is_cautious
+    assert ("so uncertain: 20 or more are needed" in figure.get_suptitle()) == is_cautious
     assert all(text.get_text().endswith(" %") for text in figure.axes[0].texts)
     labels = {text.get_text() for text in figure.axes[0].get_yticklabels()}
     assert labels == {"learning_rate", "units", "activation"}

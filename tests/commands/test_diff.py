@@ -67,7 +67,7 @@ def test_a_failed_run_can_be_compared(here: Command, other: str | None) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["lab", "lab=1_0_softmax"], "lab: expected the name of one run. Received: 2"),
+        (["lab", "lab=1_0_softmax"], "Write an id instead"),
         (["lab=1_0_softmax", "nothing"], "nothing: expected the id or the name"),
         (["lab=1_0_softmax", "softmax-sgd-s0", "-o", "a.txt"], "expected a .png"),
         (["lab=1_0_softmax"], "expected 2 to 8 runs. Received: 1"),

@@ -34,6 +34,15 @@ def test_a_new_model_equals_the_one_that_it_is_copied_from(
     assert copied == original
 
 
+def test_the_comment_of_a_new_model_names_no_number_of_classes(
+    mnistexp: Command, tmp_path: Path
+) -> None:
+    mnistexp("new", "model", "mine")
+    text = (tmp_path / "conf" / "model" / "mine.yaml").read_text()
+    assert "ten units" not in text
+    assert "one unit for each class" in text
+
+
 @pytest.mark.parametrize("base", ["3_1_conv_big", "lab=3_1_conv_big"])
 def test_a_new_experiment_can_be_a_copy(mnistexp: Command, tmp_path: Path, base: str) -> None:
     assert mnistexp("new", "experiment", "mine", "--from", base).exit_code == 0

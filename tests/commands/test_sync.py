@@ -147,14 +147,16 @@ def test_a_command_says_that_runs_are_not_sent_and_sync_says_why(
     assert untold.exit_code == 0
     assert "mnistexp sync sends it" in untold.out.splitlines()[-1]
     note = mnistexp("list").err.splitlines()[0]
-    assert note.startswith("note: 1 run is not in the store yet: mnistexp sync")
+    assert note.startswith(
+        "note: 1 run is not in the store yet: mnistexp sync sends the runs that are recorded "
+    )
     (check,) = check_unsent()
     assert (check.status, check.message) == ("note", note.removeprefix("note: "))
     result = mnistexp("sync")
     assert result.exit_code == 1
     assert "not sent: tracking.uri: no answer from the MLflow server" in result.out
     result = mnistexp("sync", "--uri", f"sqlite:///{tmp_path}/other.db")
-    assert (result.exit_code, result.out.splitlines()[-1]) == (0, "1 runs sent, 0 not sent")
+    assert (result.exit_code, result.out.splitlines()[-1]) == (0, "1 run sent, 0 not sent")
     assert mnistexp("sync").out == "0 runs sent, 0 not sent\n"
 
 

@@ -43,6 +43,12 @@ from mnistexp.errors import ConfigError
             "model.layers.d.config.units: expected 10 in the last layer",
         ),
         ("model.layers.new.type=dens", "model.layers.new.type: expected one of dense.*mean dense?"),
+        (
+            "model.layers.hidden1.units=50",
+            "model.layers.hidden1: the model has no layer hidden1, only flatten, logits. "
+            "A new layer needs a type. Received: {'units': 50}$",
+        ),
+        ("model.layers.logitz.units=50", "A new layer needs a type.*Did you mean logits?"),
         ("model.layers.logits.unit=3", "model.layers.logits.unit: .*model.layers.logits.units?"),
         ("model.layers.logits.after=nowhere", "expected another layer, one of flatten. Received"),
         ("model.layers.new.type=rescaling", "Any other one of Keras is type: keras with class_n"),

@@ -147,9 +147,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("url", ["http://x:abc", "http://127.0.0.1:9"])
-def test_a_failed_download_is_an_error(cache: Path, url: str) -> None:
+def test_a_failed_download_is_an_error(
+    cache: Path, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(DataError, match="download failed"):
         load("data=fashion_mnist", f"data.url={url}")
+    assert capsys.readouterr().err == ""  # No empty line of a progress bar.
 
 
 @needs_fashion

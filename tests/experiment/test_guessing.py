@@ -32,7 +32,10 @@ def test_the_note_says_what_was_seen(losses: list[float], text: str) -> None:
 @pytest.mark.parametrize(
     ("losses", "text"),
     [
-        ([900.0, 185.0], "the training loss only fell to 185 until step 20. "),
+        (
+            [900.0, 185.0],
+            "the training loss was still 185 at step 20, 80.3 times that of guessing. ",
+        ),
         ([2.3026, 2.3026], "the training loss stayed at 2.3 until step 20. "),
         ([2.3, 2.6e10], "the training loss rose from 2.3 at step 10 to 2.6e+10 at step 20. "),
         ([2.3, 2.2], ""),
@@ -58,7 +61,8 @@ def test_a_loss_far_above_that_of_guessing_is_noted_at_any_accuracy(
     assert bool(note) == is_noted
     if is_noted:
         assert note.startswith("the test accuracy is 0.9000, but the training loss is far above ")
-        assert f"only fell to {loss:.3g} until step 20. Seen with sgd and" in note
+        times = f"{loss / np.log(10):.3g} times that of guessing"
+        assert f"was still {loss:.3g} at step 20, {times}. Seen with sgd and" in note
         assert "Try optim.learning_rate=0.5" in note
 
 

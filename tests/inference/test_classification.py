@@ -112,6 +112,13 @@ def test_without_a_rejection_rule_a_low_probability_is_reported_as_no_digit() ->
     assert str(two).startswith("2 symbols, from left to right: ? (does not look like a digit), ?")
 
 
+def test_a_picture_of_the_most_digits_that_are_read_says_that_there_may_be_more() -> None:
+    image = np.zeros((28, 28), "u1")
+    fewer, most = read_pictures(UniformModel(), [[image] * 19, [image] * 20])
+    assert "at most" not in str(fewer)
+    assert str(most).endswith("(at most 20 are read, the largest)")
+
+
 @pytest.mark.parametrize(
     ("probabilities", "ood_score", "text"),
     [

@@ -145,7 +145,7 @@ def select_seed_group(store: RunStore, name: str) -> SeedGroup:
     groups = group_by_seed(runs) or _group(runs)
     if len(groups) != 1:
         ids = ", ".join(str(group.runs["run_id"].iloc[-1])[:8] for group in groups[:5])
-        received = f"{len(groups)} that differ: {ids}" if groups else "none"
+        received = f"{len(groups)} that differ: {ids}. Write an id instead" if groups else "none"
         raise InputError(f"{name}: expected the name of one run. Received: {received}")
     return groups[0]
 

@@ -35,6 +35,6 @@ def sync(
         results.append(sync_journal(journal, uri))
         print(f"  {results[-1]}", flush=True)
     num_sent = sum(result.was_sent for result in results)
-    print(f"{num_sent} runs sent, {len(results) - num_sent} not sent")
+    print(f"{num_sent} run{'' if num_sent == 1 else 's'} sent, {len(results) - num_sent} not sent")
     if num_sent < len(results):
         raise typer.Exit(1)

@@ -46,10 +46,11 @@ MODEL_HEADER = """\
 """
 LAYERS_COMMENT = """\
 # `layers` are in the order from the image to the logits; their names are free. The last layer has
-# ten units and no activation, since the loss applies softmax. mnistexp schema model describes the
-# types of layers; type: keras creates any other layer of Keras. ${{model.NAME}} refers to a value
-# at the top, so that model.NAME=VALUE changes it in all layers. The optimizer is adam, unless an
-# entry like - override /optim@_global_.optim: sgd below `defaults:` names one that suits better.
+# one unit for each class of the data and no activation, since the loss applies softmax. mnistexp
+# schema model describes the types of layers; type: keras creates any other layer of Keras.
+# ${{model.NAME}} refers to a value at the top, so that model.NAME=VALUE changes it in all layers.
+# The optimizer is adam, unless an entry like - override /optim@_global_.optim: sgd below
+# `defaults:` names one that suits better.
 """
 CLAIM_COMMENT = """\
   # claim: what the source of the copied experiment says about it. Nothing depends on it: write what

@@ -115,9 +115,21 @@ def _format_details(
     elif group == "model/layers" and isinstance(received, list):
         hint = f". Give each layer a name: {LAYERS_EXAMPLE}"
     elif kind == "union_tag_not_found" and path[:-1] == ["model", "layers"]:
-        layers = [name for name in tree.children(path[:-1], raw) if name != path[-1]]
-        hint = f".{did_you_mean(path[-1], layers)}".removesuffix(".")
+        message, hint = _describe_missing_layer(path[-1], raw["model"]["layers"])
     return f"{message}. Received: {_format_value(received)}{hint}"
+
+
+def _describe_missing_layer(name: str, layers: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a message and a hint about a layer without a type.
+
+    It is a new layer, or a setting of a layer that the model does not have.
+    """
+    known = [other for other, layer in layers.items() if "type" in (layer or {})]
+    message = (
+        f"the model has no layer {name}, only {', '.join(known) or 'layers without a type'}. "
+        "A new layer needs a type"
+    )
+    return message, f".{did_you_mean(name, known)}".removesuffix(".")
 
 
 def _format_unknown_name(received: str, names: Sequence[str]) -> str:

@@ -49,7 +49,8 @@ def download_files(
 
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
     # Commands with --json print data on the standard output.
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    progress = Progress(*columns, console=Console(stderr=True))
+    try:
         for address, target in targets.items():
             part = target.with_name(f"{target.name}.{os.getpid()}.part")
             try:
@@ -64,12 +65,17 @@ def download_files(
             finally:
                 if target.parent.is_dir():
                     part.unlink(missing_ok=True)
+    finally:
+        if progress.live.is_started:
+            progress.stop()
 
 
 def _fetch(address: str, target: Path, progress: "Progress") -> None:
     from urllib.request import urlopen
 
     with urlopen(address, timeout=TIMEOUT_SECONDS) as response:
+        # Without a connection there is no progress: it would end with an empty line.
+        progress.start()
         size = response.headers.get("Content-Length")
         with (
             progress.wrap_file(

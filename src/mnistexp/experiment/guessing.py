@@ -54,7 +54,7 @@ def explain_guessing(
     if not isinstance(config.model, NetworkConfig):
         return text
     others = ", or check model.kernel_initializer and data.scale"
-    return f"{text}; {_describe_loss(train_loss)}. {describe_rate(config)}{others}"
+    return f"{text}; {_describe_loss(train_loss, guessing_loss)}. {describe_rate(config)}{others}"
 
 
 def describe_rate(config: Config) -> str:
@@ -72,7 +72,7 @@ def _last_loss(train_loss: Mapping[int, float]) -> float:
     return last
 
 
-def _describe_loss(train_loss: Mapping[int, float]) -> str:
+def _describe_loss(train_loss: Mapping[int, float], guessing_loss: float) -> str:
     """Return how the training loss changed: `the training loss rose from 2.3 (step 100) to …`."""
     if not train_loss:
         return "the training loss was not logged"
@@ -83,6 +83,11 @@ def _describe_loss(train_loss: Mapping[int, float]) -> str:
         return (
             f"the training loss rose from {first:.3g} at step {steps[0]} "
             f"to {train_loss[step]:.3g} at step {step}"
+        )
+    if last > FAR_ABOVE * guessing_loss:
+        return (
+            f"the training loss was still {last:.3g} at step {steps[-1]}, "
+            f"{last / guessing_loss:.3g} times that of guessing"
         )
     change = "stayed at" if last > 0.95 * first else "only fell to"
     return f"the training loss {change} {last:.3g} until step {steps[-1]}"

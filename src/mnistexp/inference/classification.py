@@ -7,6 +7,7 @@ from typing import Final, Literal, Protocol
 import numpy as np
 
 from mnistexp.data import DIGITS
+from mnistexp.inference.preprocessing import MAX_DIGITS
 
 MIN_CONFIDENCE = 0.5
 """Without a rejection rule, a prediction below this probability counts as "not a digit"."""
@@ -118,7 +119,9 @@ class Reading:
             else f"? ({UNLIKE_DIGIT})"
             for prediction in self.predictions
         )
-        return f"{len(self.predictions)} {noun}, from left to right: {parts}"
+        text = f"{len(self.predictions)} {noun}, from left to right: {parts}"
+        is_full = len(self.predictions) == MAX_DIGITS
+        return f"{text} (at most {MAX_DIGITS} are read, the largest)" if is_full else text
 
 
 def read_pictures(

@@ -50,6 +50,7 @@ MIN_OVERLAP = 0.5
 MIN_BLOT_EXTENT = 0.75
 """A blot of ink fills more of its bounding box than a digit does."""
 MAX_DIGITS = 20
+"""Of a picture with more digits, the largest ones are read."""
 INK_THRESHOLD = 0.25
 """The bounding box is that of the pixels with more ink, from 0 to 1."""
 

@@ -85,7 +85,9 @@ def describe_unsent(folder: Path = RUNS) -> str:
     if not num_unsent:
         return ""
     runs = "1 run is" if num_unsent == 1 else f"{num_unsent} runs are"
-    return f"{runs} not in the store yet: mnistexp sync sends what {folder} has"
+    return (
+        f"{runs} not in the store yet: mnistexp sync sends the runs that are recorded in {folder}/"
+    )
 
 
 def _connect(folder: Path, uri: str | None) -> StoreConnection:

@@ -177,7 +177,7 @@ def _draw_points(axes: "Axes", metric: str, curves: Curves, colors: Mapping[str,
     num_seeds = max(len(seeds) for seeds in curves.values())
     axes.set_yticks(range(len(labels)), map(wrap_label, labels), fontsize="small")
     axes.set_ylim(len(labels) - 0.5, -0.5)
-    axes.set_xlabel(f"{readable(metric)}, measured once{', mean' if num_seeds > 1 else ''}")
+    axes.set_xlabel(f"{readable(metric)} (measured once{'; mean' if num_seeds > 1 else ''})")
 
 
 def _draw_seeds(axes: "Axes", seeds: Sequence[Curve], color: str) -> None:

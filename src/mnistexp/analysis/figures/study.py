@@ -131,7 +131,7 @@ def _draw_importance(
     axes.bar_label(bars, [f"{100 * value:.1f} %" for value in importance.values()], padding=3)
     axes.invert_yaxis()
     axes.set(xlabel=f"share of the variance of {readable(objective.name)}", xlim=(0, 1.08))
-    caution = f"Only {num_finished} finished trials: uncertain. {MIN_TRIALS} are needed for more."
+    caution = f"From {num_finished} finished trials, so uncertain: {MIN_TRIALS} or more are needed"
     write_title(figure, title, f"{num_finished} finished trials" if is_certain else caution)
     return figure
 
