@@ -57,6 +57,14 @@ def test_runs_with_a_target_say_when_it_was_reached_and_are_ranked_by_it(
     assert "best seconds_to_target first" in one_line(compared.out)
 
 
+def test_the_recorded_settings_name_the_default_length(mnistexp: Command) -> None:
+    target = ["data.train_size=200", "train.target.value=1.0"]
+    assert mnistexp(*target, "tracking.figures=false").exit_code == 0
+    out = mnistexp("show", "softmax-sgd-train_size=200-target.value=1.0-s0").out
+    assert "    epochs: 5\n" in out
+    assert '"name"' in mnistexp("list", "--where", "train.epochs = 5", "--json").out
+
+
 def test_the_table_names_the_device_and_the_class_of_the_optimizer(mnistexp: Command) -> None:
     out = mnistexp(*QUICK, "device.xla=on", "optim=keras", "optim.class_name=Lion").out
     assert re.search(r"^optimizer +Lion, learning rate 0.0003$", out, re.MULTILINE)

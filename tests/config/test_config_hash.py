@@ -42,6 +42,7 @@ def test_hashes_are_the_stored_ones(overrides: str) -> None:
     [
         *("tracking=none", "tracking.tags={a: b}", "tracking.register=x"),
         "device.index=1",
+        "train.epochs=5",  # The length without a setting.
     ],
 )
 def test_a_setting_without_effect_on_results_keeps_the_hash(override: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from mnistexp.config.config import Config
 from mnistexp.device import num_threads
 from mnistexp.model import NetworkConfig
+from mnistexp.train.config import DEFAULT_EPOCHS
 
 RESULTS_VERSION = 1
 """Raise this number when a change of the code changes the results of equal configs on purpose.
@@ -28,9 +29,9 @@ def config_hash(config: Config, data_digest: str, threads: int | None = None) ->
 
     Included: the settings, the content of the data files and `RESULTS_VERSION`. Excluded: tracking,
     dashboard, sweep, expectation, the folder and URL of the data files, the index of the GPU, the
-    interval of checkpoints, and settings at their default. So a new setting with a default does not
-    change existing hashes. The number of threads is included for networks whose weights depend on
-    it.
+    interval of checkpoints, and settings at their default, such as 5 epochs. So a new setting with
+    a default does not change existing hashes. The number of threads is included for networks whose
+    weights depend on it.
 
     Args:
         config: the config of the run.
@@ -73,13 +74,15 @@ def _hash_settings(
     config: Config, excluded: Collection[str], data_digest: str, threads: int | None = None
 ) -> str:
     sections = (*SECTIONS_WITHOUT_EFFECT_ON_RESULTS, *config.unused_sections, *excluded)
+    # The recorded config always names its length; the config that is trained may leave it out.
+    default_length = {"epochs"} if config.train.epochs == DEFAULT_EPOCHS else set()
     settings = config.model_dump(
         mode="json",
         exclude_defaults=True,
         exclude={
             "data": {"directory", "url", "class_names"},
             "device": {"index"} if threads is None else {"index", "threads"},
-            "train": {"checkpoint_every"},
+            "train": {"checkpoint_every"} | default_length,
             **dict.fromkeys(sections, True),
         },
     )

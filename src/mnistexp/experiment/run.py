@@ -221,13 +221,15 @@ def _log_setup(
     tracker: Tracker, config: Config, source: ConfigSource, data: Data, learner: Learner
 ) -> None:
     """Log what is known before the training: settings, hashes, data, environment, layers."""
-    settings = redact_password(config_to_yaml(config))
+    train = config.train.with_explicit_length()
+    recorded = config.model_copy(update={"train": train})
+    settings = redact_password(config_to_yaml(recorded))
     if source.folder is not None and isinstance(config.tracking, MlflowTracking):
         source.folder.mkdir(parents=True, exist_ok=True)
         (source.folder / "config.yaml").write_text(settings)
     tracker.describe(describe_run(config, source))
     environment = describe_environment()
-    tracker.log_params({**source.used_choices(config), **flatten_config(config)})
+    tracker.log_params({**source.used_choices(config), **flatten_config(recorded)})
     tracker.set_tags(
         {
             "config_hash": config_hash(config, data.digest),
