@@ -32,7 +32,7 @@ class Server:
     def post(self, content: str, **headers: str) -> requests.Response:
         """Request predictions, by default with the content type of JSON."""
         return requests.post(
-            f"{self.address}/invocations", data=content, headers=headers or JSON, timeout=20
+            f"{self.address}/invocations", data=content, headers=headers or JSON, timeout=200
         )
 
 
