@@ -135,6 +135,14 @@ def test_all_wrong_settings_are_reported(seed: str, batch_size: str) -> None:
     ]
 
 
+def test_a_layer_that_is_no_mapping_is_reported_beside_one_without_a_type() -> None:
+    with pytest.raises(ConfigError) as error:
+        compose_config(["model.layers={a: 5, b: {units: 3}}"])
+    first, second = str(error.value).splitlines()
+    assert first == "model.layers.a: expected a mapping. Received: 5"
+    assert second.startswith("model.layers.b: the model has no layer b, only flatten, logits.")
+
+
 def test_a_setting_that_no_file_contains_can_be_set() -> None:
     config, _ = compose_config(["train.early_stopping.patience=3", "optim.clipnorm=1.0"])
     assert config.train.early_stopping is not None

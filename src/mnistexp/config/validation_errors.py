@@ -124,12 +124,15 @@ def _describe_missing_layer(name: str, layers: Mapping[str, Any]) -> tuple[str, 
 
     It is a new layer, or a setting of a layer that the model does not have.
     """
-    known = [other for other, layer in layers.items() if "type" in (layer or {})]
+    known = [
+        other for other, layer in layers.items() if isinstance(layer, Mapping) and "type" in layer
+    ]
+    left_out = [other for other, layer in layers.items() if layer is None]
     message = (
         f"the model has no layer {name}, only {', '.join(known) or 'layers without a type'}. "
         "A new layer needs a type"
     )
-    return message, f".{did_you_mean(name, known)}".removesuffix(".")
+    return message, f".{did_you_mean(name, [*known, *left_out])}".removesuffix(".")
 
 
 def _format_unknown_name(received: str, names: Sequence[str]) -> str:
