@@ -73,13 +73,17 @@ def test_groups_are_selected_by_validation_accuracy_if_all_have_one() -> None:
 
 
 def test_groups_with_the_same_target_are_ranked_by_the_time_to_reach_it() -> None:
-    def group(optim: str, value: float, seconds: float) -> SeedGroup:
+    def group(optim: str, value: float, seconds: float | None) -> SeedGroup:
         target = {"train.target.metric": "val_accuracy", "train.target.value": value}
-        row = {"optim": optim, "seed": 0, "val_accuracy": value, "seconds_to_target": seconds}
-        (only,) = group_by_seed(table_of_runs([{**row, **target}]))
+        row = {"optim": optim, "seed": 0, "val_accuracy": value, **target}
+        reached = {} if seconds is None else {"seconds_to_target": seconds}
+        (only,) = group_by_seed(table_of_runs([{**row, **reached}]))
         return only
 
     slow, fast, other = group("sgd", 0.9, 7), group("adam", 0.9, 2), group("adam", 0.95, 3)
+    missed = group("rmsprop", 0.9, None)
+    assert rank([missed, slow, fast], selection_metric([missed, slow])) == [fast, slow, missed]
+    assert selection_metric([missed, missed]) == "val_accuracy"
     assert selection_metric([slow, fast]) == "seconds_to_target"
     assert rank([slow, fast], "seconds_to_target") == [fast, slow]
     assert selection_metric([fast, other]) == "val_accuracy"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 AVERAGED_METRICS = ("val_accuracy", "test_accuracy", "test_accuracy_max", "val_loss", "test_loss")
 """Metrics with columns for mean and standard deviation over the seeds."""
 TARGET_SETTINGS = ("train.target.metric", "train.target.value")
+"""Groups are compared by the time to their target only if it is the same."""
 COST_METRICS = ("seconds", "num_parameters")
 """Metrics with a column for the median: it is robust to a run that other work slows down."""
 
@@ -89,11 +90,13 @@ def compare(
 def selection_metric(groups: Sequence[SeedGroup]) -> str:
     """Return the metric that groups are ranked by.
 
-    The time to the target if all groups trained to the same one. Else the validation accuracy if
-    all groups have one, because test images must not select a model; else the test accuracy.
+    The time to the target if all groups have the same one and one reached it. Else the validation
+    accuracy if all groups have one, because test images must not select a model; else the test
+    accuracy.
     """
     targets = {tuple(group.settings.get(name) for name in TARGET_SETTINGS) for group in groups}
-    if len(targets) == 1 and None not in targets.pop():
+    is_reached = any(len(group.values("seconds_to_target")) for group in groups)
+    if is_reached and len(targets) == 1:
         return "seconds_to_target"
     validated = all(len(group.values("val_accuracy")) for group in groups)
     return "val_accuracy" if validated else "test_accuracy"

@@ -15,7 +15,7 @@ JOB_INDEX = "job_index"
 
 
 def build_leaderboard(jobs: Sequence[Job], results: Mapping[str, JobResult]) -> Comparison | None:
-    """Compare the finished jobs, best mean validation accuracy first.
+    """Compare the finished jobs, the best first, by the metric that `selection_metric` returns.
 
     Without validation images they keep the order of the sweep: test images must not rank jobs.
 
@@ -26,7 +26,7 @@ def build_leaderboard(jobs: Sequence[Job], results: Mapping[str, JobResult]) -> 
     if not groups:
         return None
     metric = selection_metric(groups)
-    return compare(rank(groups, metric) if metric == "val_accuracy" else groups, metric)
+    return compare(groups if metric == "test_accuracy" else rank(groups, metric), metric)
 
 
 def find_best_job(jobs: Sequence[Job], results: Mapping[str, JobResult]) -> Job | None:

@@ -74,8 +74,8 @@ class SweepSummary:
         """Print the finished jobs, if there are any, and how the others ended."""
         comparison = self._leaderboard
         if comparison is not None:
-            is_ranked = comparison.metric == "val_accuracy"
-            order = "best val_accuracy first" if is_ranked else UNRANKED
+            metric = comparison.metric
+            order = UNRANKED if metric == "test_accuracy" else f"best {metric} first"
             formatter = ComparisonFormatter(comparison, title="the finished jobs", order=order)
             formatter.write(hint="mnistexp compare --wide shows all")
         print(*self._other_endings(), sep="\n", end="\n" if self._other_endings() else "")
