@@ -157,7 +157,7 @@ def train_network(
         scale=255.0,
         seed=1,
         xla=xla,
-        augment=build_augmentation(config.augmentation),
+        augment=build_augmentation(config.augmentation, data.image_shape),
         momentum_warmup=model.momentum_warmup,
         monitors=Monitors(recorder),
         checkpoints=Checkpoints(checkpoints, start),
@@ -228,6 +228,14 @@ def free_port() -> int:
     """Return a free port of 127.0.0.1."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+def finish(process: "subprocess.Popen[str]") -> str:
+    """Wait for the end of a training, which must succeed, and return what it printed as errors."""
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    return str(err)
 
 
 def wait_for_output(process: "subprocess.Popen[str]", pattern: str) -> str:

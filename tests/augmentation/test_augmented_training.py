@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from support import FEW_STEPS, network_config, train_network
 
+from mnistexp.augmentation import AugmentationConfig, build_augmentation
 from mnistexp.augmentation.transforms import Augmentation
 from mnistexp.config.compose import compose_config
 from mnistexp.data import Data
@@ -62,3 +63,9 @@ def test_a_classical_method_refuses_augmentation() -> None:
 def test_an_impossible_range_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"augmentation\.scale: expected a number < 1"):
         compose_config(["augmentation.scale=1.0"])
+
+
+def test_a_square_that_does_not_fit_into_the_images_is_refused() -> None:
+    config = AugmentationConfig(erasing=21)
+    with pytest.raises(ConfigError, match=r"augmentation\.erasing: expected at most 20 pixels"):
+        build_augmentation(config, (28, 20, 1))

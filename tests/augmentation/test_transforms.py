@@ -12,7 +12,7 @@ from mnistexp.augmentation.transforms import (
     Augmentation,
     affine_positions,
     erase_squares,
-    sample,
+    sample_bilinear,
     smooth_noise,
 )
 from mnistexp.data import Data
@@ -31,14 +31,14 @@ def positions(**changes: float) -> tuple[np.ndarray, np.ndarray]:
 
 def change(images: np.ndarray, **changes: float) -> np.ndarray:
     rows, columns = (tf.constant(values, tf.float32) for values in positions(**changes))
-    return np.asarray(sample(tf.cast(images[:1], tf.float32), rows, columns))[0, :, :, 0]
+    return np.asarray(sample_bilinear(tf.cast(images[:1], tf.float32), rows, columns))[0, :, :, 0]
 
 
 def test_pixels_between_the_pixels_and_outside_are_those_of_scipy(data: Data) -> None:
     images = data.train.images[:4].astype("f4")
     generator = np.random.default_rng(0)
     rows, columns = generator.uniform(-8, 36, (2, 4, *SIZE)).astype("f4")
-    sampled = sample(tf.constant(images), tf.constant(rows), tf.constant(columns)).numpy()
+    sampled = sample_bilinear(tf.constant(images), tf.constant(rows), tf.constant(columns)).numpy()
     for image, own, y, x in zip(images, sampled, rows, columns, strict=True):
         # A border of zeros, because SciPy does not interpolate between the border and the outside.
         padded = np.pad(image[..., 0], 10)

@@ -22,7 +22,7 @@ from urllib.request import urlopen
 import mlflow
 import pytest
 from mlflow.entities import FileInfo, Run
-from support import free_port, start_command
+from support import finish, free_port, start_command
 
 from mnistexp.tracking.journal import find_journals, read_records
 
@@ -155,14 +155,6 @@ def wait_for_metrics(folder: Path, more_than: int = 10) -> int:
             if types.count("metrics") > more_than and (journal / "sent.json").exists():
                 return types.count("metrics")
     pytest.fail("no metrics within two minutes")
-
-
-def finish(process: "subprocess.Popen[str]") -> str:
-    """Wait for the end of a training, which must succeed, and return what it printed as errors."""
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    assert "Traceback" not in err
-    return err
 
 
 def sync_if_needed(folder: Path, err: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from mlflow.entities import Run
-from support import start_command
+from support import finish, start_command
 
 from mnistexp.tracking.journal import find_journals, read_records
 
@@ -38,14 +38,6 @@ def start_training(folder: Path) -> "subprocess.Popen[str]":
                 return process
     process.kill()
     pytest.fail("no metrics within two minutes")
-
-
-def finish(process: "subprocess.Popen[str]") -> str:
-    """Wait for the end of a training, which must succeed, and return what it printed as errors."""
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    assert "Traceback" not in err
-    return err
 
 
 def sync(folder: Path) -> None:

@@ -41,7 +41,7 @@ class Augmentation:
                 field = smooth_noise((2, *rows.shape), smoothness, elastic_seed)
                 rows += self.config.elastic * field[0]
                 columns += self.config.elastic * field[1]
-            changed = sample(changed, rows, columns)
+            changed = sample_bilinear(changed, rows, columns)
         if self.config.erasing:
             side, probability = self.config.erasing, self.config.erasing_probability
             changed = erase_squares(changed, side, probability, erasing_seed)
@@ -88,7 +88,7 @@ def affine_positions(
     return y + down, x - slope * y + right
 
 
-def sample(images: Any, rows: Any, columns: Any) -> Any:
+def sample_bilinear(images: Any, rows: Any, columns: Any) -> Any:
     """Return the images at positions between the pixels, by bilinear interpolation; 0 outside.
 
     Args:
@@ -143,8 +143,8 @@ def erase_squares(images: Any, side: int, probability: float, seed: Any) -> Any:
     """
     number, height, width, _ = images.shape
     uniform = tf.random.stateless_uniform((3, number, 1, 1), seed, alg=GENERATOR)
-    top = tf.floor(uniform[0] * (max(height - side, 0) + 1))
-    left = tf.floor(uniform[1] * (max(width - side, 0) + 1))
+    top = tf.floor(uniform[0] * (height - side + 1))
+    left = tf.floor(uniform[1] * (width - side + 1))
     rows = tf.reshape(tf.range(height, dtype=tf.float32), (1, height, 1))
     columns = tf.reshape(tf.range(width, dtype=tf.float32), (1, 1, width))
     in_rows = (rows >= top) & (rows < top + side)

@@ -59,7 +59,7 @@ class NetworkLearner(Learner):
         )
         self._optimizer = build_optimizer(config.optim, self._schedule)
         self._classifier = build_classifier(self._network, config.data.scale)
-        self._augmentation = build_augmentation(config.augmentation)
+        self._augmentation = build_augmentation(config.augmentation, data.image_shape)
         augments = self._augmentation is not None
         self._xla = use_xla(config.model, config.device.xla, self.device, augments=augments)
         self.summary = _summary(self._network)
