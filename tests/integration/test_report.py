@@ -4,7 +4,6 @@ import base64
 import io
 import re
 import statistics
-from itertools import pairwise
 from pathlib import Path
 
 import mlflow
@@ -132,9 +131,14 @@ def test_titles_of_parallel_coordinates_do_not_touch_on_a_telephone(report: Page
     report.set_viewport_size({"width": 375, "height": 800})
     titles = report.locator(".js-plotly-plot").nth(1).locator(".axis-title")
     expect(titles).to_have_count(4)
-    boxes = [box for title in titles.all() if (box := title.bounding_box())]
-    for left, right in pairwise(boxes):
-        assert left["x"] + left["width"] < right["x"]
+    # Plotly draws the chart again a moment after the change of the width.
+    report.wait_for_function(
+        """() => {
+            const titles = document.querySelectorAll('.js-plotly-plot .axis-title');
+            const boxes = [...titles].map(title => title.getBoundingClientRect());
+            return boxes.slice(1).every((box, i) => boxes[i].right < box.left);
+        }"""
+    )
 
 
 def test_a_report_of_named_runs_has_these_runs(lab_report: Page) -> None:
