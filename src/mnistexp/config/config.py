@@ -96,9 +96,13 @@ class Config(Section):
 def _count_weighted_layers(model: Any) -> int:
     """Return the number of layers with weights of a section `model` that is not validated yet."""
     layers = model.get("layers") if isinstance(model, dict) else None
-    values = layers.values() if isinstance(layers, dict) else ()
-    types = [layer.get("type") for layer in values if isinstance(layer, dict)]
-    return sum(name in ("dense", "conv2d", "keras") for name in types)
+    found = (
+        [layer for layer in layers.values() if isinstance(layer, dict)]
+        if isinstance(layers, dict)
+        else []
+    )
+    inside = sum(_count_weighted_layers(layer) for layer in found)  # Of residual blocks.
+    return inside + sum(layer.get("type") in ("dense", "conv2d", "keras") for layer in found)
 
 
 def usual_learning_rate(config: Config) -> float:

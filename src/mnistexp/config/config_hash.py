@@ -7,6 +7,7 @@ from collections.abc import Collection
 from mnistexp.config.config import Config
 from mnistexp.device import num_threads
 from mnistexp.model import NetworkConfig
+from mnistexp.model.layers import walk_layers
 from mnistexp.train.config import DEFAULT_EPOCHS
 
 RESULTS_VERSION = 1
@@ -19,7 +20,9 @@ again. The version of the package is not part of the hash, so a release keeps ea
 SECTIONS_WITHOUT_EFFECT_ON_RESULTS = ("tracking", "dashboard", "sweep", "expect")
 
 
-THREAD_INDEPENDENT_LAYERS = {"dense", "flatten", "dropout", "activation", "batch_normalization"}
+THREAD_INDEPENDENT_LAYERS = {
+    *("dense", "flatten", "dropout", "activation", "batch_normalization", "residual")
+}
 """Layers whose results are the same with any number of threads. Those of convolutions are not:
 TensorFlow splits their sums between the threads, so they are rounded in another way."""
 
@@ -49,7 +52,7 @@ def depends_on_threads(config: Config) -> bool:
     """Return whether the weights depend on the number of threads, on a CPU."""
     if not isinstance(config.model, NetworkConfig) or config.device.type == "gpu":
         return False
-    types = {layer.type for layer in config.model.layers.values() if layer is not None}
+    types = {layer.type for _, layer in walk_layers(config.model.layers)}
     return not types <= THREAD_INDEPENDENT_LAYERS
 
 

@@ -93,6 +93,7 @@ class PartialSchemaBuilder:
     def _reference(self, sections: Sequence[JsonSchema]) -> JsonSchema:
         name = "-or-".join(definition_name(section["$ref"]) for section in sections)
         if name not in self.definitions:
+            self.definitions[name] = {}  # The layers of a residual block are layers again.
             self.definitions[name] = self.merge(sections)
         return {"$ref": f"#/$defs/{name}"}
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -114,22 +116,25 @@ def _format_details(
         hint = f". Choose an option with {group}=NAME, in a file by - override /{group}: NAME"
     elif group == "model/layers" and isinstance(received, list):
         hint = f". Give each layer a name: {LAYERS_EXAMPLE}"
-    elif kind == "union_tag_not_found" and path[:-1] == ["model", "layers"]:
-        message, hint = _describe_missing_layer(path[-1], raw["model"]["layers"])
+    elif kind == "union_tag_not_found" and path[-2:-1] in (["layers"], ["shortcut"]):
+        message, hint = _describe_missing_layer(path, raw)
     return f"{message}. Received: {_format_value(received)}{hint}"
 
 
-def _describe_missing_layer(name: str, layers: Mapping[str, Any]) -> tuple[str, str]:
+def _describe_missing_layer(path: Sequence[str], raw: Any) -> tuple[str, str]:
     """Return a message and a hint about a layer without a type.
 
-    It is a new layer, or a setting of a layer that the model does not have.
+    It is a new layer, or a setting of a layer that the model or the block does not have.
     """
+    *place, name = path
+    layers: Mapping[str, Any] = reduce(getitem, place, raw)
+    owner = "the model" if len(place) == 2 else place[-2]
     known = [
         other for other, layer in layers.items() if isinstance(layer, Mapping) and "type" in layer
     ]
     left_out = [other for other, layer in layers.items() if layer is None]
     message = (
-        f"the model has no layer {name}, only {', '.join(known) or 'layers without a type'}. "
+        f"{owner} has no layer {name}, only {', '.join(known) or 'layers without a type'}. "
         "A new layer needs a type"
     )
     return message, f".{did_you_mean(name, [*known, *left_out])}".removesuffix(".")

@@ -17,6 +17,7 @@ from mnistexp.errors import OutOfMemory
 from mnistexp.learner.learner import Learner, describe_images, pin_versions
 from mnistexp.learner.rejection import fit_rejection_rule
 from mnistexp.model import NetworkConfig, build_classifier, build_model
+from mnistexp.model.layers import walk_layers
 from mnistexp.optim import build_optimizer, build_schedule
 from mnistexp.tracking import ModelDescription
 from mnistexp.train import (
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 PREDICTION_BATCH_SIZE = 1_000
 NUM_LARGEST_LAYERS = 3
 """Layers that a message about too little memory names."""
-FAST_IN_XLA = {"dense", "flatten", "activation", "batch_normalization"}
+FAST_IN_XLA = {"dense", "flatten", "activation", "batch_normalization", "residual"}
 """Layers that XLA makes faster on a CPU. It makes convolutions, and the random numbers of dropout,
 up to ten times slower."""
 
@@ -272,7 +273,7 @@ def use_xla(model: NetworkConfig, setting: str, device: Device, *, augments: boo
         return True
     if augments:
         return False
-    types = [layer.type for layer in model.layers.values() if layer is not None]
+    types = [layer.type for _, layer in walk_layers(model.layers)]
     # For a single dense layer, compiling costs more than it saves.
     return set(types) <= FAST_IN_XLA and types.count("dense") > 1
 

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -53,6 +53,7 @@ ActivationName = Literal[
     "tanh_shrink",
     "threshold",
 ]
+LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Padding = Literal["same", "valid"]
 
 
@@ -194,6 +195,20 @@ class Activation(LayerBase):
     activation: ActivationName
 
 
+class Residual(LayerBase):
+    """A residual block: adds a shortcut to the output of its inner layers (He et al., 2015).
+
+    Keras' names of the inner layers start with that of the block: `block_conv`.
+    """
+
+    type: Literal["residual"]
+    layers: dict[LayerName, "Layer | None"] = Field(min_length=1)
+    """The inner layers, in the order of computation. A layer set to null is left out."""
+    shortcut: dict[LayerName, "Layer | None"] = Field(default_factory=dict)
+    """Layers from the input of the block to the sum. Default: none, the input itself. Needed where
+    the inner layers change the shape: a convolution with kernel_size 1 and the same strides."""
+
+
 class AnyKerasLayer(LayerBase):
     """Any other layer of Keras, by the name of its class."""
 
@@ -215,15 +230,24 @@ Layer = Annotated[
     | SpatialDropout
     | Flatten
     | Activation
+    | Residual
     | AnyKerasLayer,
     Field(discriminator="type"),
 ]
 
 
-def ordered_layers(layers: Mapping[str, Layer | None]) -> list[tuple[str, Layer]]:
+LAYERS_PATH = "model.layers"
+
+
+def ordered_layers(
+    layers: Mapping[str, Layer | None], path: str = LAYERS_PATH
+) -> list[tuple[str, Layer]]:
     """Return the layers in the order of computation, without those set to null.
 
     A layer with `after: NAME` comes directly after NAME.
+
+    Args:
+        path: of the mapping in the config, for messages.
 
     Raises:
         ConfigError: `after` names a layer that does not exist.
@@ -235,9 +259,10 @@ def ordered_layers(layers: Mapping[str, Layer | None]) -> list[tuple[str, Layer]
         placeable = [(name, after) for name, after in unplaced if after in order]
         if not placeable:
             name, after = unplaced[0]
+            others = ", ".join(other for other in present if other != name)
             raise ConfigError(
-                f"model.layers.{name}.after: expected another layer, one of "
-                f"{', '.join(other for other in present if other != name)}. "
+                f"{path}.{name}.after: expected another layer, "
+                f"{f'one of {others}' if others else 'but there is no other one here'}. "
                 f"Received: {after!r}.{did_you_mean(after, order)}".removesuffix(".")
             )
         for name, after in placeable:
@@ -246,19 +271,41 @@ def ordered_layers(layers: Mapping[str, Layer | None]) -> list[tuple[str, Layer]
     return [(name, present[name]) for name in order]
 
 
-def build_layer(name: str, config: Layer) -> "keras.layers.Layer":
+def inner_layers(name: str, block: Residual) -> Iterator[tuple[str, Mapping[str, Layer | None]]]:
+    """Yield the path below the block and the mapping of its inner layers and of its shortcut."""
+    yield f"{name}.layers", block.layers
+    yield f"{name}.shortcut", block.shortcut
+
+
+def walk_layers(
+    layers: Mapping[str, Layer | None], prefix: str = ""
+) -> Iterator[tuple[str, Layer]]:
+    """Yield Keras' name and the settings of each layer that is not null.
+
+    A residual block comes before the layers inside it.
+    """
+    for name, layer in layers.items():
+        if layer is not None:
+            yield f"{prefix}{name}", layer
+        if isinstance(layer, Residual):
+            for _, inner in inner_layers(name, layer):
+                yield from walk_layers(inner, f"{prefix}{name}_")
+
+
+def build_layer(name: str, config: Layer, path: str) -> "keras.layers.Layer":
     """Build the Keras layer with this name.
+
+    Args:
+        path: of the layer in the config, for messages.
 
     Raises:
         ConfigError: Keras has no such layer class, or rejects its settings.
     """
-    layer_class, arguments = _keras_class(name, config)
+    layer_class, arguments = _keras_class(path, config)
     try:
         return layer_class(name=name, **arguments)
     except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"model.layers.{name}: {_explain_rejection(layer_class, arguments, error)}"
-        ) from error
+        raise ConfigError(f"{path}: {_explain_rejection(layer_class, arguments, error)}") from error
 
 
 def _explain_rejection(
@@ -291,7 +338,7 @@ def one_line(error: Exception) -> str:
     return " ".join(text.split())
 
 
-def _keras_class(name: str, config: Layer) -> tuple[Any, dict[str, Any]]:
+def _keras_class(path: str, config: Layer) -> tuple[Any, dict[str, Any]]:
     import keras
 
     if not isinstance(config, AnyKerasLayer):
@@ -299,7 +346,7 @@ def _keras_class(name: str, config: Layer) -> tuple[Any, dict[str, Any]]:
     layer_class = getattr(keras.layers, config.class_name, None)
     if not (isinstance(layer_class, type) and issubclass(layer_class, keras.layers.Layer)):
         raise ConfigError(
-            f"model.layers.{name}.class_name: expected a class of keras.layers. Received: "
+            f"{path}.class_name: expected a class of keras.layers. Received: "
             f"{config.class_name!r}.{did_you_mean(config.class_name, dir(keras.layers))}"
         )
     return layer_class, config.config

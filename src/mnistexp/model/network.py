@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
 from mnistexp.errors import ConfigError
+from mnistexp.layer_graph import run_layers
 from mnistexp.model.initializer import Initializer, Regularizer
 from mnistexp.model.layers import (
+    LAYERS_PATH,
     Activation,
     ActivationName,
     AnyKerasLayer,
@@ -16,9 +18,13 @@ from mnistexp.model.layers import (
     Conv2D,
     Dense,
     Layer,
+    LayerName,
+    Residual,
     build_layer,
+    inner_layers,
     one_line,
     ordered_layers,
+    walk_layers,
 )
 from mnistexp.schema import Fraction, Section
 
@@ -27,9 +33,8 @@ if TYPE_CHECKING:
 
 MNIST_SHAPE = (28, 28, 1)
 MNIST_CLASSES = 10
-LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 RESERVED_NAMES = {"image", "pixels", "rescaling", "probabilities"}
-NOT_ALLOWED_LAST = {"dropout", "spatial_dropout", "activation", "batch_normalization"}
+NOT_ALLOWED_LAST = {"dropout", "spatial_dropout", "activation", "batch_normalization", "residual"}
 """Layer types that cannot be the last one, since they would change the logits."""
 ACTIVATION_CLASSES = {"Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"}
 """Keras' layers that apply an activation."""
@@ -71,6 +76,7 @@ class NetworkConfig(Section):
             raise ConfigError(
                 f"model.layers.{name}: expected another name: mnistexp uses this one itself"
             )
+        _check_blocks(layers)
         return layers
 
     @property
@@ -78,7 +84,7 @@ class NetworkConfig(Section):
         """Names of the batch-normalization layers whose momentum warms up."""
         return frozenset(
             name
-            for name, layer in self.layers.items()
+            for name, layer in walk_layers(self.layers)
             if isinstance(layer, BatchNormalization) and layer.momentum_warmup
         )
 
@@ -100,28 +106,11 @@ def build_model(
     import keras
 
     inputs = keras.Input(image_shape, name="image")
-    outputs = inputs
-    num_weights = 0
-    for name, layer_config in ordered_layers(config.layers):
-        num_weights += _count_weights(layer_config, outputs.shape)
-        _check_memory(name, num_weights)
-        layer = build_layer(name, layer_config)
-        try:
-            outputs = layer(outputs)
-        except (TypeError, ValueError, NotImplementedError) as error:
-            _check_window(name, layer, outputs)
-            raise ConfigError(
-                f"model.layers.{name}: a {layer_config.type} layer does not accept the input shape "
-                f"{_format_shape(outputs)}: {one_line(error) or type(error).__name__}"
-            ) from error
-        if 0 in outputs.shape:
-            raise ConfigError(
-                f"model.layers.{name}: expected an output that is not empty. Received: shape "
-                f"{_format_shape(outputs)}. Use a smaller kernel, pool or stride, or padding=same"
-            )
+    outputs = _LayerStack().apply(config.layers, inputs)
     if outputs.shape[1:] != (num_classes,):
         is_image = len(outputs.shape) > 2
         advice = ". Write a layer of type flatten before the first dense layer" if is_image else ""
+        name, _ = ordered_layers(config.layers)[-1]
         raise ConfigError(
             f"model.layers.{name}: expected {num_classes} logits per image from the last layer, "
             f"shape [n, {num_classes}]. Received: {_format_shape(outputs)}{advice}"
@@ -146,10 +135,91 @@ def build_classifier(network: "keras.Model", scale: float) -> "keras.Model":
 
     inputs = keras.Input(network.input_shape[1:], dtype="uint8", name="pixels")
     outputs = keras.layers.Rescaling(1 / scale, name="rescaling", dtype="float32")(inputs)
-    for layer in network.layers[1:]:
-        outputs = layer(outputs)
+    outputs = run_layers(network, outputs, lambda layer, values: layer(values))
     outputs = keras.layers.Softmax(name="probabilities", dtype="float32")(outputs)
     return keras.Model(inputs, outputs, name="classifier")
+
+
+class _LayerStack:
+    """Applies layers to symbolic tensors, and counts their weights."""
+
+    def __init__(self) -> None:
+        self._num_weights = 0
+
+    def apply(
+        self,
+        layers: Mapping[str, Layer | None],
+        tensor: "keras.KerasTensor",
+        path: str = LAYERS_PATH,
+        prefix: str = "",
+    ) -> "keras.KerasTensor":
+        """Apply the layers of a mapping one after the other.
+
+        Args:
+            path: of the mapping in the config.
+            prefix: of Keras' names of the layers.
+        """
+        for name, layer in ordered_layers(layers, path):
+            place, keras_name = f"{path}.{name}", f"{prefix}{name}"
+            if isinstance(layer, Residual):
+                tensor = self._apply_block(keras_name, layer, tensor, place)
+            else:
+                tensor = self._apply_layer(keras_name, layer, tensor, place)
+        return tensor
+
+    def _apply_block(
+        self, name: str, block: Residual, tensor: "keras.KerasTensor", path: str
+    ) -> "keras.KerasTensor":
+        import keras
+
+        outputs = self.apply(block.layers, tensor, f"{path}.layers", f"{name}_")
+        shortcut = self.apply(block.shortcut, tensor, f"{path}.shortcut", f"{name}_")
+        if outputs.shape != shortcut.shape:
+            raise ConfigError(
+                f"{path}.shortcut: expected the shape of the output of the inner layers, "
+                f"{_format_shape(outputs)}. Received: {_format_shape(shortcut)}. "
+                f"{_suggest_shortcut(tensor.shape, outputs.shape)}"
+            )
+        return keras.layers.Add(name=name)([outputs, shortcut])
+
+    def _apply_layer(
+        self, name: str, config: Layer, tensor: "keras.KerasTensor", path: str
+    ) -> "keras.KerasTensor":
+        self._num_weights += _count_weights(config, tensor.shape)
+        _check_memory(path, self._num_weights)
+        layer = build_layer(name, config, path)
+        try:
+            outputs = layer(tensor)
+        except (TypeError, ValueError, NotImplementedError) as error:
+            _check_window(path, layer, tensor)
+            raise ConfigError(
+                f"{path}: a {config.type} layer does not accept the input shape "
+                f"{_format_shape(tensor)}: {one_line(error) or type(error).__name__}"
+            ) from error
+        if 0 in outputs.shape:
+            raise ConfigError(
+                f"{path}: expected an output that is not empty. Received: shape "
+                f"{_format_shape(outputs)}. Use a smaller kernel, pool or stride, or padding=same"
+            )
+        return outputs
+
+
+def _suggest_shortcut(inputs: tuple[int | None, ...], outputs: tuple[int | None, ...]) -> str:
+    """Return the layer that brings the input of a block to the shape of its output."""
+    if len(inputs) == len(outputs) == 2:
+        return f"Write shortcut: {{project: {{type: dense, units: {outputs[1]}}}}}"
+    if len(inputs) == len(outputs) == 4:
+        sizes = zip(inputs[1:3], outputs[1:3], strict=True)
+        strides = [round(before / after) for before, after in sizes if before and after]
+        reached = [-(-(size or 0) // n) for size, n in zip(inputs[1:3], strides, strict=True)]
+        if reached == list(outputs[1:3]):
+            height, width = strides
+            text = height if height == width else strides
+            return (
+                f"Write shortcut: {{project: {{type: conv2d, filters: {outputs[3]}, "
+                f"kernel_size: 1, strides: {text}}}}}"
+            )
+    return "Use padding=same in the inner layers, or layers in shortcut that end with this shape"
 
 
 def _count_weights(layer: Layer, input_shape: tuple[int | None, ...]) -> int:
@@ -164,16 +234,42 @@ def _count_weights(layer: Layer, input_shape: tuple[int | None, ...]) -> int:
     return 0
 
 
-def _check_memory(name: str, num_weights: int) -> None:
+def _check_memory(path: str, num_weights: int) -> None:
     """Refuse a layer with which training would need more memory than the computer has."""
     needed = num_weights * BYTES_PER_WEIGHT
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > memory:
         raise ConfigError(
-            f"model.layers.{name}: expected a network that fits into the memory, "
+            f"{path}: expected a network that fits into the memory, "
             f"{memory / 1e9:.0f} GB. Received: {num_weights:,} weights up to this layer, which "
             f"take {needed / 1e9:,.0f} GB with gradients and optimizer. Use fewer units or filters"
         )
+
+
+def _check_blocks(layers: Mapping[str, Layer | None]) -> None:
+    """Refuse residual blocks without layers, and two layers with one name in Keras."""
+    names = [name for name, _ in walk_layers(layers)]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(
+                f"{LAYERS_PATH}: expected different names of layers, with those of residual blocks "
+                f"before the names inside them. Received: {name} twice. Rename one"
+            )
+    _check_inner_layers(layers, LAYERS_PATH)
+
+
+def _check_inner_layers(layers: Mapping[str, Layer | None], path: str) -> None:
+    for name, block in layers.items():
+        if not isinstance(block, Residual):
+            continue
+        if not any(block.layers.values()):
+            raise ConfigError(
+                f"{path}.{name}.layers: expected at least one layer that is not null. To leave "
+                f"the block out, set {path}.{name}=null"
+            )
+        for below, inner in inner_layers(name, block):
+            ordered_layers(inner, f"{path}.{below}")
+            _check_inner_layers(inner, f"{path}.{below}")
 
 
 def _suggest_place(name: str, order: list[tuple[str, Layer]]) -> str:
@@ -186,7 +282,7 @@ def _suggest_place(name: str, order: list[tuple[str, Layer]]) -> str:
     return f"Set model.layers.{name}.after to one of {', '.join(places)}"
 
 
-def _check_window(name: str, layer: "keras.layers.Layer", inputs: "keras.KerasTensor") -> None:
+def _check_window(path: str, layer: "keras.layers.Layer", inputs: "keras.KerasTensor") -> None:
     """Refuse a kernel or pooling window that is larger than the image that the layer receives."""
     setting = "kernel_size" if hasattr(layer, "kernel_size") else "pool_size"
     window = getattr(layer, setting, None)
@@ -198,7 +294,7 @@ def _check_window(name: str, layer: "keras.layers.Layer", inputs: "keras.KerasTe
     if spans[0] > height or spans[1] > width:
         dilated = f", dilated to {spans[0]} x {spans[1]}" if tuple(spans) != window else ""
         raise ConfigError(
-            f"model.layers.{name}: expected a {setting} of at most {height} x {width}, the size of "
+            f"{path}: expected a {setting} of at most {height} x {width}, the size of "
             f"the layer's input. Received: {window[0]} x {window[1]}{dilated}. Use a smaller one, "
             "or padding=same"
         )

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mnistexp.layer_graph import run_layers
 from mnistexp.train.losses import cross_entropy
 from mnistexp.train.snapshot import QuantileSource
 
@@ -167,22 +168,25 @@ def _run_layers(
     """
     sums: list[Any] = []
     outputs: list[Any] = []
-    values = images
-    for layer in network.layers[1:]:
+
+    def run_layer(layer: Any, values: Any) -> Any:
         if isinstance(layer, keras.layers.BatchNormalization):
-            values = _normalize(layer, values)
-        elif layer.name in activations:
+            return _normalize(layer, values)
+        if layer.name in activations:
             values = layer(values)
             sums.append(values)
             activation = activations[layer.name]
             values = activation(values)
             if activation.__name__ not in EXCLUDED_ACTIVATIONS:
                 outputs.append(values)
-        else:
-            values = layer(values, training=False)
-            if isinstance(layer, keras.layers.Activation):
-                outputs.append(values)
-    return tf.cast(values, tf.float32), sums, outputs
+            return values
+        values = layer(values, training=False)
+        if isinstance(layer, keras.layers.Activation):
+            outputs.append(values)
+        return values
+
+    logits = run_layers(network, images, run_layer)
+    return tf.cast(logits, tf.float32), sums, outputs
 
 
 def _select_values(source: QuantileSource, sums: list[Any], outputs: list[Any]) -> dict[str, Any]:
