@@ -41,8 +41,8 @@ test-gpu: $(READY)  ## Run the tests that need an NVIDIA GPU
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev,gpu]'
 	$(BIN)/pytest -m gpu -rs -s
 
-benchmark: $(READY)  ## Compare the speed with plain Keras fit: docs/speed.md
-	$(BIN)/python benchmarks/fit.py
+benchmark: $(READY)  ## Compare the speed with Keras, PyTorch and JAX: docs/speed.md
+	PYTHONPATH=benchmarks $(BIN)/python -m training_speed
 
 benchmark-recording: $(READY)  ## Measure the cost of recording: docs/recording.md
 	$(BIN)/python benchmarks/recording.py

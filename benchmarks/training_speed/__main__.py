@@ -1,0 +1,100 @@
+"""Compare the speed of training with Keras, PyTorch and JAX: `make benchmark`.
+
+Every contender trains the same network on the same 60,000 images, with the same batch size,
+optimizer, precision and number of steps, and reports its test accuracy. Each has a process of its
+own, which is set up and trains one block that is not counted, because it includes compilation.
+Then they train in turn, one block each per round, so that changes of the machine's speed affect
+all. Contenders whose package is not installed are left out: PyTorch and JAX come with
+`pip install 'mnistexp[benchmark]'`.
+
+The measured cases replace those of the results file, so a part can be measured alone.
+"""
+
+import argparse
+import sys
+import tempfile
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+
+from training_speed.case import BATCH_SIZES, STEPS, Case
+from training_speed.contenders import CONTENDERS, OURS, ContenderProcess
+from training_speed.report import CaseResult, describe_machine, write_report
+
+REPORT = Path(__file__).parents[2] / "docs" / "speed.md"
+RESULTS = Path(__file__).with_name("results.json")
+TOO_SLOW = 60
+"""Seconds of a block. A contender that takes longer leaves after the first round."""
+
+
+def main() -> None:
+    """Measure the chosen cases, one after the other, and write the report after each."""
+    options = parse_options()
+    for network in options.networks:
+        for batch_size in options.batch_sizes:
+            steps = options.steps or STEPS[network]
+            result = measure(
+                Case(network, batch_size, steps, options.rounds + 1), options.contenders
+            )
+            write_report(result, options.results, options.report)
+
+
+def parse_options() -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="training_speed",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--networks", nargs="+", choices=STEPS, default=list(STEPS))
+    parser.add_argument("--batch-sizes", nargs="+", type=int, default=list(BATCH_SIZES))
+    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, help="of a block; default: by network")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="a JSON file")
+    parser.add_argument("--report", type=Path, default=REPORT, help="a Markdown file")
+    options = parser.parse_args()
+    if OURS not in options.contenders:
+        parser.error(f"--contenders: expected {OURS} among them, to which the others are compared")
+    return options
+
+
+def measure(case: Case, names: list[str]) -> CaseResult:
+    """Train with the contenders in turn. Return the seconds of their blocks and the accuracies."""
+    present = [name for name in names if CONTENDERS[name].can_train(case)]
+    result = CaseResult(
+        case.network,
+        case.batch_size,
+        case.steps,
+        f"{datetime.now():%Y-%m-%d %H:%M}",
+        describe_machine(),
+    )
+    with ExitStack() as stack:
+        processes = []
+        for number, name in enumerate(present, 1):
+            show_progress(case, f"set-up {number} of {len(present)}: {name}")
+            errors = stack.enter_context(tempfile.TemporaryFile("w+"))
+            process = ContenderProcess(name, case, errors)
+            stack.callback(process.close)
+            result.first_block[name], _ = process.train_block()
+            processes.append(process)
+        for number in range(1, case.blocks):
+            for process in processes:
+                show_progress(case, f"round {number} of {case.blocks - 1}: {process.name}")
+                seconds, cpu_seconds = process.train_block()
+                result.blocks.setdefault(process.name, []).append(seconds)
+                result.cpu_blocks.setdefault(process.name, []).append(cpu_seconds)
+            if number == 1 and case.blocks > 2:
+                processes = [p for p in processes if result.blocks[p.name][0] <= TOO_SLOW]
+        result.accuracy = {process.name: process.read_accuracy() for process in processes}
+    return result
+
+
+def show_progress(case: Case, text: str) -> None:
+    """Write a line to the standard error."""
+    now = f"{datetime.now():%H:%M:%S}"
+    print(f"{now} {case.network}, batch {case.batch_size}: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Keras' `fit`: as a user would write it first, and tuned."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mnistexp.data import Data
+from mnistexp.model import NetworkConfig, build_model
+from mnistexp.optim import build_optimizer
+from training_speed.block_timer import BlockTimer
+from training_speed.case import Case
+
+
+class GatherModel(keras.Model):
+    """A network that receives indices of images, which stay in memory as uint8."""
+
+    def __init__(self, network: keras.Model, data: Data) -> None:
+        super().__init__()
+        self.network = network
+        self._images = tf.constant(data.train.images)
+        self._labels = tf.constant(data.train.labels, tf.int32)
+
+    def call(self, images: Any, training: bool = False) -> Any:
+        return self.network(images, training=training)
+
+    def train_step(self, indices: Any) -> dict[str, Any]:
+        images = tf.cast(tf.gather(self._images, indices), tf.float32) * (1 / 255)
+        return dict(super().train_step((images, tf.gather(self._labels, indices))))
+
+
+def train(
+    case: Case,
+    timer: BlockTimer,
+    *,
+    steps_per_execution: int = 1,
+    jit_compile: bool | str = "auto",
+    gather: bool = False,
+) -> float:
+    """Train with `fit`; return the test accuracy.
+
+    Args:
+        steps_per_execution: as of Keras' `compile`.
+        jit_compile: as of Keras' `compile`.
+        gather: pass indices to a train_step of its own, instead of images.
+    """
+    config, data = case.config(), case.data()
+    assert isinstance(config.model, NetworkConfig)
+    keras.utils.set_random_seed(0)
+    network = build_model(config.model)
+    model = GatherModel(network, data) if gather else network
+    model.compile(
+        build_optimizer(config.optim, config.optim.learning_rate),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        steps_per_execution=steps_per_execution,
+        jit_compile=jit_compile,
+    )
+    callback = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda *_: timer.begin(), on_epoch_end=lambda *_: timer.end()
+    )
+    settings: dict[str, Any] = {"epochs": case.blocks, "steps_per_epoch": case.steps}
+    settings |= {"verbose": 0, "callbacks": [callback]}
+    if gather:
+        model.fit(_index_batches(case, len(data.train)), **settings)
+    else:
+        images = data.train.images.astype("f4") / 255
+        model.fit(images, data.train.labels, batch_size=case.batch_size, **settings)
+    logits = network.predict(data.test.images.astype("f4") / 255, batch_size=1000, verbose=0)
+    return float(np.mean(logits.argmax(1) == data.test.labels))
+
+
+def _index_batches(case: Case, num_images: int) -> tf.data.Dataset:
+    """Return an endless data set of the indices of batches, int32 [batch_size]."""
+    indices = tf.data.Dataset.range(num_images, output_type=tf.int32).shuffle(num_images)
+    return indices.repeat().batch(case.batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
