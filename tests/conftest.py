@@ -38,6 +38,7 @@ def unset_tracking_uri() -> None:
 def no_lines_of_slow_activities(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the output not depend on the speed of the machine."""
     monkeypatch.setattr(activity, "DELAY_SECONDS", 600)
+    monkeypatch.setattr(activity, "START_DELAY_SECONDS", 600)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,8 @@ def test_only_what_takes_long_is_shown(
     monkeypatch.setattr(activity, "DELAY_SECONDS", 0.01)
     with show_activity("reading data"):
         time.sleep(0.2)
-    with show_activity("reading the store", sys.stderr):
+    monkeypatch.setattr(activity, "START_DELAY_SECONDS", 0.01)
+    with show_activity("reading the store", sys.stderr, is_first=True):
         time.sleep(0.2)
     assert capsys.readouterr() == ("reading data …\n", "reading the store …\n")
 

@@ -140,7 +140,8 @@ class RunStore:
                 "Run mnistexp in this folder first, or name another store: --uri sqlite:///FILE"
             )
         # On standard error, because commands print data on standard output.
-        with show_activity("reading the store", sys.stderr), self._translated_errors():
+        activity = show_activity("reading the store", sys.stderr, is_first=True)
+        with activity, self._translated_errors():
             import mlflow
 
             return mlflow.MlflowClient(read_only_uri(self.uri))
@@ -152,12 +153,12 @@ class RunStore:
         Raises:
             TrackingError: the store has no experiment of this name.
         """
-        name = self.config.experiment
+        name, client = self.config.experiment, self.client
         with self._translated_errors():
-            experiment = self.client.get_experiment_by_name(name)
+            experiment = client.get_experiment_by_name(name)
             if experiment is not None:
                 return str(experiment.experiment_id)
-            names = sorted(known.name for known in self.client.search_experiments())
+            names = sorted(known.name for known in client.search_experiments())
         raise TrackingError(
             f"tracking.experiment: expected one of {', '.join(names)}. "
             f"Received: {name!r}.{did_you_mean(name, names)}"
@@ -179,8 +180,9 @@ class RunStore:
 
     def running(self) -> list[RunRecord]:
         """Return the runs of all experiments whose status is RUNNING."""
+        client = self.client
         with self._translated_errors():
-            ids = [experiment.experiment_id for experiment in self.client.search_experiments()]
+            ids = [experiment.experiment_id for experiment in client.search_experiments()]
         return list(self._search(ids, "attributes.status = 'RUNNING'"))
 
     def run(self, run_id: str) -> RunRecord | None:
@@ -205,10 +207,10 @@ class RunStore:
 
         A local store needs one query for each metric, whatever the number of runs.
         """
-        ids = list(dict.fromkeys(run_ids))
+        ids, client = list(dict.fromkeys(run_ids)), self.client
         with self._translated_errors():
             return {
-                metric: metric_histories(self.client, ids, stored_name(metric))
+                metric: metric_histories(client, ids, stored_name(metric))
                 for metric in metrics
             }
 
@@ -256,8 +258,9 @@ class RunStore:
     def _has_experiment(self) -> bool:
         if not self.exists:
             return False
+        client = self.client
         with self._translated_errors():
-            return self.client.get_experiment_by_name(self.config.experiment) is not None
+            return client.get_experiment_by_name(self.config.experiment) is not None
 
     def _search(self, experiment_ids: Sequence[str], where: str) -> Iterator[RunRecord]:
         token: str | None = None
@@ -277,7 +280,10 @@ class RunStore:
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
-        """Turn errors of MLflow and of the database into a TrackingError of one line."""
+        """Turn errors of MLflow and of the database into a TrackingError of one line.
+
+        Read `self.client` before: it imports MLflow, and says so.
+        """
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
