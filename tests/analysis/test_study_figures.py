@@ -65,6 +65,23 @@ def test_importance_from_few_trials_comes_with_a_word_of_caution(
     assert labels == {"learning_rate", "units", "activation"}
 
 
+def test_a_search_of_one_setting_has_no_importance() -> None:
+    study = optuna.create_study(direction="maximize")
+    space = {"optim.learning_rate": FloatDistribution(1e-4, 1e-1, log=True)}
+    for n in range(8):
+        study.add_trial(
+            create_trial(
+                params={"optim.learning_rate": 10 ** (-4 + n / 3)},
+                distributions=space,
+                value=n / 10,
+            )
+        )
+    assert set(figures_of(study, "val_accuracy")) == {
+        "history_val_accuracy",
+        "parallel_coordinates_val_accuracy",
+    }
+
+
 def test_equal_studies_have_equal_importance() -> None:
     def widths() -> list[float]:
         figure = dict(draw_study("a", study_of(12), ["val_accuracy"]))["importance_val_accuracy"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from matplotlib.figure import Figure
 from sweep_store import make_job
 
 from mnistexp.config.config_source import ConfigSource
@@ -51,6 +52,7 @@ class FakeTracker:
         self.tags: dict[str, Any] = {}
         self.metrics: dict[str, float] = {}
         self.description = ""
+        self.figures: dict[str, Figure] = {}
 
     def log_text(self, text: str, path: str) -> None:
         self.texts[path] = text
@@ -61,8 +63,8 @@ class FakeTracker:
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         self.metrics |= metrics
 
-    def log_figure(self, figure: Any, path: str) -> None:
-        pass
+    def log_figure(self, figure: Figure, path: str) -> None:
+        self.figures[path] = figure
 
     def describe(self, markdown: str) -> None:
         self.description = markdown
@@ -79,14 +81,18 @@ class StoreWithoutCurves:
         return {metric: {} for metric in metrics}
 
 
-@pytest.fixture(scope="module")
-def logged(jobs: list[Job], summary: SweepSummary) -> FakeTracker:
+def log(summary: SweepSummary) -> FakeTracker:
     tracker: Any = FakeTracker()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mnistexp.sweeps.summary.RunStore", StoreWithoutCurves)
-        summary.log(tracker, jobs[0].config.tracking, "a sweep")
+        summary.log(tracker, summary.jobs[0].config.tracking, "a sweep")
     fake: FakeTracker = tracker
     return fake
+
+
+@pytest.fixture(scope="module")
+def logged(summary: SweepSummary) -> FakeTracker:
+    return log(summary)
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
@@ -118,6 +124,14 @@ def test_the_description_has_the_counts_and_the_leaderboard(logged: FakeTracker)
     counts, _, table = logged.description.partition("\n\n")
     assert counts == "6 jobs, 1 finished, 2 failed, 1 pruned, 1 skipped, 1 left"
     assert "| 2 |" in table
+
+
+def test_the_figures_by_parameter_leave_out_what_follows_from_the_varied_setting() -> None:
+    jobs = [make_job("model=softmax"), make_job("model=conv")]  # Each has its own optimizer.
+    results = {job.config_hash: JobResult("finished", {"val_accuracy": 0.9}) for job in jobs}
+    figures = log(SweepSummary(jobs, results, frozenset(), jobs[0])).figures
+    axes = figures["by_parameter/val_accuracy.png"].axes
+    assert [panel.get_xlabel() for panel in axes] == ["model"]
 
 
 def test_the_exported_config_has_the_choices_and_the_typed_settings() -> None:

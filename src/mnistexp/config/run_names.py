@@ -20,7 +20,7 @@ UNNAMED_SETTINGS = (
     *("train.evaluate_at_start", "train.evaluate_on", "train.checkpoint_every"),
 )
 """Settings that change nothing about the training."""
-VAGUE_ENDINGS = (".value",)
+VAGUE_ENDINGS = (".value", ".metric", ".monitor", ".patience")
 """Ends of paths that say nothing without the section: `target.value`."""
 DEFAULT_CHOICES = ("data=mnist", "train=default")
 

@@ -69,6 +69,8 @@ def explain_early_end(
     try:
         yield
     except BaseException as error:
+        if progress.checkpoints is not None:  # Metrics are logged less often.
+            progress.step = max(progress.step, progress.checkpoints.last_step)
         if isinstance(error, TrainingDiverged):
             progress.step = max(progress.step, error.step)
             tracker.tags_at_end["diverged"] = "true"

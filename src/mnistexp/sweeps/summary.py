@@ -176,12 +176,18 @@ class SweepSummary:
         for metric in [metric for metric in CURVES if finished[metric]]:
             figure = draw_curves(title, {metric: finished[metric]}, {metric: pruned[metric]})
             tracker.log_figure(figure, f"curves/{metric}.png")
+        # Other settings may follow from these: each model has its optimizer.
+        varied = [name for name in comparison.settings if self._is_varied(name)]
         for metric in ("val_accuracy", "test_accuracy"):
-            if comparison.settings and f"{metric}_mean" in comparison.rows:
+            if varied and f"{metric}_mean" in comparison.rows:
                 figure = draw_metric_by_parameter(
-                    title, comparison.rows, comparison.settings, metric, self.log_settings
+                    title, comparison.rows, varied, metric, self.log_settings
                 )
                 tracker.log_figure(figure, f"by_parameter/{metric}.png")
+
+    def _is_varied(self, setting: str) -> bool:
+        """Whether the sweep varies a setting, or the mapping that it belongs to."""
+        return any(f"{setting}.".startswith(f"{varied}.") for varied in self._varying)
 
     def _curves(
         self, tracker: Tracker, tracking: MlflowTracking

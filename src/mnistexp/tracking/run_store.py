@@ -210,8 +210,7 @@ class RunStore:
         ids, client = list(dict.fromkeys(run_ids)), self.client
         with self._translated_errors():
             return {
-                metric: metric_histories(client, ids, stored_name(metric))
-                for metric in metrics
+                metric: metric_histories(client, ids, stored_name(metric)) for metric in metrics
             }
 
     def current_location(self, recorded: str) -> str:

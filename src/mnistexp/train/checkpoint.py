@@ -76,6 +76,11 @@ class CheckpointFolder:
         """Whether there is no checkpoint, not even a damaged one."""
         return not self._files()
 
+    @property
+    def last_step(self) -> int:
+        """The step of the last checkpoint; 0 if there is none."""
+        return max((int(file.stem.removeprefix("step-")) for file in self._files()), default=0)
+
     def write(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint, and remove all but the last two.
 

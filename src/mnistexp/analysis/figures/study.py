@@ -66,7 +66,7 @@ def draw_study(
     for objective in described:
         yield f"history_{objective.name}", _draw_history(title, finished, pruned, objective)
         importance = _importance(study, objective)
-        if importance:
+        if len(importance) > 1:  # A single setting has all of it.
             figure = _draw_importance(title, importance, objective, len(finished))
             yield f"importance_{objective.name}", figure
         figure = _draw_parallel_coordinates(title, finished, pruned, objective)
