@@ -1,14 +1,22 @@
 """Groups of runs that differ only in the seed, of made-up tables of runs."""
 
 import math
+from pathlib import Path
 from typing import Any
 
+import mlflow
 import pandas as pd
 import pytest
 from support import seed_group, table_of_runs
 
 from mnistexp.analysis.comparison import compare
-from mnistexp.analysis.seed_groups import average_curves, group_by_seed, sample_curves
+from mnistexp.analysis.seed_groups import (
+    average_curves,
+    group_by_seed,
+    sample_curves,
+    select_seed_group,
+)
+from mnistexp.tracking import MlflowTracking, RunStore
 
 
 def run(optim: str, seed: int, accuracy: float, **columns: Any) -> dict[str, Any]:
@@ -115,10 +123,16 @@ def history(**curves: dict[int, float]) -> pd.DataFrame:
 
 def test_sampled_curves_have_the_first_and_the_last_step_and_the_value_measured_last() -> None:
     every_10 = {step: step / 100 for step in range(10, 101, 10)}
-    curves = sample_curves(history(run0=every_10, run1={10: 1.0, 60: 6.0}), 3)
-    assert curves.index.tolist() == [10, 50, 60, 100]
-    assert curves["train_loss", "run0"].tolist() == [0.1, 0.5, 0.6, 1.0]
+    curves = sample_curves(history(run0=every_10, run1={10: 1.0, 60: 6.0}), 4)
+    assert curves.index.tolist() == [10, 40, 60, 70, 100]
+    assert curves["train_loss", "run0"].tolist() == [0.1, 0.4, 0.6, 0.7, 1.0]
     assert curves["train_loss", "run1"].tolist()[:3] == [1.0, 1.0, 6.0]
+
+
+def test_sampled_steps_have_equal_distances_where_a_curve_was_measured_more_often() -> None:
+    often_at_first = dict.fromkeys([*range(1, 100), *range(100, 1001, 100)], 0.5)
+    curves = sample_curves(history(run0=often_at_first), 6)
+    assert curves.index.tolist() == [1, 200, 400, 600, 800, 1000]
 
 
 def test_no_value_is_carried_on_after_the_last_step_of_a_curve() -> None:
@@ -140,3 +154,22 @@ def test_curves_are_averaged_over_the_seeds_of_a_group() -> None:
     curves = sample_curves(history(run0={1: 3.0, 2: 2.0}, run1={1: 5.0, 2: 3.0}), 12)
     averages = average_curves(curves, {"A": seed_group([0.9, 0.9]), "B": seed_group([0.9])})
     assert averages.to_dict("list") == {"train_loss A": [4.0, 2.5], "train_loss B": [3.0, 2.0]}
+
+
+def test_the_newest_of_several_groups_of_one_name_is_selected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = mlflow.MlflowClient(uri)
+    experiment = client.create_experiment("mnistexp")
+    for start, (steps, seed) in enumerate([("10", 1), ("10", 0), ("20", 0)], start=1):
+        tags = {"seedless_hash": steps, "config_hash": f"{steps} {seed}"}
+        name = f"softmax-sgd-s{seed}"
+        run_id = client.create_run(experiment, start, tags, name).info.run_id
+        client.log_param(run_id, "train.steps", steps)
+        client.set_terminated(run_id)
+    store = RunStore(MlflowTracking(type="mlflow", uri=uri))
+    group = select_seed_group(store, "softmax-sgd")
+    assert group.settings["train.steps"] == 20
+    newest = group.runs["run_id"].iloc[0]
+    assert capsys.readouterr().err == f"softmax-sgd: 2 that differ; the newest is {newest}\n"

@@ -67,7 +67,7 @@ def test_importance_from_few_trials_comes_with_a_word_of_caution(
 
 def test_a_search_of_one_setting_has_no_importance() -> None:
     study = optuna.create_study(direction="maximize")
-    space = {"optim.learning_rate": FloatDistribution(1e-4, 1e-1, log=True)}
+    space = {"optim.learning_rate": SPACE["optim.learning_rate"]}
     for n in range(8):
         study.add_trial(
             create_trial(

@@ -1,6 +1,7 @@
 """Groups of runs that differ only in the seed, and their mean values."""
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -135,19 +136,33 @@ def _as_recorded(value: Any) -> Any:
 def select_seed_group(store: RunStore, name: str) -> SeedGroup:
     """Return the finished runs of a name, which differ in the seed at most.
 
-    If none has finished: the runs that failed, were killed or pruned, or are running.
+    If none has finished: the runs that failed, were killed or pruned, or are running. Of several
+    groups of the same name or experiment: the newest, and a line on standard error says so.
 
     Raises:
-        InputError: no run of the name has started to train, or they differ in other settings.
+        InputError: no run of the name has started to train, or they are those of a sweep or of a
+            group of experiments, and differ in other settings than the seed.
         TrackingError: there is no such store or experiment.
     """
     runs = tabulate_runs(select_runs(store, [name]))
     groups = group_by_seed(runs) or _group(runs)
-    if len(groups) != 1:
+    if not groups or len(set(map(_experiment_or_name, groups))) > 1:
         ids = ", ".join(str(group.runs["run_id"].iloc[-1])[:8] for group in groups[:5])
         received = f"{len(groups)} that differ: {ids}. Write an id instead" if groups else "none"
         raise InputError(f"{name}: expected the name of one run. Received: {received}")
-    return groups[0]
+    newest = max(groups, key=lambda group: group.runs["started"].max())
+    if len(groups) > 1:
+        run_id = newest.runs.sort_values("started")["run_id"].iloc[-1]
+        print(f"{name}: {len(groups)} that differ; the newest is {run_id}", file=sys.stderr)
+    return newest
+
+
+def _experiment_or_name(group: SeedGroup) -> str:
+    """Return the experiment of a group of runs, `lab=3_0_conv`, else their name."""
+    chosen = [
+        f"{name}={group.settings[name]}" for name in EXPERIMENT_GROUPS if name in group.settings
+    ]
+    return chosen[0] if chosen else group.name
 
 
 def curves_by_run(history: "pandas.DataFrame") -> dict[str, dict[str, Curve]]:
@@ -172,11 +187,13 @@ def sample_curves(history: "pandas.DataFrame", num_steps: int) -> "pandas.DataFr
         the first and after the last step of a curve.
     """
     import numpy as np
+    import pandas
 
     if history.empty:
         return history
     table = history.pivot_table(index="step", columns=["metric", "run_id"], values="value")
-    rows = np.unique(np.linspace(0, len(table) - 1, num_steps).round().astype(int))
+    steps = pandas.Index(np.linspace(table.index[0], table.index[-1], num_steps))
+    rows = np.unique(table.index.astype(float).get_indexer(steps, method="nearest"))
     has_ended = table.bfill().isna()
     ends = (~has_ended).sum().to_numpy() - 1
     return table.ffill().mask(has_ended).iloc[np.union1d(rows, ends)]
