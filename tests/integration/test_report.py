@@ -94,11 +94,17 @@ def test_curves_are_drawn_and_can_be_switched(lab_report: Page) -> None:
 
 def test_costs_and_settings_are_drawn(report: Page) -> None:
     charts = report.locator(".js-plotly-plot")
+    report.wait_for_function(  # Each fits its column.
+        "[...document.querySelectorAll('.js-plotly-plot')].every("
+        "chart => chart.querySelector('.main-svg').clientWidth <= chart.clientWidth)"
+    )
     # These runs were evaluated once: there is a sentence instead of a chart of curves.
-    expect(charts).to_have_count(2)
+    expect(charts).to_have_count(3)
     expect(report.get_by_text("Each run measured its metrics once")).to_be_visible()
-    expect(charts.nth(0).locator(".scatterlayer .point")).to_have_count(12)
-    expect(charts.nth(1).locator(".axis-title")).to_have_text(
+    for number, title in enumerate(("seconds", "parameters")):
+        expect(charts.nth(number).locator(".scatterlayer .point")).to_have_count(6)
+        expect(charts.nth(number).locator(".xtitle")).to_have_text(title)
+    expect(charts.nth(2).locator(".axis-title")).to_have_text(
         ["model", "seconds", "parameters", "val accuracy"]
     )
 
@@ -125,11 +131,16 @@ def test_runs_show_their_figures_and_configs(report: Page, store_with_sweep: Pat
 def test_the_page_fits_a_small_screen(report: Page) -> None:
     report.set_viewport_size({"width": 400, "height": 800})
     report.wait_for_function("document.documentElement.scrollWidth <= 400")
+    seconds, parameters = (report.locator(".js-plotly-plot").nth(n).bounding_box() for n in (0, 1))
+    assert seconds is not None
+    assert parameters is not None
+    assert parameters["y"] > seconds["y"]
+    expect(report.get_by_text("scroll it to the right")).to_be_visible()
 
 
 def test_titles_of_parallel_coordinates_do_not_touch_on_a_telephone(report: Page) -> None:
     report.set_viewport_size({"width": 375, "height": 800})
-    titles = report.locator(".js-plotly-plot").nth(1).locator(".axis-title")
+    titles = report.locator(".js-plotly-plot").last.locator(".axis-title")
     expect(titles).to_have_count(4)
     # Plotly draws the chart again a moment after the change of the width.
     report.wait_for_function(

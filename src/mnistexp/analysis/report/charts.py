@@ -102,41 +102,39 @@ def _metric_menu(
     return {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.16, "type": "dropdown"}
 
 
-def draw_costs(groups: Sequence[SeedGroup], metric: str) -> "Figure":
-    """Draw the metric against time and number of parameters, a point for each seed.
+def draw_costs(groups: Sequence[SeedGroup], metric: str) -> "list[Figure]":
+    """Draw the metric against time and against the number of parameters, a point for each seed.
 
     The number of parameters is left out if all have the same.
     """
-    from plotly.graph_objects import Scatter
-    from plotly.subplots import make_subplots
+    costs = [cost for cost in COST_TITLES if cost == "seconds" or _is_different(groups, cost)]
+    return [_draw_cost(groups, metric, cost) for cost in costs]
+
+
+def _draw_cost(groups: Sequence[SeedGroup], metric: str, cost: str) -> "Figure":
+    from plotly.graph_objects import Figure, Scatter
 
     names, colors = _legend_of(groups)
     named: set[str] = set()
-    costs = [cost for cost in COST_TITLES if cost == "seconds" or _is_different(groups, cost)]
-    figure = make_subplots(1, len(costs), shared_yaxes=True, horizontal_spacing=0.04)
+    figure = Figure()
     for group, name, color in zip(groups, names, colors, strict=True):
-        for column, cost in enumerate(costs, start=1):
-            known = group.runs[[cost, metric, "name"]].dropna()
-            figure.add_trace(
-                Scatter(
-                    x=known[cost],
-                    y=known[metric],
-                    mode="markers",
-                    name=name,
-                    legendgroup=name,
-                    showlegend=name not in named,
-                    marker={"color": color, "size": 9},
-                    text=known["name"],
-                ),
-                row=1,
-                col=column,
+        known = group.runs[[cost, metric, "name"]].dropna()
+        figure.add_trace(
+            Scatter(
+                x=known[cost],
+                y=known[metric],
+                mode="markers",
+                name=name,
+                legendgroup=name,
+                showlegend=name not in named,
+                marker={"color": color, "size": 9},
+                text=known["name"],
             )
-            named.add(name)
+        )
+        named.add(name)
+    tick_format = "~g" if cost == "seconds" else "~s"
     # With more ticks, Plotly would label a logarithmic axis with single digits, `2 3 4 … 9`.
-    figure.update_xaxes(type="log", nticks=4)
-    for column, cost in enumerate(costs, start=1):
-        tick_format = "~g" if cost == "seconds" else "~s"
-        figure.update_xaxes(title=COST_TITLES[cost], tickformat=tick_format, col=column)
+    figure.update_xaxes(type="log", nticks=4, title=COST_TITLES[cost], tickformat=tick_format)
     _set_layout(figure, names)
     values = [value for group in groups for value in group.values(metric)]
     figure.update_layout(_metric_axis(metric, [[(0, value)] for value in central_values(values)]))

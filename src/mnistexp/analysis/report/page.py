@@ -31,8 +31,6 @@ MAX_DETAILS = 24
 AXIS_WIDTH = 110
 """Pixels of an axis of the parallel coordinates, so that its title does not touch the next one. A
 narrower screen scrolls."""
-COST_WIDTH = 260
-"""Pixels of each axis of time or parameters, so that its numbers do not touch."""
 CHART_SETTINGS: Mapping[str, Any] = {"displaylogo": False, "responsive": True}
 
 
@@ -55,7 +53,6 @@ def build_report(
 
     metric = selection_metric(groups)
     groups = rank(groups, metric)
-    costs = draw_costs(groups, metric)
     parallel = draw_parallel_coordinates(groups, metric)
     history = _history(groups, store)
     template = Environment(autoescape=True).from_string(TEMPLATE.read_text())
@@ -77,13 +74,12 @@ def build_report(
                 "A point for each run. Time and parameters, if they differ, have logarithmic axes. "
                 "A run that is far from most others may lie outside the axes; a double click "
                 "shows all.",
-                costs,
-                COST_WIDTH * len([*costs.select_xaxes()]),
+                draw_costs(groups, metric),
             ),
             _chart(
                 "Parallel coordinates",
                 "A line for each run. Drag along an axis to highlight the runs in that range.",
-                parallel,
+                [parallel],
                 AXIS_WIDTH * len(parallel.data[0].dimensions),
             ),
         ],
@@ -97,23 +93,28 @@ def _history(groups: Sequence[SeedGroup], store: RunStore) -> "pandas.DataFrame"
     return tabulate_histories(store, ids, CURVE_METRICS)
 
 
-def _curves_chart(figure: "Figure | None") -> Mapping[str, str]:
+def _curves_chart(figure: "Figure | None") -> Mapping[str, Any]:
     heading = "Learning curves"
     if figure is None:
         note = (
             "Each run measured its metrics once, so there are no curves: see the leaderboard. "
             "For curves, train longer or set train.evaluate_every."
         )
-        return {"heading": heading, "note": note, "html": ""}
+        return {"heading": heading, "note": note, "figures": []}
     note = "A line for each run. The menu selects the metric. A click on a name hides it."
-    return _chart(heading, f"{note} The axis fits the best runs; a double click shows all.", figure)
+    note += " The axis fits the best runs; a double click shows all."
+    return _chart(heading, note, [figure])
 
 
-def _chart(heading: str, note: str, figure: "Figure", min_width: int = 0) -> Mapping[str, str]:
-    """Return the values for the template. min_width: of the figure, in pixels."""
-    html = figure.to_html(full_html=False, include_plotlyjs=False, config=CHART_SETTINGS)
-    wide_html = f'<div style="min-width: {min_width}px">{html}</div>' if min_width else html
-    return {"heading": heading, "note": note, "html": wide_html}
+def _chart(
+    heading: str, note: str, figures: "Sequence[Figure]", min_width: int = 0
+) -> Mapping[str, Any]:
+    """Return the values for the template. min_width: of each figure, in pixels."""
+    html = [
+        figure.to_html(full_html=False, include_plotlyjs=False, config=CHART_SETTINGS)
+        for figure in figures
+    ]
+    return {"heading": heading, "note": note, "figures": html, "min_width": min_width}
 
 
 def _details(group: SeedGroup, metric: str, store: RunStore) -> Mapping[str, Any]:
