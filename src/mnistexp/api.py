@@ -40,8 +40,8 @@ class Result:
     recording: Path | None
 
     def __repr__(self) -> str:
-        accuracy = self.metrics["test_accuracy"]
-        return f"Result(test_accuracy={accuracy:.4f}, run_id={self.run_id!r})"
+        name = "test_accuracy" if self.config.data.use_test else "val_accuracy"
+        return f"Result({name}={self.metrics[name]:.4f}, run_id={self.run_id!r})"
 
 
 def run(*overrides: str) -> Result:

@@ -34,6 +34,8 @@ def num_trainable(network: keras.Model) -> int:
         ("linear", 567_434),
         ("conv", 122_270),
         ("conv_big", 244_076),
+        # Kernels without biases, offset and scale of each filter, logits.
+        ("conv_small", 9 * 10 + 9 * 120 + 9 * 192 + 2 * 9 * 256 + 2 * 70 + 16 * 10 + 10),
         # Kernels without biases, one offset for each filter and hidden unit, logits with biases.
         (
             "conv_batchnorm",

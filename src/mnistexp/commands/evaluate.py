@@ -49,6 +49,12 @@ def evaluate(
     store = open_run_store(experiment, uri)
     stored = select_model(store, model, where)
     config = _compose_evaluation(store, stored.run_id, overrides)
+    if not config.data.use_test:
+        raise ConfigError(
+            f"data.use_test: expected true, since an evaluation reads the test images, which "
+            f"{stored.run_name} was not to read. Received: false. Set data.use_test=true if "
+            "nothing will be chosen any more"
+        )
     data = load_data(config.data)
     trained = load_model(stored, store, config.device)
     _check_classes(trained, data)

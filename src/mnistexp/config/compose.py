@@ -36,6 +36,10 @@ from mnistexp.errors import ConfigError, InputError
 
 HYDRA_VERSION_BASE = "1.3"
 PRIMARY_CONFIG = "config"
+RECORD_GROUP = "record"
+"""The group of experiments whose settings may be chosen on validation images only."""
+SEARCH_SETTINGS = "data.validation_size=10000 data.use_test=false train.evaluate_on=[validation]"
+"""Settings of a run of this group that measures the recipe on validation images."""
 SWEEP_JOB_OVERRIDE = "++sweep.job="
 """The start of the override that a sweep adds to each of its jobs. It is not the user's."""
 # The resolver makes folder names unique: two runs may start in the same second.
@@ -146,6 +150,7 @@ def resolve_config(cfg: DictConfig, source: ConfigSource) -> Config:
     with located_errors(source):
         config = _validate(cfg, source)
         _check_unused_sections(config, source)
+        _check_record_protocol(config, source)
     return config
 
 
@@ -254,3 +259,25 @@ def _check_unused_sections(config: Config, source: ConfigSource) -> None:
                 f"{setting}: model={config.model.type} does not use {section}, so it would have "
                 "no effect. Remove it"
             )
+
+
+def _check_record_protocol(config: Config, source: ConfigSource) -> None:
+    """Refuse a run of the group `record` that looks at test images before the end.
+
+    What is chosen is chosen on validation images. The chosen recipe trains on all training images,
+    and reads the test images once, with its final weights.
+    """
+    name = source.choices.get(RECORD_GROUP)
+    if name is None:
+        return
+    if "test" in config.train.evaluate_on:
+        raise ConfigError(
+            f"train.evaluate_on: expected [] or [validation], since {RECORD_GROUP}={name} reads "
+            f"the test images once, at its end. Received: {config.train.evaluate_on}. Remove test"
+        )
+    if config.data.validation_size and config.data.use_test:
+        raise ConfigError(
+            f"data.use_test: expected false with validation images, since {RECORD_GROUP}={name} "
+            f"reads the test images only after a training on all others. Received: true. To "
+            f"choose settings, add {SEARCH_SETTINGS}"
+        )

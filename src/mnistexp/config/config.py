@@ -59,11 +59,32 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _check_sections_agree(self) -> "Config":
+        if not self.data.use_test:
+            self._check_unused_test()
         if isinstance(self.model, NetworkConfig):
             self._check_network_training()
         else:
             self._check_classical_model()
         return self
+
+    def _check_unused_test(self) -> None:
+        """Refuse settings that need test images where the run must not read them."""
+        unused = "since data.use_test=false leaves the test images unread"
+        if self.data.validation_size == 0:
+            raise ConfigError(
+                f"data.validation_size: expected > 0, {unused}. Received: 0. Set the number of "
+                "training images that measure the model instead, such as 5000"
+            )
+        if "test" in self.train.evaluate_on:
+            raise ConfigError(
+                f"train.evaluate_on: expected [validation], {unused}. Received: "
+                f"{self.train.evaluate_on}"
+            )
+        if self.dashboard.type != "off":
+            raise ConfigError(
+                f"dashboard.type: expected off, {unused}, and a recording shows them. Received: "
+                f"{self.dashboard.type}"
+            )
 
     def _check_classical_model(self) -> None:
         if self.dashboard.type != "off":

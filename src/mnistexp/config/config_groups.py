@@ -9,7 +9,7 @@ from pathlib import Path
 from mnistexp.errors import ConfigError
 
 EXPERIMENT_GROUPS = (
-    *("lab", "notebook", "tutorial", "practical", "failure_modes", "fashion_mnist"),
+    *("lab", "notebook", "tutorial", "practical", "failure_modes", "fashion_mnist", "record"),
     "user",
 )
 """The groups of experiments. The files of `user` are in `experiments/` of the working folder."""

@@ -44,6 +44,9 @@ class DataConfig(Section):
     """Number of training images, with the classes in proportion. Default: all that remain."""
     test_slice: Slice | None = None
     """[start, end] of the test images to use, counted from 0, end excluded. Default: all."""
+    use_test: bool = True
+    """Whether the run may read the test images. false: it is measured on validation images only, as
+    a search should be that is to be judged on test images later."""
     scale: Positive = 255.0
     """Divisor of the pixels, which are 0 to 255."""
 

@@ -30,7 +30,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """The three splits of a data set, the names of its classes, and the SHA-256 of its content."""
+    """The three splits of a data set, the names of its classes, and the SHA-256 of its content.
+
+    The test split is empty if the run must not read it (`data.use_test=false`).
+    """
 
     name: str
     train: Split
@@ -74,7 +77,7 @@ def load_data(config: DataConfig) -> Data:
         name=config.name,
         train=_select_stratified(remaining, config),
         validation=training[: config.validation_size],
-        test=_slice(test, config.test_slice),
+        test=_slice(test, config.test_slice) if config.use_test else test[:0],
         digest=raw.digest,
         class_names=names,
     )

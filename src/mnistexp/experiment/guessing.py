@@ -19,33 +19,32 @@ FAR_ABOVE = 2.0
 
 
 def explain_guessing(
-    config: Config, train_loss: Mapping[int, float], test_accuracy: float, labels: np.ndarray
+    config: Config, train_loss: Mapping[int, float], accuracy: float, labels: np.ndarray
 ) -> str:
     """Return what was seen and what to try if accuracy or loss are those of guessing; else "".
 
     Args:
         train_loss: the logged training loss by step.
-        test_accuracy: 0 to 1.
-        labels: of the test images.
+        accuracy: on test images, or on validation images if the run reads no test images; 0 to 1.
+        labels: of these images.
     """
+    split = "test" if config.data.use_test else "validation"
     guessing = float(np.bincount(labels).max() / len(labels))
     # The cross-entropy of equal probabilities for all classes.
     guessing_loss = math.log(config.data.num_classes)
-    if test_accuracy <= guessing + MARGIN:
+    if accuracy <= guessing + MARGIN:
         text = (
-            f"the test accuracy {test_accuracy:.4f} is no better than guessing the most frequent "
+            f"the {split} accuracy {accuracy:.4f} is no better than guessing the most frequent "
             f"class ({guessing:.4f})"
         )
-    elif (
-        test_accuracy < LOW_ACCURACY and _last_loss(train_loss) > (1 - MIN_DECREASE) * guessing_loss
-    ):
+    elif accuracy < LOW_ACCURACY and _last_loss(train_loss) > (1 - MIN_DECREASE) * guessing_loss:
         text = (
-            f"the test accuracy {test_accuracy:.4f} is low, and the training loss is no better "
+            f"the {split} accuracy {accuracy:.4f} is low, and the training loss is no better "
             f"than with equal probabilities for all classes ({guessing_loss:.4g})"
         )
     elif _last_loss(train_loss) > FAR_ABOVE * guessing_loss:
         text = (
-            f"the test accuracy is {test_accuracy:.4f}, but the training loss is far above that of "
+            f"the {split} accuracy is {accuracy:.4f}, but the training loss is far above that of "
             f"equal probabilities for all classes ({guessing_loss:.4g}): the probabilities of the "
             "network are wrong"
         )

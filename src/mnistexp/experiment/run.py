@@ -127,26 +127,29 @@ def run_experiment(
             progress.recording = opened.recording
             training = learner.fit(data, log_metrics, opened.monitors, checkpoints)
             with show_activity("evaluating"):
-                probabilities = learner.predict_probabilities(data.test.images)
+                measured = data.test if config.data.use_test else data.validation
+                probabilities = learner.predict_probabilities(measured.images)
                 metrics = _final_metrics(learner, data, training, probabilities)
             scalars = {
                 **_scalars(learner, training),
                 **_scalars_of_target(config.train.target, training),
             }
-        accuracy = metrics["test_accuracy"]
+        test_accuracy = metrics.get("test_accuracy")
+        accuracy = metrics["val_accuracy"] if test_accuracy is None else test_accuracy
         loss = training.history["train_loss"]
         judgments = {
-            "expectation": _compare_with_expectation(config, source, accuracy),
-            "note": explain_guessing(config, loss, accuracy, data.test.labels),
+            "expectation": _compare_with_expectation(config, source, test_accuracy),
+            "note": explain_guessing(config, loss, accuracy, measured.labels),
         }
         tracker.set_tags({tag: text for tag, text in judgments.items() if text})
         tracker.set_tags({"weights_sha256": learner.digest()})
-        tracker.log_figures(
-            lambda file: store_figures(
-                *(file, name, training.history, data.test, probabilities),
-                *(learner.first_layer(), choose_examples(data), learner.augment),
+        if config.data.use_test:  # The figures show test images.
+            tracker.log_figures(
+                lambda file: store_figures(
+                    *(file, name, training.history, data.test, probabilities),
+                    *(learner.first_layer(), choose_examples(data), learner.augment),
+                )
             )
-        )
         with show_activity("saving the model"):
             tracker.log_model(partial(_save_model, learner, data))
         last_step = training.num_steps
@@ -261,14 +264,18 @@ def _final_metrics(
     """Compute the metrics of the trained model on validation and test images.
 
     Args:
-        probabilities: predicted for the test images, [num_images, num_classes].
+        probabilities: predicted for the test images, [num_images, num_classes]; for the validation
+            images if the run must not read the test images.
 
     Raises:
         TrainingDiverged: the test loss is NaN or infinite.
     """
-    validation = evaluate(learner, data.validation)
-    test = score(probabilities, data.test.labels)
-    check_finite(test["loss"], training.num_steps, "test_loss")
+    if not len(data.test):
+        validation, test = score(probabilities, data.validation.labels), {}
+    else:
+        validation = evaluate(learner, data.validation)
+        test = score(probabilities, data.test.labels)
+        check_finite(test["loss"], training.num_steps, "test_loss")
     metrics = {f"val_{name}": value for name, value in validation.items()}
     metrics |= {f"test_{name}": value for name, value in test.items()}
     return metrics
@@ -304,10 +311,12 @@ def _save_model(learner: Learner, data: Data, folder: Path) -> ModelDescription:
     return description
 
 
-def _compare_with_expectation(config: Config, source: ConfigSource, test_accuracy: float) -> str:
+def _compare_with_expectation(
+    config: Config, source: ConfigSource, test_accuracy: float | None
+) -> str:
     """Return `met`, `missed`, `not judged` (for altered settings), or "" without expectation."""
     if config.expect is None:
         return ""
-    if source.altered_settings:
+    if source.altered_settings or test_accuracy is None:
         return "not judged"
     return "met" if config.expect.is_met(test_accuracy) else "missed"
