@@ -147,7 +147,7 @@ def _format_table(rows: list[list[str]]) -> str:
 
 HEADER = """# Speed compared with Keras, PyTorch and JAX
 
-Written by `make benchmark`; do not edit.
+Written by `make benchmark`; do not edit. [Where the time goes](speed_profile.md) explains the figures.
 
 Every contender trains the same network, from the same settings, on the 60,000 images of MNIST in
 float32, with the same optimizer, batch size and number of steps, shuffles in every epoch, and

@@ -12,7 +12,7 @@ import numpy as np
 from mnistexp.augmentation import build_augmentation
 from mnistexp.config.config import Config
 from mnistexp.data import Data
-from mnistexp.device import Device, num_threads, set_up_device
+from mnistexp.device import Device, is_onednn_enabled, num_threads, set_up_device
 from mnistexp.errors import OutOfMemory
 from mnistexp.learner.learner import Learner, describe_images, pin_versions
 from mnistexp.learner.rejection import fit_rejection_rule
@@ -63,6 +63,7 @@ class NetworkLearner(Learner):
         self._augmentation = build_augmentation(config.augmentation, data.image_shape)
         augments = self._augmentation is not None
         self._xla = use_xla(config.model, config.device.xla, self.device, augments=augments)
+        self._cpu_layers = self.device.type == "cpu" and is_onednn_enabled() and not self._xla
         self.summary = _summary(self._network)
 
     @property
@@ -98,6 +99,7 @@ class NetworkLearner(Learner):
                 scale=self._config.data.scale,
                 seed=self._config.seed,
                 xla=self._xla,
+                cpu_layers=self._cpu_layers,
                 augment=self._augmentation,
                 momentum_warmup=self._model_config.momentum_warmup,
                 deterministic=self._config.device.deterministic,

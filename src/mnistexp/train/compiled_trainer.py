@@ -32,7 +32,7 @@ from mnistexp.train.history import check_finite
 from mnistexp.train.keras_private import skip_gradient_sum
 from mnistexp.train.layer_statistics import LayerStatistics
 from mnistexp.train.losses import LossPerImage, cross_entropy, find_loss
-from mnistexp.train.momentum_warmup import copy_network, count_updates
+from mnistexp.train.network_copy import copy_network, count_updates
 
 MAX_CHUNK_STEPS = 200
 """Maximum number of steps per call; the loop is compiled for this shape."""
@@ -384,6 +384,7 @@ def find_or_build_trainer(
     label_smoothing: float,
     augment: Augment | None,
     xla: bool,
+    cpu_layers: bool,
     momentum_warmup: Collection[str],
     deterministic: bool,
 ) -> CompiledTrainer:
@@ -399,13 +400,14 @@ def find_or_build_trainer(
         label_smoothing,
         augment,
         xla,
+        cpu_layers,
         frozenset(momentum_warmup),
         keras.config.dtype_policy().name,
         deterministic,
     )
     if key not in _TRAINERS:
         loss_per_image = find_loss(loss, label_smoothing)
-        copy = copy_network(network, momentum_warmup)
+        copy = copy_network(network, momentum_warmup, cpu_layers=cpu_layers)
         trainer = CompiledTrainer(copy, scale, loss_per_image, augment)
         # Keras cannot deserialize a schedule of our own without registering its class, and MLflow
         # pickles registered classes. So pass the object itself.

@@ -3,7 +3,7 @@
 Imports TensorFlow, so import this module only where a network is trained.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -38,27 +38,3 @@ class WarmUpBatchNormalization(keras.layers.BatchNormalization):
         """Return the config of Keras' layer."""
         plain = keras.layers.BatchNormalization.get_config
         return {**plain(self), "momentum": self.final_momentum}
-
-
-def copy_network(network: keras.Model, momentum_warmup: Collection[str]) -> keras.Model:
-    """Copy the layers of a network, with a warm-up of the momentum in some of them.
-
-    The values of the weights are not copied.
-
-    Args:
-        momentum_warmup: names of batch-normalization layers.
-    """
-
-    def copy_layer(layer: Any) -> Any:
-        warms_up = layer.name in momentum_warmup
-        layer_class = WarmUpBatchNormalization if warms_up else type(layer)
-        return layer_class.from_config(layer.get_config())
-
-    return keras.models.clone_model(network, clone_function=copy_layer)
-
-
-def count_updates(network: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
-    """Let the momentum of a network of `copy_network` follow the steps of this optimizer."""
-    for layer in network.layers:
-        if isinstance(layer, WarmUpBatchNormalization):
-            layer.num_updates = lambda: optimizer.iterations

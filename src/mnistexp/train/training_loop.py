@@ -51,6 +51,7 @@ def fit(
     scale: float,
     seed: int,
     xla: bool,
+    cpu_layers: bool = False,
     augment: "Augment | None" = None,
     momentum_warmup: Collection[str] = (),
     deterministic: bool = False,
@@ -71,6 +72,7 @@ def fit(
         scale: divisor of the pixels.
         seed: of the order of the images, and of their augmentation.
         xla: compile the loop with XLA.
+        cpu_layers: train with the layers that are faster on a CPU with oneDNN, without XLA.
         augment: changes the images of each step at random.
         momentum_warmup: names of the batch-normalization layers whose momentum warms up.
         deterministic: whether TensorFlow's determinism is on, which needs a separate compilation.
@@ -100,6 +102,7 @@ def fit(
         label_smoothing=config.label_smoothing,
         augment=augment,
         xla=xla,
+        cpu_layers=cpu_layers,
         momentum_warmup=momentum_warmup,
         deterministic=deterministic,
     )
