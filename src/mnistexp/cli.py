@@ -21,6 +21,7 @@ from mnistexp.commands.data import data
 from mnistexp.commands.diff import diff
 from mnistexp.commands.doctor import doctor
 from mnistexp.commands.draw import draw
+from mnistexp.commands.ensemble import ensemble
 from mnistexp.commands.evaluate import evaluate
 from mnistexp.commands.export import export
 from mnistexp.commands.import_ import import_
@@ -80,6 +81,7 @@ COMMANDS: list[Callable[..., None]] = [
     new,
     verify,
     results,
+    ensemble,
     evaluate,
     predict,
     draw,

@@ -80,12 +80,19 @@ def _print_changes(console: "Console", letter: str, first: "SeedGroup", other: "
     from mnistexp.analysis.setting_differences import describe_changes
 
     changes = describe_changes(first, other)
-    seeds = [", ".join(f"{s:g}" for s in sorted(group.runs["seed"])) for group in (first, other)]
+    seeds = [_format_seeds(group) for group in (first, other)]
     if seeds[0] != seeds[1]:
         changes.append(f"seed {seeds[0]} → {seeds[1]}")
     console.print(f"\n[bold]Changed from A to {letter}[/bold]")
     for change in changes or ["nothing"]:
         console.print(f"  {change}", highlight=False, markup=False)
+
+
+def _format_seeds(group: "SeedGroup") -> str:
+    """Return `0, 1, 2`; `–` for an ensemble, whose members have several."""
+    if "seed" not in group.runs:
+        return "–"
+    return ", ".join(f"{seed:g}" for seed in sorted(group.runs["seed"]))
 
 
 def _print_metrics(console: "Console", groups: "Mapping[str, SeedGroup]") -> None:

@@ -104,12 +104,12 @@ def plan_resumption(
         InputError: the run cannot be continued.
     """
     length = _parse_length(overrides)
+    _check_ended(run)
     settings = read_logged_settings(store, run)
     settings.tracking.uri, settings.tracking.experiment = store.config.uri, store.config.experiment
     settings.tracking.offline = False  # Such a run is in the store by now.
     source = read_logged_source(run)
     logged = resolve_config(settings, source)
-    _check_ended(run)
     if not isinstance(logged.model, NetworkConfig):
         raise InputError(
             f"{run.name}: expected a network, which is trained step by step. Received: "
@@ -226,6 +226,11 @@ def _check_ended(run: RunRecord) -> None:
     if run.is_sweep:
         raise InputError(
             f"{run.name}: expected a run. Received: a sweep. The command of a sweep continues it"
+        )
+    if run.is_ensemble:
+        raise InputError(
+            f"{run.name}: expected a run that was trained. Received: an ensemble of other runs, "
+            "which has no training to continue"
         )
     if run.status != "RUNNING" or process_state(run.tags) == "ended":
         return

@@ -54,13 +54,14 @@ class TrainedModel:
     """A model that is loaded and ready to predict.
 
     run_name: the name of the run that trained it. description: MLflow's, with the signature.
-    classes: what it classifies.
+    classes: what it classifies. model: the Keras model, or the scikit-learn estimator.
     """
 
     run_name: str
     run_id: str
     description: "Model"
     classes: ModelClasses
+    model: Any
     _predict: Predict
 
     @property
@@ -108,9 +109,10 @@ def load_model(
         ) from error
     classes = _read_classes(stored, description)
     if (folder / KERAS_FILE).is_file():
-        predict = _load_keras(stored, folder, classes, device or DeviceConfig(type="auto"))
+        device = device or DeviceConfig(type="auto")
+        model, predict = _load_keras(stored, folder, classes, device)
     elif (folder / SKOPS_FILE).is_file():
-        predict = _load_skops(stored, folder / SKOPS_FILE)
+        model, predict = _load_skops(stored, folder / SKOPS_FILE)
     else:
         flavors = ", ".join(sorted(description.flavors)) or "none"
         raise ModelError(
@@ -118,7 +120,7 @@ def load_model(
             f"{flavors}; other formats may be pickles, which are not loaded"
         )
     _check_probabilities(stored, classes, predict)
-    return TrainedModel(stored.run_name, stored.run_id, description, classes, predict)
+    return TrainedModel(stored.run_name, stored.run_id, description, classes, model, predict)
 
 
 def _read_classes(stored: StoredModel, description: "Model") -> ModelClasses:
@@ -200,7 +202,7 @@ def _format_shapes(shapes: list[Any]) -> str:
 
 def _load_keras(
     stored: StoredModel, folder: Path, classes: ModelClasses, device: DeviceConfig
-) -> Predict:
+) -> tuple[Any, Predict]:
     from mnistexp.device import set_up_device
 
     set_up_device(device, seed=0)
@@ -227,17 +229,17 @@ def _load_keras(
         )
     if rule is None or not ends_with_softmax(classifier):
         predict = compile_prediction(classifier)
-        return lambda images: (predict(images), None)
+        return classifier, lambda images: (predict(images), None)
     predict_both = compile_prediction_with_logits(classifier)
 
     def predict_and_score(images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         probabilities, logits = predict_both(images)
         return probabilities, rule.ood_scores(images, logits)
 
-    return predict_and_score
+    return classifier, predict_and_score
 
 
-def _load_skops(stored: StoredModel, file: Path) -> Predict:
+def _load_skops(stored: StoredModel, file: Path) -> tuple[Any, Predict]:
     import skops.io
 
     try:
@@ -251,4 +253,4 @@ def _load_skops(stored: StoredModel, file: Path) -> Predict:
     def predict(images: np.ndarray) -> tuple[np.ndarray, None]:
         return estimator.predict_proba(images.reshape(len(images), -1)), None
 
-    return predict
+    return estimator, predict

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import time
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class ClassicalLearner(Learner):
                 "version. Received: gpu"
             )
         self._config = config
-        self._image_shape, self._class_names = data.image_shape, data.class_names
+        self._image_shape = data.image_shape
         self._metadata = describe_images(data)
         self._check_components(config.model)
         self._model: ClassicalConfig = config.model
@@ -105,31 +106,11 @@ class ClassicalLearner(Learner):
 
         Not of the parameters, which trees have in no defined order.
         """
-        images = np.random.default_rng(0).integers(0, 256, (100, *self._image_shape), "u1")
-        return hashlib.sha256(self.predict_probabilities(images).tobytes()).hexdigest()
+        return digest_predictions(self.predict_probabilities, self._image_shape)
 
     def save(self, folder: Path) -> ModelDescription:
         """Write a skops file of raw pixels to probabilities."""
-        import skops.io
-
-        folder.mkdir(parents=True)
-        file = folder / "model.skops"
-        skops.io.dump(self._estimator, file)
-        return ModelDescription(
-            flavor="sklearn",
-            flavor_options={
-                "pickled_model": file.name,
-                "sklearn_version": version("scikit-learn"),
-                "serialization_format": "skops",
-                "skops_trusted_types": list(TRUSTED_TYPES),
-            },
-            loader_options={"model_path": file.name, "predict_fn": "predict_proba"},
-            input_shape=[self._num_pixels],
-            output_size=len(self._class_names),
-            output_dtype="float64",
-            metadata=self._metadata,
-            requirements=pin_versions("scikit-learn", "skops", "numpy"),
-        )
+        return save_estimator(self._estimator, folder, self._metadata)
 
     def tags(self) -> dict[str, str]:
         """Return the device, the number of threads and the precision as tags of the run."""
@@ -158,6 +139,44 @@ class ClassicalLearner(Learner):
             self._estimator.fit(pixels, labels)
         else:
             self._estimator = _fit_calibrated(self._estimator, pixels, labels)
+
+
+def save_estimator(estimator: Any, folder: Path, metadata: Mapping[str, Any]) -> ModelDescription:
+    """Write the skops file of a classifier, and what MLflow needs to load it.
+
+    Args:
+        estimator: raw pixels, one row per image, to probabilities.
+        folder: does not exist yet.
+        metadata: about the training images, see `describe_images`.
+    """
+    import skops.io
+
+    folder.mkdir(parents=True)
+    file = folder / "model.skops"
+    skops.io.dump(estimator, file)
+    return ModelDescription(
+        flavor="sklearn",
+        flavor_options={
+            "pickled_model": file.name,
+            "sklearn_version": version("scikit-learn"),
+            "serialization_format": "skops",
+            "skops_trusted_types": list(TRUSTED_TYPES),
+        },
+        loader_options={"model_path": file.name, "predict_fn": "predict_proba"},
+        input_shape=[math.prod(metadata["image_shape"])],
+        output_size=len(metadata["class_names"]),
+        output_dtype="float64",
+        metadata=metadata,
+        requirements=pin_versions("scikit-learn", "skops", "numpy"),
+    )
+
+
+def digest_predictions(
+    predict: Callable[[np.ndarray], np.ndarray], image_shape: tuple[int, int, int]
+) -> str:
+    """Return the SHA-256 of the probabilities for 100 fixed random images."""
+    images = np.random.default_rng(0).integers(0, 256, (100, *image_shape), "u1")
+    return hashlib.sha256(predict(images).tobytes()).hexdigest()
 
 
 def _fit_calibrated(estimator: Any, pixels: np.ndarray, labels: np.ndarray) -> Any:

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +48,7 @@ class NetworkLearner(Learner):
         assert isinstance(config.model, NetworkConfig)
         self._config, self._model_config = config, config.model
         self.device = set_up_device(config.device, config.seed)
-        self._image_shape, self._class_names = data.image_shape, data.class_names
+        self._image_shape = data.image_shape
         self._metadata = describe_images(data)
         self._network = build_model(config.model, data.image_shape, data.num_classes)
         num_images = len(data.train)
@@ -64,7 +64,7 @@ class NetworkLearner(Learner):
         augments = self._augmentation is not None
         self._xla = use_xla(config.model, config.device.xla, self.device, augments=augments)
         self._cpu_layers = self.device.type == "cpu" and is_onednn_enabled() and not self._xla
-        self.summary = _summary(self._network)
+        self.summary = summarize(self._network)
 
     @property
     def num_parameters(self) -> int:
@@ -154,34 +154,11 @@ class NetworkLearner(Learner):
 
     def digest(self) -> str:
         """Return the SHA-256 of all weights, in the order of the layers."""
-        sha = hashlib.sha256()
-        for weight in self._network.get_weights():
-            sha.update(np.ascontiguousarray(weight).tobytes())
-        return sha.hexdigest()
+        return digest_weights(self._network)
 
     def save(self, folder: Path) -> ModelDescription:
         """Write a Keras file of raw pixels to probabilities, with Keras' own layers only."""
-        data = folder / "data"
-        data.mkdir(parents=True)
-        self._classifier.save(data / "model.keras")
-        # These two files tell MLflow how to load the first one.
-        (data / "keras_module.txt").write_text("tensorflow.keras")
-        (data / "save_format.txt").write_text("tf")
-        return ModelDescription(
-            flavor="tensorflow",
-            flavor_options={
-                "data": data.name,
-                "model_type": "keras",
-                "keras_version": version("tensorflow"),  # So does MLflow.
-                "save_format": "tf",
-            },
-            loader_options={"data": data.name},
-            input_shape=self._image_shape,
-            output_size=len(self._class_names),
-            output_dtype="float32",
-            metadata=self._metadata,
-            requirements=pin_versions("tensorflow", "keras", "numpy"),
-        )
+        return save_classifier(self._classifier, folder, self._metadata)
 
     def tags(self) -> dict[str, str]:
         """Return device, number of threads, precision and XLA as tags of the run."""
@@ -192,6 +169,47 @@ class NetworkLearner(Learner):
             "precision": self._config.device.precision,
             "xla": "on" if self._xla else "off",
         }
+
+
+def save_classifier(
+    classifier: "keras.Model", folder: Path, metadata: Mapping[str, Any]
+) -> ModelDescription:
+    """Write the Keras file of a classifier, and what MLflow needs to load it.
+
+    Args:
+        classifier: uint8 images to probabilities, of Keras' own layers only.
+        folder: does not exist yet.
+        metadata: about the training images, see `describe_images`.
+    """
+    data = folder / "data"
+    data.mkdir(parents=True)
+    classifier.save(data / "model.keras")
+    # These two files tell MLflow how to load the first one.
+    (data / "keras_module.txt").write_text("tensorflow.keras")
+    (data / "save_format.txt").write_text("tf")
+    return ModelDescription(
+        flavor="tensorflow",
+        flavor_options={
+            "data": data.name,
+            "model_type": "keras",
+            "keras_version": version("tensorflow"),  # So does MLflow.
+            "save_format": "tf",
+        },
+        loader_options={"data": data.name},
+        input_shape=classifier.input_shape[1:],
+        output_size=classifier.output_shape[1],
+        output_dtype="float32",
+        metadata=metadata,
+        requirements=pin_versions("tensorflow", "keras", "numpy"),
+    )
+
+
+def digest_weights(network: "keras.Model") -> str:
+    """Return the SHA-256 of all weights, in the order of the layers."""
+    sha = hashlib.sha256()
+    for weight in network.get_weights():
+        sha.update(np.ascontiguousarray(weight).tobytes())
+    return sha.hexdigest()
 
 
 def _out_of_memory_errors() -> tuple[type[BaseException], ...]:
@@ -280,7 +298,8 @@ def use_xla(model: NetworkConfig, setting: str, device: Device, *, augments: boo
     return set(types) <= FAST_IN_XLA and types.count("dense") > 1
 
 
-def _summary(network: Any) -> str:
+def summarize(network: Any) -> str:
+    """Return Keras' table of the layers, in 80 columns."""
     lines: list[str] = []
     network.summary(line_length=80, print_fn=lines.append)
     return "\n".join(lines)

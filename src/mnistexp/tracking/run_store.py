@@ -89,6 +89,11 @@ class RunRecord:
         return self.tags.get("kind") == "sweep"
 
     @property
+    def is_ensemble(self) -> bool:
+        """Whether its model is the mean of those of other runs, so that nothing was trained."""
+        return self.tags.get("kind") == "ensemble"
+
+    @property
     def overridden(self) -> list[str]:
         """The choices and settings that the command of the run set."""
         words = self.tags.get(COMMAND_TAG, "").split()

@@ -15,7 +15,7 @@ from mnistexp.errors import InputError
 from mnistexp.experiment import RunResult, run_experiment
 from mnistexp.experiment.environment import CHANGED_CODE, describe_environment
 from mnistexp.runs.logged_config import read_logged_settings
-from mnistexp.tracking import RunRecord, RunStore
+from mnistexp.tracking import COMMAND_TAG, RunRecord, RunStore
 
 MEASURED_COSTS = (
     *("seconds", "train_seconds", "images_per_second", "mean_images_per_second"),
@@ -63,8 +63,14 @@ def read_logged_config(store: RunStore, run: RunRecord) -> Config:
     """Return the config that a run logged, without tracking and dashboard.
 
     Raises:
-        InputError: the run has not finished, has no config, or its config is not valid any more.
+        InputError: the run has not finished, has no config, or its config is not valid any more;
+            or it is an ensemble.
     """
+    if run.is_ensemble:
+        raise InputError(
+            f"{run.name}: expected a run that was trained. Received: an ensemble of other runs. "
+            f"To make it again: {run.tags.get(COMMAND_TAG)}"
+        )
     if run.status != "FINISHED":
         raise InputError(
             f"{run.name}: expected a finished run, whose result can be compared. Received: "
