@@ -44,6 +44,38 @@ def test_a_run_is_sent_to_a_server_with_its_model(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["runs"]
 
 
+def test_exported_runs_are_imported_into_a_server(tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    run(here, "-m", "seed=0,1")
+    mnistexp = [sys.executable, "-m", "mnistexp"]
+    subprocess.run([*mnistexp, "export", "seed=0", "seed=1", "-o", "two.zip"], cwd=here, check=True)
+    local = mlflow.MlflowClient(f"sqlite:///{here}/mlflow.db")
+    server = ("mlflow", "server", "--host", "127.0.0.1", "--workers", "1")
+    with running_server(tmp_path / "server", *server) as address:
+        for _ in range(2):  # The second time, the runs are recognized.
+            subprocess.run([*mnistexp, "import", "two.zip", "--uri", address], cwd=here, check=True)
+        remote = mlflow.MlflowClient(address)
+        experiment = remote.get_experiment_by_name("mnistexp")
+        assert experiment is not None
+        where = "params.seed != ''"
+        imported = remote.search_runs([experiment.experiment_id], where)
+        exported = local.search_runs(["1"], where)
+        assert sorted(r.data.params["seed"] for r in imported) == ["0", "1"]
+        for sent in imported:
+            (original,) = (r for r in exported if r.data.params == sent.data.params)
+            assert sent.data.metrics == original.data.metrics
+            assert sent.info.status == "FINISHED"
+            figures = [file.path for file in remote.list_artifacts(sent.info.run_id, "figures")]
+            assert figures == [
+                file.path for file in local.list_artifacts(original.info.run_id, "figures")
+            ]
+            assert figures
+        mlflow.set_tracking_uri(address)
+        (model,) = imported[0].outputs.model_outputs
+        loaded = mlflow.pyfunc.load_model(f"models:/{model.model_id}")
+        assert loaded.predict(np.zeros((2, 28, 28, 1), "u1")).shape == (2, 10)
+
+
 def test_the_ui_shows_the_store_that_the_runs_used(tmp_path: Path) -> None:
     out = run(tmp_path)
     run_id = re.search(r"run id +(\w+)", out)

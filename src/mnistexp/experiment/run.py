@@ -127,51 +127,89 @@ def run_experiment(
             progress.recording = opened.recording
             training = learner.fit(data, log_metrics, opened.monitors, checkpoints)
             with show_activity("evaluating"):
-                measured = data.test if config.data.use_test else data.validation
-                probabilities = learner.predict_probabilities(measured.images)
-                metrics = _final_metrics(learner, data, training, probabilities)
-            scalars = {
-                **_scalars(learner, training),
-                **_scalars_of_target(config.train.target, training),
-            }
-        test_accuracy = metrics.get("test_accuracy")
-        accuracy = metrics["val_accuracy"] if test_accuracy is None else test_accuracy
-        loss = training.history["train_loss"]
-        judgments = {
-            "expectation": _compare_with_expectation(config, source, test_accuracy),
-            "note": explain_guessing(config, loss, accuracy, measured.labels),
-        }
-        tracker.set_tags({tag: text for tag, text in judgments.items() if text})
-        tracker.set_tags({"weights_sha256": learner.digest()})
-        if config.data.use_test:  # The figures show test images.
-            tracker.log_figures(
-                lambda file: store_figures(
-                    *(file, name, training.history, data.test, probabilities),
-                    *(learner.first_layer(), choose_examples(data), learner.augment),
-                )
-            )
-        with show_activity("saving the model"):
-            tracker.log_model(partial(_save_model, learner, data))
+                evaluation = _evaluate(config, source, data, learner, training)
+        _log_outputs(tracker, name, data, learner, training, evaluation)
         last_step = training.num_steps
-        tracker.log_metrics(resumption.skip_known_values(metrics, last_step), last_step)
-        scalars["seconds"] = training.earlier_seconds + time.perf_counter() - begin
+        tracker.log_metrics(resumption.skip_known_values(evaluation.metrics, last_step), last_step)
+        seconds = training.earlier_seconds + time.perf_counter() - begin
+        scalars = {**evaluation.scalars, "seconds": seconds}
         # At step 0, because MLflow draws values of later steps as curves, here of a single point.
         tracker.log_metrics(resumption.skip_known_values(scalars, 0), 0)
-        metrics |= scalars
-        tracker.describe(describe_run(config, source, metrics, judgments["expectation"]))
+        metrics = evaluation.metrics | scalars
+        tracker.describe(describe_run(config, source, metrics, evaluation.expectation_result))
     return RunResult(
         config=config,
         history=training.history,
         metrics=metrics,
         learner=learner,
-        expectation_result=judgments["expectation"],
+        expectation_result=evaluation.expectation_result,
         run_id=tracker.run_id,
         url=tracker.url(),
         recording=opened.recording,
         viewer=opened.viewer,
-        note=judgments["note"],
+        note=evaluation.note,
         length=length,
     )
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """What a trained model reaches.
+
+    test_probabilities: predicted for the test images, [num_images, num_classes]; None if the config
+        leaves them unread.
+    metrics: of the last step. scalars: results without a curve.
+    expectation_result, note: as in `RunResult`.
+    """
+
+    test_probabilities: np.ndarray | None
+    metrics: dict[str, float]
+    scalars: dict[str, float]
+    expectation_result: str
+    note: str
+
+
+def _evaluate(
+    config: Config, source: ConfigSource, data: Data, learner: Learner, training: TrainingResult
+) -> _Evaluation:
+    measured = data.test if config.data.use_test else data.validation
+    probabilities = learner.predict_probabilities(measured.images)
+    metrics = _final_metrics(learner, data, training, probabilities)
+    target = _scalars_of_target(config.train.target, training)
+    test_accuracy = metrics.get("test_accuracy")
+    accuracy = metrics["val_accuracy"] if test_accuracy is None else test_accuracy
+    loss = training.history["train_loss"]
+    return _Evaluation(
+        test_probabilities=probabilities if config.data.use_test else None,
+        metrics=metrics,
+        scalars={**_scalars(learner, training), **target},
+        expectation_result=_compare_with_expectation(config, source, test_accuracy),
+        note=explain_guessing(config, loss, accuracy, measured.labels),
+    )
+
+
+def _log_outputs(
+    tracker: Tracker,
+    name: str,
+    data: Data,
+    learner: Learner,
+    training: TrainingResult,
+    evaluation: _Evaluation,
+) -> None:
+    """Log what the training made: judgments, the hash of the weights, figures and the model."""
+    judgments = {"expectation": evaluation.expectation_result, "note": evaluation.note}
+    tracker.set_tags({tag: text for tag, text in judgments.items() if text})
+    tracker.set_tags({"weights_sha256": learner.digest()})
+    probabilities = evaluation.test_probabilities
+    if probabilities is not None:  # The figures show test images.
+        tracker.log_figures(
+            lambda file: store_figures(
+                *(file, name, training.history, data.test, probabilities),
+                *(learner.first_layer(), choose_examples(data), learner.augment),
+            )
+        )
+    with show_activity("saving the model"):
+        tracker.log_model(partial(_save_model, learner, data))
 
 
 def _check_and_load(config: Config, source: ConfigSource) -> Data:
