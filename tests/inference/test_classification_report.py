@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from support import Command, TrackedRun
 
+from mnistexp.augmentation import AugmentationConfig, build_augmentation
 from mnistexp.config.compose import compose_config
 from mnistexp.data import Split, load_data
 from mnistexp.inference.classification_report import report_classification
@@ -109,14 +110,46 @@ def test_the_tables_of_all_test_images_fit_into_80_columns(
     assert sum(int(count) for row in counts for count in row) == 10_000
 
 
+def test_changed_copies_are_averaged_with_the_image_itself(
+    mnistexp: Command, two_layers_run: TrackedRun
+) -> None:
+    settings = [
+        "augmentation=shift",
+        "augmentation.erasing=4",
+        "data.test_slice=[0,1200]",
+        "seed=7",
+    ]
+    report = evaluate(mnistexp, two_layers_run, *settings, "--copies", "3")
+
+    test = load_data(compose_config([])[0].data).test[:1_200]
+    augmentation = build_augmentation(AugmentationConfig(shift=2, erasing=4), (28, 28, 1))
+    assert augmentation is not None
+    copies = [test.images]
+    for copy in range(3):
+        parts = [test.images[:1_000], test.images[1_000:]]
+        changed = [augmentation(x, np.array([7, 2 * copy + n])) for n, x in enumerate(parts)]
+        copies.append(np.concatenate(changed).round().astype("u1"))
+    assert (copies[1] != copies[2]).any()
+    network = two_layers_run.result.learner.model  # The Keras model.
+    mean = np.mean([network(images).numpy() for images in copies], axis=0)
+    assert report["accuracy"] == (mean.argmax(axis=1) == test.labels).mean()
+    loss = -np.log(mean[np.arange(len(test)), test.labels].astype("f8")).mean()
+    assert report["loss"] == pytest.approx(loss, rel=1e-5)
+    assert (report["copies"], report["data"]) == (3, "mnist_0_1200_3_copies")
+    assert evaluate(mnistexp, two_layers_run, *settings, "--copies", "3") == report
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train.epochs=2"], "train.epochs: expected a setting of data or device"),
-        (["mnist"], "mnist: expected a setting of data or device"),
+        (["train.epochs=2"], "train.epochs: expected a setting of data, device or"),
+        (["mnist"], "mnist: expected a setting of data, device or"),
         (["data.test_slic=[0,3]"], "Did you mean data.test_slice"),
         (["data=minst"], "Did you mean mnist"),
         (["data.test_slice=[0,30000]"], "expected an end of at most 10000"),
+        (["--copies", "3"], "--copies: expected together with changes of the images"),
+        (["augmentation=none", "seed=3"], "seed: expected together with random changes"),
+        (["augmentation.shift=-1"], "augmentation.shift: expected a number >= 0"),
         (["--where", "nothing = 3"], "nothing: expected a setting"),
     ],
 )

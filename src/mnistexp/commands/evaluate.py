@@ -1,6 +1,7 @@
 """`mnistexp evaluate`: measure a trained model on test images."""
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
     from mnistexp.data import Data
     from mnistexp.inference import TrainedModel
     from mnistexp.inference.classification_report import ClassificationReport
+    from mnistexp.learner.metrics import Predictor
     from mnistexp.tracking import RunStore
 
 SECTIONS = ("data", "device")
-"""The config sections that an evaluation uses."""
+"""The config sections of the run that an evaluation uses."""
+SETTINGS = (*SECTIONS, "augmentation", "seed")
+"""What can be set: the images are changed only if the command says so."""
+DEFAULT_COPIES = 8
 
 
 def evaluate(
@@ -27,7 +32,16 @@ def evaluate(
     settings: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Settings of data and device: data=fashion_mnist data.test_slice=[0,3300]"
+            help="Settings of data, device and augmentation: data=fashion_mnist "
+            "data.test_slice=[0,3300] augmentation=shift"
+        ),
+    ] = None,
+    copies: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="With augmentation: average over each image and so many changed copies. "
+            f"Default: {DEFAULT_COPIES}.",
         ),
     ] = None,
     log: Annotated[bool, typer.Option("--log", help="Log the metrics to the run.")] = False,
@@ -40,8 +54,11 @@ def evaluate(
     overrides = settings or []
     _check_settings(overrides)
 
+    from mnistexp.activity import show_activity
+    from mnistexp.augmentation import build_augmentation
     from mnistexp.data import load_data
     from mnistexp.inference import load_model
+    from mnistexp.inference.augmented_prediction import AugmentedPredictor
     from mnistexp.inference.classification_report import report_classification
     from mnistexp.runs.run_selection import select_model
     from mnistexp.runs.run_tables import open_run_store
@@ -58,14 +75,23 @@ def evaluate(
     data = load_data(config.data)
     trained = load_model(stored, store, config.device)
     _check_classes(trained, data)
-    report = report_classification(trained, data.test)
-    name = _test_set_name(config)
+    augmentation = build_augmentation(config.augmentation, data.image_shape)
+    if augmentation is None:
+        _check_no_copies(config, overrides, copies)
+        predictor: Predictor = trained
+    else:
+        copies = copies or DEFAULT_COPIES
+        predictor = AugmentedPredictor(trained, augmentation, copies, config.seed)
+    with show_activity("evaluating", sys.stderr):
+        report = report_classification(predictor, data.test)
+    name = _test_set_name(config, copies)
     document = json.dumps(
         {
             "model": trained.run_name,
             "run_id": trained.run_id,
             "data": name,
             "digest": data.digest,
+            "copies": copies or 0,
             **report.to_dict(),
         }
     )
@@ -75,6 +101,8 @@ def evaluate(
         print(document)
         return
     print(f"{trained}\non {len(data.test):,} test images of {name}")
+    if augmentation is not None:
+        print(f"mean of each image and {copies} changed copies: {_format_changes(config)}")
     _print_report(report, data.class_names)
     if log:
         print(f"Logged to the run: evaluations/{name}.json, and metrics evaluation/{name}/…")
@@ -106,11 +134,34 @@ def _check_classes(trained: "TrainedModel", data: "Data") -> None:
 def _check_settings(overrides: list[str]) -> None:
     for override in overrides:
         path, equals, _ = override.lstrip("+~").partition("=")
-        if not equals or path.partition(".")[0] not in SECTIONS:
+        if not equals or path.partition(".")[0] not in SETTINGS:
             raise ConfigError(
-                f"{path}: expected a setting of data or device, such as data=fashion_mnist or "
-                f"data.test_slice=[0,3300], since nothing is trained. Received: {override!r}"
+                f"{path}: expected a setting of data, device or augmentation, such as "
+                "data=fashion_mnist or data.test_slice=[0,3300], since nothing is trained. "
+                f"Received: {override!r}"
             )
+
+
+def _check_no_copies(config: "Config", overrides: list[str], copies: int | None) -> None:
+    """Refuse options of test-time augmentation that would have no effect."""
+    example = "such as augmentation=shift"
+    if copies is not None:
+        raise ConfigError(
+            f"--copies: expected together with changes of the images, {example}. Received: {copies}"
+        )
+    names = [override.lstrip("+~").partition("=")[0] for override in overrides]
+    if "seed" in names:
+        raise ConfigError(
+            f"seed: expected together with random changes of the images, {example}. Received: "
+            f"{config.seed}"
+        )
+
+
+def _format_changes(config: "Config") -> str:
+    """Return the augmentation that differs from none, and the seed: `shift=2, seed=0`."""
+    changes = config.augmentation.model_dump(exclude_defaults=True)
+    named = [f"{name}={value:g}" for name, value in changes.items()]
+    return ", ".join([*named, f"seed={config.seed}"])
 
 
 def _compose_evaluation(store: "RunStore", run_id: str, overrides: list[str]) -> "Config":
@@ -143,9 +194,10 @@ def _compose_evaluation(store: "RunStore", run_id: str, overrides: list[str]) ->
     return compose_config(["train.evaluate_on=[]", *base, *overrides])[0]
 
 
-def _test_set_name(config: "Config") -> str:
-    """Return `mnist`, or `mnist_0_3300` for a slice of its test images."""
-    return "_".join([config.data.name, *map(str, config.data.test_slice or ())])
+def _test_set_name(config: "Config", copies: int | None) -> str:
+    """Return `mnist`, `mnist_0_3300` for a slice, or `mnist_8_copies` with changed copies."""
+    parts = [config.data.name, *map(str, config.data.test_slice or ())]
+    return "_".join([*parts, *([f"{copies}_copies"] if copies else [])])
 
 
 def _print_report(report: "ClassificationReport", names: "Sequence[str]") -> None:
