@@ -12,7 +12,7 @@ from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
 from mnistexp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mnistexp.verification import PlannedRun
+    from mnistexp.verification import ExperimentResult, PlannedRun
 
 
 def verify(
@@ -54,10 +54,37 @@ def verify(
     _run_all(missing)
     results = collect_results(planned)
     print_results(results, wide=wide)
+    _print_record(planned, results)
     if not all(isinstance(error, NoExpectation) for error in errors):
         raise typer.Exit(2)
     if not all(result.is_met for result in results):
         raise typer.Exit(1)
+
+
+def _print_record(planned: "Sequence[PlannedRun]", results: "Sequence[ExperimentResult]") -> None:
+    """Print each seed of the experiments of `record`, and which other runs read test images."""
+    from rich import get_console
+
+    from mnistexp.tables import print_folded
+    from mnistexp.tracking import MlflowTracking, RunStore
+    from mnistexp.verification.record_protocol import (
+        describe_earlier_looks,
+        describe_seeds,
+        find_earlier_looks,
+        is_record,
+    )
+
+    shown = [result for result in results if is_record(result.experiment)]
+    tracking = planned[0].config.tracking
+    if not shown or not isinstance(tracking, MlflowTracking):
+        return
+    runs = RunStore(tracking).runs()
+    first = {plan.experiment: plan for plan in reversed(planned)}
+    for result in shown:
+        print_folded(get_console(), describe_seeds(result))
+        looks = find_earlier_looks(first[result.experiment], runs)
+        if looks:
+            print_folded(get_console(), describe_earlier_looks(result.experiment, looks))
 
 
 def _run_all(missing: "Sequence[PlannedRun]") -> None:
