@@ -51,6 +51,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, help="of a block; default: by network")
+    parser.add_argument(
+        "--threads", type=int, choices=[1], help="compare computing time of one thread"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="a JSON file")
     parser.add_argument("--report", type=Path, default=REPORT, help="a Markdown file")
     options = parser.parse_args()
@@ -68,6 +71,7 @@ def measure(case: Case, names: list[str]) -> CaseResult:
         case.steps,
         f"{datetime.now():%Y-%m-%d %H:%M}",
         describe_machine(),
+        case.threads,
     )
     with ExitStack() as stack:
         processes = []

@@ -27,12 +27,14 @@ class Case:
     """A training in blocks of steps.
 
     steps: of a block. blocks: their number, with the first one, which includes compilation.
+    threads: of one operation; None: all cores.
     """
 
     network: str
     batch_size: int
     steps: int
     blocks: int
+    threads: int | None = None
 
     def to_json(self) -> str:
         """Return the case as an argument of a process."""
@@ -48,6 +50,8 @@ class Case:
         overrides = [f"model={self.network}", f"train.batch_size={self.batch_size}"]
         overrides += ["data=mnist_60000", "tracking=none", "train.evaluate_on=[]"]
         overrides += [f"train.steps={self.steps * self.blocks}", f"train.log_every={self.steps}"]
+        if self.threads is not None:
+            overrides.append(f"device.threads={self.threads}")
         if self.network == "conv_batchnorm":
             # The moving averages of 0.999 need thousands of steps, unless their momentum warms up.
             for name in NORMALIZATION_LAYERS:

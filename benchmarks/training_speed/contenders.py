@@ -14,6 +14,7 @@ from training_speed.block_timer import BlockTimer
 from training_speed.case import Case
 
 OURS = "mnistexp"
+JAX_SINGLE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class ContenderProcess:
                     filter(None, [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")])
                 ),
                 "TF_CPP_MIN_LOG_LEVEL": "3",
+                **({"XLA_FLAGS": JAX_SINGLE_THREAD} if case.threads == 1 else {}),
             },
         )
 

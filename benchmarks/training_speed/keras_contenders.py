@@ -47,6 +47,8 @@ def train(
     """
     config, data = case.config(), case.data()
     assert isinstance(config.model, NetworkConfig)
+    if case.threads is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(case.threads)
     keras.utils.set_random_seed(0)
     network = build_model(config.model)
     model = GatherModel(network, data) if gather else network

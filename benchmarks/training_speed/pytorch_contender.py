@@ -21,6 +21,8 @@ def train(case: Case, timer: BlockTimer, *, compiled: bool, channels_last: bool)
         channels_last: keep images and filters in this memory format.
     """
     data = case.data()
+    if case.threads is not None:
+        torch.set_num_threads(case.threads)
     torch.manual_seed(0)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     network = build_network(case).to(memory_format=layout)

@@ -20,7 +20,8 @@ NUM_IMAGES = 60_000
 class CaseResult:
     """What was measured of a network and a batch size.
 
-    steps: of a block. date: local time. machine: processor, versions and load. first_block:
+    steps: of a block. date: local time. machine: processor, versions and load. threads: of one
+    operation; None: all cores. first_block:
     seconds, with compilation. blocks: seconds of the blocks after it, by contender, one a round.
     cpu_blocks: their computing time, the sum of all threads. accuracy: on the test images after all blocks.
     """
@@ -30,6 +31,7 @@ class CaseResult:
     steps: int
     date: str
     machine: str
+    threads: int | None = None
     first_block: dict[str, float] = field(default_factory=dict)
     blocks: dict[str, list[float]] = field(default_factory=dict)
     cpu_blocks: dict[str, list[float]] = field(default_factory=dict)
@@ -40,11 +42,19 @@ class CaseResult:
         factor = NUM_IMAGES / (self.steps * self.batch_size)
         return [block * factor for block in seconds]
 
+    def compared(self, name: str) -> list[float]:
+        """Return the seconds of the blocks that are compared; none if it did not train.
+
+        One thread is compared by its computing time, on which other processes have little effect.
+        """
+        by_name = self.blocks if self.threads is None else self.cpu_blocks
+        return by_name.get(name, [])
+
     def ratios(self, name: str) -> list[float]:
         """Return how many times as long as mnistexp a contender took, round by round."""
-        ours = self.blocks[OURS]
+        ours = self.compared(OURS)
         # A contender that left has fewer rounds.
-        return [theirs / own for theirs, own in zip(self.blocks.get(name, []), ours, strict=False)]
+        return [theirs / own for theirs, own in zip(self.compared(name), ours, strict=False)]
 
 
 def describe_machine() -> str:
@@ -63,9 +73,8 @@ def _version(package: str) -> str | None:
 def write_report(result: CaseResult, results_file: Path, page: Path) -> None:
     """Put a case into the results file, in place of an earlier one, and write the page."""
     results = [result, *_load_results(results_file)]
-    by_case = {(r.network, r.batch_size): r for r in reversed(results)}
-    order = list(STEPS)
-    ordered = [by_case[key] for key in sorted(by_case, key=lambda k: (order.index(k[0]), k[1]))]
+    by_case = {(r.network, r.batch_size, r.threads): r for r in reversed(results)}
+    ordered = sorted(by_case.values(), key=lambda r: (list(STEPS).index(r.network), r.batch_size))
     results_file.write_text(json.dumps([asdict(r) for r in ordered], indent=1) + "\n")
     page.write_text(format_page(ordered))
 
@@ -79,12 +88,17 @@ def _load_results(file: Path) -> list[CaseResult]:
 def format_page(results: list[CaseResult]) -> str:
     """Return the page in Markdown."""
     parts = [HEADER]
-    for batch_size in sorted({result.batch_size for result in results}):
-        chosen = [result for result in results if result.batch_size == batch_size]
-        parts += [f"## Batches of {batch_size} images", _format_overview(chosen)]
+    for title in dict.fromkeys(map(_title, results)):
+        chosen = [result for result in results if _title(result) == title]
+        parts += [f"## {title}", _format_overview(chosen)]
         for result in chosen:
-            parts += [f"### {result.network}, batches of {batch_size}", _format_case(result)]
+            parts += [f"### {result.network}: {title}", _format_case(result)]
     return "\n\n".join(parts) + "\n"
+
+
+def _title(result: CaseResult) -> str:
+    threads = "all cores" if result.threads is None else "computing time of one thread"
+    return f"Batches of {result.batch_size} images, {threads}"
 
 
 def _format_overview(results: list[CaseResult]) -> str:
@@ -103,7 +117,7 @@ def _format_overview(results: list[CaseResult]) -> str:
 
 def _format_median(result: CaseResult, name: str) -> str:
     """Return the seconds, or an empty cell if the contender did not train this case."""
-    seconds = result.for_60_000(result.blocks.get(name, []))
+    seconds = result.for_60_000(result.compared(name))
     return f"{statistics.median(seconds):.3g}" if seconds else ""
 
 
@@ -121,7 +135,7 @@ def _format_case(result: CaseResult) -> str:
     for name, contender in CONTENDERS.items():
         if name not in result.blocks:
             continue
-        seconds, ratios = result.for_60_000(result.blocks[name]), result.ratios(name)
+        seconds, ratios = result.for_60_000(result.compared(name)), result.ratios(name)
         computing = result.for_60_000(result.cpu_blocks[name])
         accuracy = result.accuracy.get(name)
         rows.append(
@@ -153,7 +167,8 @@ Every contender trains the same network, from the same settings, on the 60,000 i
 float32, with the same optimizer, batch size and number of steps, shuffles in every epoch, and
 measures loss and accuracy in the training. They train in turn, one block of steps each per round.
 The tables have the seconds for 60,000 images: the median over the rounds, and the range. A ratio is
-the time of a contender / the time of mnistexp in the same round: above 1, mnistexp is faster.
+the time of a contender / the time of mnistexp in the same round: above 1, mnistexp is faster. With one
+thread (`--threads 1`), the computing time is compared, so the ratios are also valid on a busy machine.
 "CPU" is the computing time of all threads, which other processes disturb less than the seconds; threads
 that wait busily count, too. "first" is the first block, with the compilation; it is not counted. A
 contender whose block takes more than a minute leaves after the first round, without an accuracy. An

@@ -15,6 +15,9 @@ import tensorflow as tf
 VECTOR_LENGTH = 16
 """Number of float32 values that an instruction with AVX-512 computes at once."""
 
+ACTIVATIONS_OF_BLOCKS = {"linear", "relu", "sigmoid", "tanh"}
+"""Functions of each value alone, so the place of a pixel does not matter."""
+
 
 class PhaseGradientConv2D(keras.layers.Conv2D):
     """A convolution with stride 2 whose gradient by the input is a convolution with stride 1.
@@ -28,6 +31,83 @@ class PhaseGradientConv2D(keras.layers.Conv2D):
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """Return the convolution without bias and activation, as Keras' layer does."""
         return _convolve(inputs, tf.convert_to_tensor(kernel))
+
+
+class BlockOutputConv2D(keras.layers.Conv2D):
+    """A convolution with stride 1 whose output lies in blocks of 2×2 pixels.
+
+    It is one convolution with stride 2 and four times as many filters, one for each pixel of a
+    block, so few filters use the vectors of the processor better. The output has the shape
+    [n, height / 2, 2 · width, filters]: a row has the four pixels of each of its blocks in turn.
+    """
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the output in blocks."""
+        size, height, width, _ = input_shape
+        assert height is not None
+        assert width is not None
+        return size, height // 2, 2 * width, self.filters
+
+    def call(self, inputs: Any) -> Any:
+        """Return the output in blocks. Bias and activation come first, so oneDNN fuses them."""
+        kernel = _block_kernel(tf.convert_to_tensor(self.kernel))
+        blocks = tf.nn.conv2d(inputs, kernel, strides=2, padding="SAME")
+        if self.use_bias:
+            blocks = tf.nn.bias_add(blocks, tf.tile(tf.convert_to_tensor(self.bias), [4]))
+        blocks = self.activation(blocks)
+        _, height, width, _ = blocks.shape
+        return tf.reshape(blocks, [-1, height, 4 * width, self.filters])
+
+
+def gains_by_blocks(layer: keras.layers.Layer) -> bool:
+    """Return whether a layer trains faster as a `BlockOutputConv2D`.
+
+    Only if its input needs no gradient, and the next layer is a `BlockInputConv2D`.
+    """
+    if type(layer) is not keras.layers.Conv2D or layer.strides != (1, 1):
+        return False
+    if not _is_standard(layer) or layer.activation.__name__ not in ACTIVATIONS_OF_BLOCKS:
+        return False
+    size: int = layer.kernel_size[0]
+    larger_area: float = (size + 1) ** 2 / size**2
+    return larger_area * _used_part(layer.filters) < _used_part(4 * layer.filters)
+
+
+def _block_kernel(kernel: Any) -> Any:
+    """Return the kernel with stride 2 for the four pixels of each block.
+
+    Args:
+        kernel: with stride 1, [size, size, channels, filters].
+
+    Returns:
+        [size + 1, size + 1, channels, 4 · filters]; the filters of the upper left pixel come first,
+        then those of the upper right one, the lower left one and the lower right one.
+    """
+    shifts = [(row, column) for row in (0, 1) for column in (0, 1)]
+    shifted = [
+        tf.pad(kernel, [[row, 1 - row], [column, 1 - column], [0, 0], [0, 0]])
+        for row, column in shifts
+    ]
+    return tf.concat(shifted, axis=-1)
+
+
+class BlockInputConv2D(PhaseGradientConv2D):
+    """A `PhaseGradientConv2D` that receives the output of a `BlockOutputConv2D`.
+
+    So the gradients of the phases need not be moved to their pixels.
+    """
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the output, which has a pixel for each block."""
+        size, height, width, _ = input_shape
+        assert width is not None
+        return size, height, width // 4, self.filters
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """Return the convolution without bias and activation, as Keras' layer does."""
+        _, height, width, channels = inputs.shape
+        blocks = tf.reshape(inputs, [-1, height, width // 4, 4 * channels])
+        return _convolve_blocks(blocks, tf.convert_to_tensor(kernel))
 
 
 def gains_by_phases(layer: keras.layers.Layer) -> bool:
@@ -45,10 +125,14 @@ def gains_by_phases(layer: keras.layers.Layer) -> bool:
 
 
 def _has_phases(layer: keras.layers.Conv2D) -> bool:
+    return bool(layer.strides == (2, 2)) and _is_standard(layer)
+
+
+def _is_standard(layer: keras.layers.Conv2D) -> bool:
+    """Return whether it has a square kernel, an even input, and no other special settings."""
     _, height, width, _ = layer.input.shape
     rows, columns = layer.kernel_size
     conditions = [
-        layer.strides == (2, 2),
         layer.padding == "same",
         layer.data_format == "channels_last",
         layer.dilation_rate == (1, 1),
@@ -78,17 +162,43 @@ def _convolve(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any,
     """
 
     def compute_gradients(gradient: Any) -> tuple[Any, Any]:
-        phases = tf.nn.conv2d(gradient, _phase_kernel(kernel), strides=1, padding="SAME")
-        by_kernel = tf.raw_ops.Conv2DBackpropFilter(
-            input=images,
-            filter_sizes=kernel.shape,
-            out_backprop=gradient,
-            strides=[1, 2, 2, 1],
-            padding="SAME",
-        )
+        phases = _gradient_by_phases(gradient, kernel)
+        by_kernel = _gradient_by_kernel(gradient, images, kernel)
         return tf.nn.depth_to_space(phases, 2), by_kernel
 
     return tf.nn.conv2d(images, kernel, strides=2, padding="SAME"), compute_gradients
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def _convolve_blocks(blocks: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any, Any]]]:
+    """Convolve with stride 2 and padding `same`.
+
+    Args:
+        blocks: images as blocks of 2×2 pixels, [n, height / 2, width / 2, 4 · channels].
+        kernel: [size, size, channels, filters].
+    """
+    images = tf.nn.depth_to_space(blocks, 2)
+
+    def compute_gradients(gradient: Any) -> tuple[Any, Any]:
+        phases = _gradient_by_phases(gradient, kernel)
+        return phases, _gradient_by_kernel(gradient, images, kernel)
+
+    return tf.nn.conv2d(images, kernel, strides=2, padding="SAME"), compute_gradients
+
+
+def _gradient_by_phases(gradient: Any, kernel: Any) -> Any:
+    """Return the gradient by the input in blocks, [n, height / 2, width / 2, 4 · channels]."""
+    return tf.nn.conv2d(gradient, _phase_kernel(kernel), strides=1, padding="SAME")
+
+
+def _gradient_by_kernel(gradient: Any, images: Any, kernel: Any) -> Any:
+    return tf.raw_ops.Conv2DBackpropFilter(
+        input=images,
+        filter_sizes=kernel.shape,
+        out_backprop=gradient,
+        strides=[1, 2, 2, 1],
+        padding="SAME",
+    )
 
 
 def _phase_kernel(kernel: Any) -> Any:
@@ -130,8 +240,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         channels = values.shape[-1]
         normalized, mean, unbiased_variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=values,
-            scale=self.gamma.value if self.scale else tf.ones([channels]),
-            offset=self.beta.value if self.center else tf.zeros([channels]),
+            scale=tf.cast(self.gamma, tf.float32) if self.scale else tf.ones([channels]),
+            offset=tf.cast(self.beta, tf.float32) if self.center else tf.zeros([channels]),
             mean=tf.zeros([0]),
             variance=tf.zeros([0]),
             epsilon=self.epsilon,

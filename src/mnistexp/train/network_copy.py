@@ -9,8 +9,11 @@ from typing import Any
 import keras
 
 from mnistexp.train.cpu_layers import (
+    BlockInputConv2D,
+    BlockOutputConv2D,
     FusedBatchNormalization,
     PhaseGradientConv2D,
+    gains_by_blocks,
     gains_by_fusion,
     gains_by_phases,
 )
@@ -32,17 +35,51 @@ def copy_network(
         momentum_warmup: names of batch-normalization layers whose momentum warms up.
         cpu_layers: use the layers that train faster on a CPU with oneDNN.
     """
+    classes = _choose_cpu_layers(network) if cpu_layers else {}
 
     def copy_layer(layer: Any) -> Any:
-        warms_up = layer.name in momentum_warmup
-        layer_class = WarmUpBatchNormalization if warms_up else type(layer)
-        if cpu_layers and gains_by_phases(layer):
-            layer_class = PhaseGradientConv2D
-        elif cpu_layers and gains_by_fusion(layer):
-            layer_class = FusedWarmUpBatchNormalization if warms_up else FusedBatchNormalization
+        layer_class = classes.get(layer.name, type(layer))
+        if layer.name in momentum_warmup:
+            layer_class = _WARM_UP_CLASSES[layer_class]
         return layer_class.from_config(layer.get_config())
 
     return keras.models.clone_model(network, clone_function=copy_layer)
+
+
+_WARM_UP_CLASSES = {
+    keras.layers.BatchNormalization: WarmUpBatchNormalization,
+    FusedBatchNormalization: FusedWarmUpBatchNormalization,
+}
+
+
+def _choose_cpu_layers(network: keras.Model) -> dict[str, type[keras.layers.Layer]]:
+    """Return the class of each layer that trains faster as one of `cpu_layers`, by name."""
+    classes: dict[str, type[keras.layers.Layer]] = {}
+    for layer in network.layers[1:]:  # The first one is the input.
+        if gains_by_fusion(layer):
+            classes[layer.name] = FusedBatchNormalization
+        elif gains_by_phases(layer):
+            first = _layer_before(network, layer)
+            if first is not None and gains_by_blocks(first):
+                classes |= {first.name: BlockOutputConv2D, layer.name: BlockInputConv2D}
+            else:
+                classes[layer.name] = PhaseGradientConv2D
+    return classes
+
+
+def _layer_before(network: keras.Model, layer: keras.layers.Layer) -> keras.layers.Layer | None:
+    """Return the first layer of a network if this layer, and no other, receives its output."""
+    first = network.layers[1]
+    receivers = [
+        other.name
+        for other in network.layers[1:]
+        if any(tensor is first.output for tensor in _inputs(other))
+    ]
+    return first if receivers == [layer.name] else None
+
+
+def _inputs(layer: keras.layers.Layer) -> list[Any]:
+    return layer.input if isinstance(layer.input, list) else [layer.input]
 
 
 def count_updates(network: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
