@@ -16,8 +16,9 @@ def test_a_store_is_usable_after_its_first_set_up_was_interrupted() -> None:
     assert interrupt_set_ups(6).lost == ()
 
 
-def test_runs_of_three_processes_on_one_server_are_complete() -> None:
-    assert run_in_parallel(3, 3, server=True).lost == ()
+@pytest.mark.parametrize("server", [False, True], ids=["sqlite", "server"])
+def test_runs_of_three_processes_on_one_store_are_complete(server: bool) -> None:
+    assert run_in_parallel(3, 4, server=server).lost == ()
 
 
 def test_a_sweep_needs_no_more_memory_and_files_at_its_end() -> None:

@@ -48,7 +48,9 @@ def run_in_parallel(num_processes: int, num_runs: int, *, server: bool) -> Count
             else nullcontext(f"sqlite:///{folder}/mlflow.db") as uri
         ):
             processes = [
-                _start_sweep(folder / f"{index}", uri, range(index * num_runs, num_runs))
+                _start_sweep(
+                    folder / f"{index}", uri, range(index * num_runs, (index + 1) * num_runs)
+                )
                 for index in range(num_processes)
             ]
             failures = [_failure(process) for process in processes]
@@ -62,8 +64,7 @@ def run_in_parallel(num_processes: int, num_runs: int, *, server: bool) -> Count
 
 def _start_sweep(folder: Path, uri: str, seeds: range) -> "subprocess.Popen[str]":
     folder.mkdir()
-    first, number = seeds.start, seeds.stop
-    values = f"seed=range({first},{first + number})"
+    values = f"seed=range({seeds.start},{seeds.stop})"
     return start_command(folder, "-m", values, f"tracking.uri={uri}", *SHORT)
 
 

@@ -145,7 +145,8 @@ class RunStore:
                 "Run mnistexp in this folder first, or name another store: --uri sqlite:///FILE"
             )
         # On standard error, because commands print data on standard output.
-        activity = show_activity("reading the store", sys.stderr, is_first=True)
+        is_first = "mlflow" not in sys.modules
+        activity = show_activity("reading the store", sys.stderr, is_first=is_first)
         with activity, self._translated_errors():
             import mlflow
 
