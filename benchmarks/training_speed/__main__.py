@@ -33,9 +33,8 @@ def main() -> None:
     for network in options.networks:
         for batch_size in options.batch_sizes:
             steps = options.steps or STEPS[network]
-            result = measure(
-                Case(network, batch_size, steps, options.rounds + 1), options.contenders
-            )
+            case = Case(network, batch_size, steps, options.rounds + 1, options.threads)
+            result = measure(case, options.contenders)
             write_report(result, options.results, options.report)
 
 

@@ -5,13 +5,14 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
 MIN_RATIOS = {"softmax": 1.5, "five_layers": 1.2}
-"""Half of what is measured on an idle machine or less, because tests run beside each other."""
+"""Half of what is measured, or less."""
 OPTIONAL = {"pytorch": ("torch", "PyTorch, eager"), "jax": ("jax", "JAX, `lax.scan`")}
 
 
@@ -19,13 +20,14 @@ OPTIONAL = {"pytorch": ("torch", "PyTorch, eager"), "jax": ("jax", "JAX, `lax.sc
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the results and the page of a short measurement."""
     path = tmp_path_factory.mktemp("speed")
-    options = ["--networks", *MIN_RATIOS, "--batch-sizes", "100", "--steps", "200", "--rounds", "7"]
-    options += ["--contenders", "mnistexp", "keras", "keras_20", *OPTIONAL]
+    options = ["--networks", *MIN_RATIOS, "--batch-sizes", "100", "--steps", "200", "--rounds", "5"]
+    options += ["--contenders", "mnistexp", "keras", *OPTIONAL]
+    options += ["--threads", "1"]  # Other tests have little effect on its computing time.
     options += ["--results", str(path / "results.json"), "--report", str(path / "speed.md")]
     command = [sys.executable, "-m", "training_speed", *options]
     done = subprocess.run(command, cwd=CHECKOUT / "benchmarks", capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "round 7 of 7: mnistexp" in done.stderr
+    assert "round 5 of 5: mnistexp" in done.stderr
     return path
 
 
@@ -37,9 +39,9 @@ def load_results(folder: Path) -> list[dict[str, Any]]:
 @pytest.mark.integration
 def test_all_contenders_learn_the_digits_in_the_same_number_of_steps(folder: Path) -> None:
     for result in load_results(folder):
-        assert {"mnistexp", "keras", "keras_20"} <= set(result["accuracy"])
+        assert {"mnistexp", "keras"} <= set(result["accuracy"])
         for name, accuracy in result["accuracy"].items():
-            assert len(result["blocks"][name]) == 7
+            assert len(result["blocks"][name]) == 5
             assert accuracy > 0.88, name
 
 
@@ -57,6 +59,6 @@ def test_contenders_whose_package_is_missing_have_empty_cells(folder: Path) -> N
 @pytest.mark.parametrize("network", MIN_RATIOS)
 def test_a_training_is_faster_than_with_plain_keras(folder: Path, network: str) -> None:
     (result,) = [result for result in load_results(folder) if result["network"] == network]
-    # The fastest of the blocks: other tests slow some of them down.
-    fastest = {name: min(seconds) for name, seconds in result["blocks"].items()}
-    assert fastest["keras"] / fastest["mnistexp"] >= MIN_RATIOS[network]
+    assert result["threads"] == 1
+    seconds = {name: median(blocks) for name, blocks in result["cpu_blocks"].items()}
+    assert seconds["keras"] / seconds["mnistexp"] >= MIN_RATIOS[network]
