@@ -10,7 +10,7 @@ from mnistexp.model import NetworkConfig
 from mnistexp.model.layers import walk_layers
 from mnistexp.train.config import DEFAULT_EPOCHS
 
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 """Raise this number when a change of the code changes the results of equal configs on purpose.
 
 It is part of every hash. After it is raised, `verify` and sweeps ignore earlier runs and train
