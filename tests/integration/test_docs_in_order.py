@@ -29,7 +29,7 @@ SHORT = ["data.train_size=2000", "data.test_slice=[0,1000]", "train.epochs=null"
 SERVERS = {"ui", "watch", "draw", "serve"}
 """Commands that run until Ctrl-C."""
 NEEDS_A_CLUSTER = {"hydra/launcher=slurm", "hydra/launcher=ray_cluster"}
-TOO_LONG = {("verify", "lab")}
+TOO_LONG = {("verify", "lab"), ("verify", "record")}
 """Commands that train for many minutes, by their first words."""
 THRESHOLD = "accuracy > 0.98"
 """No short training exceeds it."""
