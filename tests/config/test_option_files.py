@@ -53,7 +53,11 @@ EXPERIMENT_SLIPS = [
     ("tracking:\n  description: a: b\n", 3, "expected quotes around a text that contains ': '"),
     ("model: {activation: ${model.x}}\n", 2, 'expected quotes around "${…}"'),
     ("defaults:\n  - override /modle: conv\n", 3, "Received: /modle. Did you mean model?"),
-    ("defaults:\n  - override /model: conf\n", 3, "Received: 'conf'. Did you mean conv?"),
+    (
+        "defaults:\n  - override /model: conf\n",
+        3,
+        "Received: 'conf'. Did you mean conv or conv_fast?",
+    ),
     ("defaults:\n  - model: conv\n", 3, "expected override /model: conv. Received: model: conv"),
     ("defaults:\n  - override /model=conv\n", 3, "expected override /model: conv. Received"),
     ("defaults:\n  - override /dashboard: off\n", 3, 'dashboard: expected quotes, "off"'),
