@@ -16,7 +16,12 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mnistexp.errors import TrackingError
 from mnistexp.tracking import MlflowTracking
 from mnistexp.tracking.journal import RECORDS_NAME
-from mnistexp.tracking.journal_sender import STATE_NAME, JournalSender, StoreUnavailable
+from mnistexp.tracking.journal_sender import (
+    STATE_NAME,
+    JournalSender,
+    StoreConnection,
+    StoreUnavailable,
+)
 from mnistexp.tracking.journal_tracker import JournalTracker
 from mnistexp.tracking.mlflow_private import create_database
 
@@ -204,3 +209,14 @@ def test_no_password_is_in_the_journal(tmp_path: Path) -> None:
     assert "http://example.org:5000" in text
     assert "p%40ss" not in text
     assert "alice" not in text
+
+
+def test_a_missing_store_is_not_created_before_a_run_starts(tmp_path: Path) -> None:
+    """A network that does not fit is refused while the tracking process starts."""
+    StoreConnection(f"sqlite:///{tmp_path}/mlflow.db", EXPERIMENT).open_existing()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_store_is_opened_before_a_run_starts(uri: str) -> None:
+    StoreConnection(uri, EXPERIMENT).open_existing()
+    assert mlflow.MlflowClient(uri).get_experiment_by_name(EXPERIMENT) is not None

@@ -17,12 +17,13 @@ from mnistexp.errors import MnistexpError, TrackingError
 from mnistexp.file_writing import write_whole
 from mnistexp.tracking.journal import Record, read_records
 from mnistexp.tracking.journal_tracker import JOURNAL_REFERENCE
-from mnistexp.tracking.mlflow_private import forget_store
+from mnistexp.tracking.mlflow_private import forget_store, import_database_code
 from mnistexp.tracking.model_package import DESCRIPTION_NAME, ModelDescription, package_model
 from mnistexp.tracking.model_registry import register_model
 from mnistexp.tracking.run_figures import draw_figures
 from mnistexp.tracking.run_store import PARENT_TAG
 from mnistexp.tracking.store import connect, redact_password, sqlite_file
+from mnistexp.tracking.store_set_up import needs_set_up
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -91,6 +92,13 @@ class StoreConnection:
             self._opened = connect(self.uri, self._experiment)
             self._inode = self._current_inode()
         return self._opened
+
+    def open_existing(self) -> None:
+        """Open the store, but do not create a local database. A refused run leaves no file."""
+        if self._file is not None and needs_set_up(self._file):
+            import_database_code()
+        else:
+            self.open()
 
     def was_replaced(self) -> bool:
         """Return whether the database that was opened has been deleted. If so, forget it.

@@ -94,7 +94,7 @@ class SenderProcess:
         store = self._stores.setdefault(key, StoreConnection(*key))
         if not request.folder:
             with suppress(Exception):  # The first journal reports it.
-                store.open()
+                store.open_existing()
             return
         try:
             self._sendings[request.folder] = _Sending(request, store)

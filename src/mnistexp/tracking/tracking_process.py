@@ -84,7 +84,7 @@ class TrackingProcess:
         self._request(str(folder), config)
 
     def open_store(self, config: MlflowTracking) -> None:
-        """Open the store before there is a journal to send."""
+        """Open the store, if it exists, before there is a journal to send."""
         self._request("", config)
 
     def send(self, folder: Path, config: MlflowTracking) -> None:
@@ -153,8 +153,7 @@ class TrackingProcess:
 
     def close(self) -> None:
         """End the process. If it has more to send, it goes on after the end of this process."""
-        is_opening = not self._reports  # It may be setting up the database.
-        if not is_opening and all(report.has_ended for report in self._reports.values()):
+        if all(report.has_ended for report in self._reports.values()):
             self.kill()
         else:
             self._close_pipes()
