@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mnistexp.inference.classification_report import ClassificationReport
     from mnistexp.learner.metrics import Predictor
     from mnistexp.tracking import RunStore
+    from mnistexp.tracking.model_registry import StoredModel
 
 SECTIONS = ("data", "device")
 """The config sections of the run that an evaluation uses."""
@@ -54,70 +56,101 @@ def evaluate(
     overrides = settings or []
     _check_settings(overrides)
 
-    from mnistexp.activity import show_activity
-    from mnistexp.augmentation import build_augmentation
-    from mnistexp.data import load_data
-    from mnistexp.inference import load_model
-    from mnistexp.inference.augmented_prediction import AugmentedPredictor
-    from mnistexp.inference.classification_report import report_classification
     from mnistexp.runs.run_selection import select_model
     from mnistexp.runs.run_tables import open_run_store
 
     store = open_run_store(experiment, uri)
     stored = select_model(store, model, where)
     config = _compose_evaluation(store, stored.run_id, overrides)
+    _check_use_of_test(config, stored)
+    copies = _choose_copies(config, overrides, copies)
+    evaluation = _evaluate(store, stored, config, copies)
+    if log:
+        _log(evaluation, store.uri)
+    if as_json:
+        print(evaluation.to_json())
+        return
+    _print(evaluation)
+    if log:
+        name = evaluation.name
+        print(f"Logged to the run: evaluations/{name}.json, and metrics evaluation/{name}/…")
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """The report about a model on the test images of `data`.
+
+    copies: the number of changed copies of each image; 0 if the images are not changed.
+    """
+
+    model: "TrainedModel"
+    config: "Config"
+    data: "Data"
+    copies: int
+    report: "ClassificationReport"
+
+    @property
+    def name(self) -> str:
+        """`mnist`, `mnist_0_3300` for a slice, or `mnist_8_copies` with changed copies."""
+        config = self.config.data
+        parts = [config.name, *map(str, config.test_slice or ())]
+        return "_".join([*parts, *([f"{self.copies}_copies"] if self.copies else [])])
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "model": self.model.run_name,
+                "run_id": self.model.run_id,
+                "data": self.name,
+                "digest": self.data.digest,
+                "copies": self.copies,
+                **self.report.to_dict(),
+            }
+        )
+
+
+def _evaluate(
+    store: "RunStore", stored: "StoredModel", config: "Config", copies: int
+) -> _Evaluation:
+    """Load the data and the model, and measure the model on the test images."""
+    from mnistexp.activity import show_activity
+    from mnistexp.augmentation import build_augmentation
+    from mnistexp.data import load_data
+    from mnistexp.inference import load_model
+    from mnistexp.inference.augmented_prediction import AugmentedPredictor
+    from mnistexp.inference.classification_report import report_classification
+
+    data = load_data(config.data)
+    model = load_model(stored, store, config.device)
+    _check_classes(model, data)
+    augmentation = build_augmentation(config.augmentation, data.image_shape)
+    predictor: Predictor = model
+    if augmentation is not None:
+        predictor = AugmentedPredictor(model, augmentation, copies, config.seed)
+    with show_activity("evaluating", sys.stderr):
+        report = report_classification(predictor, data.test)
+    return _Evaluation(model, config, data, copies, report)
+
+
+def _log(evaluation: _Evaluation, uri: str) -> None:
+    """Log the metrics and the JSON document of an evaluation to the run of its model."""
+    from mnistexp.tracking.store import client_for_writing
+
+    client = client_for_writing(uri)
+    run_id = evaluation.model.run_id
+    for metric, value in evaluation.report.metrics.items():
+        client.log_metric(run_id, f"evaluation/{evaluation.name}/{metric}", value)
+    client.log_text(run_id, evaluation.to_json(), f"evaluations/{evaluation.name}.json")
+
+
+def _check_use_of_test(config: "Config", stored: "StoredModel") -> None:
+    """Refuse to read the test images of a run that was not to read them."""
     if not config.data.use_test:
         raise ConfigError(
             f"data.use_test: expected true, since an evaluation reads the test images, which "
             f"{stored.run_name} was not to read. Received: false. Set data.use_test=true if "
             "nothing will be chosen any more"
         )
-    data = load_data(config.data)
-    trained = load_model(stored, store, config.device)
-    _check_classes(trained, data)
-    augmentation = build_augmentation(config.augmentation, data.image_shape)
-    if augmentation is None:
-        _check_no_copies(config, overrides, copies)
-        predictor: Predictor = trained
-    else:
-        copies = copies or DEFAULT_COPIES
-        predictor = AugmentedPredictor(trained, augmentation, copies, config.seed)
-    with show_activity("evaluating", sys.stderr):
-        report = report_classification(predictor, data.test)
-    name = _test_set_name(config, copies)
-    document = json.dumps(
-        {
-            "model": trained.run_name,
-            "run_id": trained.run_id,
-            "data": name,
-            "digest": data.digest,
-            "copies": copies or 0,
-            **report.to_dict(),
-        }
-    )
-    if log:
-        _log_report(store.uri, stored.run_id, name, report, document)
-    if as_json:
-        print(document)
-        return
-    print(f"{trained}\non {len(data.test):,} test images of {name}")
-    if augmentation is not None:
-        print(f"mean of each image and {copies} changed copies: {_format_changes(config)}")
-    _print_report(report, data.class_names)
-    if log:
-        print(f"Logged to the run: evaluations/{name}.json, and metrics evaluation/{name}/…")
-
-
-def _log_report(
-    uri: str, run_id: str, name: str, report: "ClassificationReport", document: str
-) -> None:
-    """Log the metrics and the JSON document of an evaluation on the test set `name`."""
-    from mnistexp.tracking.store import client_for_writing
-
-    client = client_for_writing(uri)
-    for metric, value in report.metrics.items():
-        client.log_metric(run_id, f"evaluation/{name}/{metric}", value)
-    client.log_text(run_id, document, f"evaluations/{name}.json")
 
 
 def _check_classes(trained: "TrainedModel", data: "Data") -> None:
@@ -142,8 +175,14 @@ def _check_settings(overrides: list[str]) -> None:
             )
 
 
-def _check_no_copies(config: "Config", overrides: list[str], copies: int | None) -> None:
-    """Refuse options of test-time augmentation that would have no effect."""
+def _choose_copies(config: "Config", overrides: list[str], copies: int | None) -> int:
+    """Return the number of changed copies of each image, 0 without changes.
+
+    Raises:
+        ConfigError: options of test-time augmentation would have no effect.
+    """
+    if not config.augmentation.is_off:
+        return copies or DEFAULT_COPIES
     example = "such as augmentation=shift"
     if copies is not None:
         raise ConfigError(
@@ -155,6 +194,7 @@ def _check_no_copies(config: "Config", overrides: list[str], copies: int | None)
             f"seed: expected together with random changes of the images, {example}. Received: "
             f"{config.seed}"
         )
+    return 0
 
 
 def _format_changes(config: "Config") -> str:
@@ -194,10 +234,13 @@ def _compose_evaluation(store: "RunStore", run_id: str, overrides: list[str]) ->
     return compose_config(["train.evaluate_on=[]", *base, *overrides])[0]
 
 
-def _test_set_name(config: "Config", copies: int | None) -> str:
-    """Return `mnist`, `mnist_0_3300` for a slice, or `mnist_8_copies` with changed copies."""
-    parts = [config.data.name, *map(str, config.data.test_slice or ())]
-    return "_".join([*parts, *([f"{copies}_copies"] if copies else [])])
+def _print(evaluation: _Evaluation) -> None:
+    num_images, copies = len(evaluation.data.test), evaluation.copies
+    print(f"{evaluation.model}\non {num_images:,} test images of {evaluation.name}")
+    if copies:
+        changes = _format_changes(evaluation.config)
+        print(f"mean of each image and {copies} changed copies: {changes}")
+    _print_report(evaluation.report, evaluation.data.class_names)
 
 
 def _print_report(report: "ClassificationReport", names: "Sequence[str]") -> None:
