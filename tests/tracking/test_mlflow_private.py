@@ -10,6 +10,8 @@ from mnistexp.tracking.mlflow_private import (
     HISTORIES_PATH,
     LOCATION_COLUMNS,
     artifact_locations,
+    create_database,
+    create_tables,
     list_model_aliases,
     metric_histories,
     migration_scripts,
@@ -71,3 +73,13 @@ def test_the_columns_with_absolute_paths_are_known(tmp_path: Path) -> None:
 
 def test_the_migration_scripts_are_in_the_package() -> None:
     assert (migration_scripts() / "env.py").is_file(), ADVICE
+
+
+def test_the_empty_tables_have_no_experiment_and_become_a_store(tmp_path: Path) -> None:
+    file = tmp_path / "mlflow.db"
+    create_tables(file)
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT count(*) FROM experiments").fetchone() == (0,), ADVICE
+    create_database(file)
+    client = mlflow.MlflowClient(f"sqlite:///{file}")
+    assert client.get_experiment("0").artifact_location == f"{tmp_path}/mlruns/0", ADVICE

@@ -110,3 +110,55 @@ def test_a_lock_that_cannot_be_opened_is_one_line(kind: str, tmp_path: Path) -> 
     lock.mkdir() if kind == "folder" else lock.symlink_to("/nowhere")
     with pytest.raises(TrackingError, match=rf"Received: {lock}: "):
         open_store(config_of(tmp_path / "mlflow.db"))
+
+
+@pytest.fixture
+def cached_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the empty tables in an empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache/mnistexp/stores" / f"mlflow_{mlflow.__version__}.db"
+
+
+def assert_usable(database: Path) -> None:
+    """Check that a store takes a run, and that the locations in it are those of its folder."""
+    client, experiment_id = open_store(config_of(database))
+    assert client.create_run(experiment_id)
+    assert client.get_experiment("0").artifact_location == f"{database.parent}/mlruns/0"
+
+
+def test_the_second_store_of_a_user_is_a_copy_of_empty_tables(
+    cached_tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        assert_usable(tmp_path / name / "mlflow.db")
+        monkeypatch.delattr(store_set_up, "create_tables", raising=False)
+    assert cached_tables.is_file()
+
+
+@pytest.mark.parametrize("damage", [b"", b"no database", b"SQLite format 3\0 cut"])
+def test_damaged_empty_tables_are_created_again(
+    damage: bytes, cached_tables: Path, tmp_path: Path
+) -> None:
+    cached_tables.parent.mkdir(parents=True)
+    cached_tables.write_bytes(damage)
+    assert_usable(tmp_path / "mlflow.db")
+    assert cached_tables.stat().st_size > 100_000
+
+
+def test_empty_tables_with_a_damaged_page_are_created_again(
+    cached_tables: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "first").mkdir()
+    assert_usable(tmp_path / "first/mlflow.db")
+    content = bytearray(cached_tables.read_bytes())
+    content[40_000:60_000] = bytes(20_000)
+    cached_tables.write_bytes(content)
+    assert_usable(tmp_path / "mlflow.db")
+    assert cached_tables.read_bytes() != content
+
+
+def test_a_cache_that_cannot_be_written_is_not_needed(cached_tables: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("not a folder")
+    assert_usable(tmp_path / "mlflow.db")
+    assert not cached_tables.exists()

@@ -8,7 +8,6 @@ values.
 import gzip
 import hashlib
 import math
-import os
 import struct
 import zlib
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mnistexp.cache import cache_folder
 from mnistexp.data.cifar_binary import CIFAR_FILES
 from mnistexp.data.download import download_files, is_archive, unpack_files
 from mnistexp.errors import DataError
@@ -167,12 +167,6 @@ def describe_file(path: Path) -> DataFile:
     """Return a file with its size and time."""
     status = path.stat()
     return DataFile(path, status.st_size, status.st_mtime_ns)
-
-
-def cache_folder() -> Path:
-    """Return the folder of downloaded files: `mnistexp` in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "mnistexp"
 
 
 def read_checksums(name: str) -> dict[str, str]:

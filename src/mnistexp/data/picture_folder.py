@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mnistexp.activity import show_activity
-from mnistexp.data.files import cache_folder
+from mnistexp.cache import cache_folder
 from mnistexp.data.labeled_images import LabeledImages, RawData, list_some
 from mnistexp.errors import DataError
 from mnistexp.file_writing import write_whole

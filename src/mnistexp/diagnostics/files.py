@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from mnistexp.cache import cache_folder
 from mnistexp.data import DataConfig
 from mnistexp.data.files import (
     DATASETS,
-    cache_folder,
     has_data_files,
     possible_folders,
 )

@@ -13,6 +13,8 @@
 - No call of MLflow changes an artifact location, which is an absolute path. So the locations in a
   local store whose folder was moved are changed in its SQLite tables.
 - Only the migration scripts inside MLflow define the database schema that its version expects.
+- MLflow creates its tables by about 60 migrations, which take a second. So the empty tables are
+  kept in a file, from which the databases of other folders are copied.
 - MLflow's client keeps the file of its database open, also one that is only built beside another,
   or that was deleted.
 """
@@ -194,8 +196,22 @@ def replace_artifact_locations(database: Path, locations: Mapping[str, str]) -> 
             connection.executemany(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", pairs)
 
 
+def create_tables(file: Path) -> None:
+    """Create a local database with all of MLflow's tables, without an experiment, and close it."""
+    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine_with_retry
+
+    engine = create_sqlalchemy_engine_with_retry(f"sqlite:///{file}")
+    try:
+        _initialize_tables(engine)
+    finally:
+        engine.dispose()
+
+
 def create_database(file: Path) -> None:
-    """Create a local database with all of MLflow's tables, and close it."""
+    """Create a local database with all of MLflow's tables, and close it.
+
+    The tables may exist. MLflow adds the experiment that it creates in each store.
+    """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     uri = f"sqlite:///{file}"

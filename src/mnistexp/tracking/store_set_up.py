@@ -6,14 +6,18 @@ final one, which it replaces when it is complete.
 """
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
+from mnistexp.cache import cache_folder
 from mnistexp.errors import TrackingError
-from mnistexp.tracking.mlflow_private import create_database
+from mnistexp.file_writing import write_whole
+from mnistexp.tracking.mlflow_private import create_database, create_tables
 
 FILLED_BY_MIGRATIONS = ("alembic_version", "workspaces")
 """The tables that have rows although nothing was recorded."""
@@ -128,10 +132,45 @@ def _replace(database: Path) -> None:
     # MLflow remembers the stores of a process by their address, so each file has a new name.
     unfinished = database.with_name(f".{database.name}.{os.urandom(4).hex()}.new")
     try:
-        create_database(unfinished)
+        _create(unfinished)
         unfinished.replace(database)
     finally:
         _remove_unfinished(database)
+
+
+def _create(database: Path) -> None:
+    """Create a database. Its tables are copied from the cache, after the first one of a user."""
+    tables = cache_folder() / "stores" / f"mlflow_{version('mlflow')}.db"
+    if not _copy(tables, database):
+        create_tables(database)
+        with suppress(OSError):  # Without a cache, each set-up takes a second longer.
+            tables.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(tables, database.read_bytes())
+    create_database(database)
+
+
+def _copy(tables: Path, database: Path) -> bool:
+    """Return whether the tables were copied. They are not if they are missing or damaged."""
+    if not _is_intact(tables):
+        return False
+    try:
+        shutil.copyfile(tables, database)
+    except OSError:  # The disk is full, which `create_tables` reports.
+        database.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def _is_intact(tables: Path) -> bool:
+    try:
+        return bool(_find_filled_tables(tables).get("alembic_version")) and _is_undamaged(tables)
+    except sqlite3.Error:  # There is no such file, for example.
+        return False
+
+
+def _is_undamaged(database: Path) -> bool:
+    with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as connection:
+        return bool(connection.execute("PRAGMA quick_check").fetchone() == ("ok",))
 
 
 def _remove_unfinished(database: Path) -> None:
