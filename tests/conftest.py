@@ -15,6 +15,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import mlflow
 import pytest
+from filelock import FileLock
 from support import CHROMIUM, FEW_STEPS, Command, CommandResult, TrackedRun, run_command
 
 from mnistexp import activity
@@ -128,8 +129,23 @@ def opened_run(recorded_run: TrackedRun) -> RecordedRun:
 
 @pytest.fixture(scope="session")
 def store_with_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder whose store has a diverged run, a sweep of the lab, and a later sweep."""
-    folder = tmp_path_factory.mktemp("store_with_sweep")
+    """A working folder whose store has a diverged run, a sweep of the lab, and a later sweep.
+
+    Tests only read it. It takes half a minute, so all processes of a test run have one together.
+    """
+    of_this_process = tmp_path_factory.getbasetemp()
+    is_one_of_several = "PYTEST_XDIST_WORKER" in os.environ
+    folder = (of_this_process.parent if is_one_of_several else of_this_process) / "store_with_sweep"
+    with FileLock(f"{folder}.lock"):
+        filled = folder.with_suffix(".filled")
+        if not filled.exists():
+            folder.mkdir()
+            _fill_store_with_sweep(folder)
+            filled.touch()
+    return folder
+
+
+def _fill_store_with_sweep(folder: Path) -> None:
     quick_lab = ["train.steps=40", "train.evaluate_every=20 steps", "seed=0,1"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -137,7 +153,6 @@ def store_with_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert run_command("-m", "lab=1_0_softmax,1_1_two_layers_sigmoid", *quick_lab) == 0
         models = ["model=softmax,two_layers", "optim=sgd", "optim.learning_rate=0.5"]
         assert run_command("-m", *models, "seed=0,1,2", *FEW_STEPS) == 0
-    return folder
 
 
 @pytest.fixture
