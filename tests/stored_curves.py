@@ -28,7 +28,8 @@ from mnistexp.learner.network import NetworkLearner
 FILE = Path(__file__).parent / "stored_curves.json"
 NUM_STEPS = 100
 NUM_STEPS_OF_SLOW = 20
-"""Of `conv_batchnorm` with XLA, which takes seconds for a step of it."""
+"""Of `SLOW_WITH_XLA` with XLA, which takes up to seconds for a step, and is not the default."""
+SLOW_WITH_XLA = ("conv_batchnorm", "conv_small", "conv_fast")
 GROWING = ("conv", "conv_big", "conv_batchnorm", "conv_small", "conv_fast")
 """Models in which the rounding errors of another processor grow from step to step. A change of the
 first weights by 1e-7 changes the losses by up to 7e-2 within 100 steps, and those with batch
@@ -52,7 +53,7 @@ SLOW = tuple((model, xla) for model in MODELS for xla in XLA_SETTINGS if (model,
 
 def num_steps(model: str, xla: str) -> int:
     """Return the number of steps whose losses are stored."""
-    return NUM_STEPS_OF_SLOW if (model, xla) == ("conv_batchnorm", "on") else NUM_STEPS
+    return NUM_STEPS_OF_SLOW if xla == "on" and model in SLOW_WITH_XLA else NUM_STEPS
 
 
 def compute_losses(model: str, xla: str) -> np.ndarray:
