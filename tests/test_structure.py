@@ -34,7 +34,7 @@ LAYERS = [
     ["augmentation", "model", "optim", "data", "device", "train", "tracking"],
     ["activity", "local_server", "tables"],
     ["schema"],
-    ["cache", "errors", "file_writing", "layer_graph", "signals", "version"],
+    ["errors", "file_writing", "layer_graph", "signals", "version"],
 ]
 """From top to bottom. A module imports only from layers below its own."""
 SECTIONS = ("augmentation", "model", "optim", "data", "device", "train", "tracking", "dashboard")

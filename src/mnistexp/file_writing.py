@@ -1,9 +1,18 @@
-"""Write to files whole or not at all, also on a full disk and when the process is killed."""
+"""Write to files whole or not at all, also on a full disk and when the process is killed.
+
+Files for later runs, such as downloads, are in the folder of the cache.
+"""
 
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
+
+
+def cache_folder() -> Path:
+    """Return the folder `mnistexp` in the user's cache folder. It may not exist."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "mnistexp"
 
 
 def append_whole(stream: IO[bytes], content: bytes) -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistexp.cache import cache_folder
 from mnistexp.data.cifar_binary import CIFAR_FILES
 from mnistexp.data.download import download_files, is_archive, unpack_files
 from mnistexp.errors import DataError
+from mnistexp.file_writing import cache_folder
 
 DATASETS = Path(__file__).parent.parent / "datasets"
 FILES = (

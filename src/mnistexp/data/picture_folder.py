@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from mnistexp.activity import show_activity
-from mnistexp.cache import cache_folder
 from mnistexp.data.labeled_images import LabeledImages, RawData, list_some
 from mnistexp.errors import DataError
-from mnistexp.file_writing import write_whole
+from mnistexp.file_writing import cache_folder, write_whole
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 MAX_PIXELS = 4096 * 4096

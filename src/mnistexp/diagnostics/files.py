@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mnistexp.cache import cache_folder
 from mnistexp.data import DataConfig
 from mnistexp.data.files import (
     DATASETS,
@@ -16,6 +15,7 @@ from mnistexp.data.files import (
 from mnistexp.data.source import expected_digest, find_source
 from mnistexp.diagnostics.check_result import CheckResult, Status
 from mnistexp.errors import DataError
+from mnistexp.file_writing import cache_folder
 
 LOW_SPACE_GB = 2.0
 """With less free space a sweep may fill the disk: a run with its model needs 1 to 10 MB."""

@@ -14,9 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
-from mnistexp.cache import cache_folder
 from mnistexp.errors import TrackingError
-from mnistexp.file_writing import write_whole
+from mnistexp.file_writing import cache_folder, write_whole
 from mnistexp.tracking.mlflow_private import create_database, create_tables
 
 FILLED_BY_MIGRATIONS = ("alembic_version", "workspaces")
