@@ -131,7 +131,8 @@ def opened_run(recorded_run: TrackedRun) -> RecordedRun:
 def store_with_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working folder whose store has a diverged run, a sweep of the lab, and a later sweep.
 
-    Tests only read it. It takes half a minute, so all processes of a test run have one together.
+    Tests do not change its runs. Filling it takes half a minute, so all processes of a test run
+    share one.
     """
     of_this_process = tmp_path_factory.getbasetemp()
     is_one_of_several = "PYTEST_XDIST_WORKER" in os.environ

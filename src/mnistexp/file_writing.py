@@ -1,6 +1,6 @@
 """Write to files whole or not at all, also on a full disk and when the process is killed.
 
-Files for later runs, such as downloads, are in the folder of the cache.
+`cache_folder` is the place of files that later runs use again, such as downloads.
 """
 
 import os

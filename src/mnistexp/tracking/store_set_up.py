@@ -140,7 +140,7 @@ def _replace(database: Path) -> None:
 def _create(database: Path) -> None:
     """Create a database. Its tables are copied from the cache, after the first one of a user."""
     tables = cache_folder() / "stores" / f"mlflow_{version('mlflow')}.db"
-    if not _copy(tables, database):
+    if not _copy_tables(tables, database):
         create_tables(database)
         with suppress(OSError):  # Without a cache, each set-up takes a second longer.
             tables.parent.mkdir(parents=True, exist_ok=True)
@@ -148,8 +148,8 @@ def _create(database: Path) -> None:
     create_database(database)
 
 
-def _copy(tables: Path, database: Path) -> bool:
-    """Return whether the tables were copied. They are not if they are missing or damaged."""
+def _copy_tables(tables: Path, database: Path) -> bool:
+    """Copy a file of empty tables. Return False if it is missing, damaged, or cannot be copied."""
     if not _is_intact(tables):
         return False
     try:
@@ -161,15 +161,15 @@ def _copy(tables: Path, database: Path) -> bool:
 
 
 def _is_intact(tables: Path) -> bool:
+    """Whether a file is an undamaged database with the version of MLflow's tables."""
+    address = f"file:{quote(str(tables))}?mode=ro"
     try:
-        return bool(_find_filled_tables(tables).get("alembic_version")) and _is_undamaged(tables)
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            is_undamaged = connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
+            version_row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.Error:  # There is no such file, for example.
         return False
-
-
-def _is_undamaged(database: Path) -> bool:
-    with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as connection:
-        return bool(connection.execute("PRAGMA quick_check").fetchone() == ("ok",))
+    return is_undamaged and version_row is not None
 
 
 def _remove_unfinished(database: Path) -> None:

@@ -153,7 +153,10 @@ class TrackingProcess:
 
     def close(self) -> None:
         """End the process. If it has more to send, it goes on after the end of this process."""
-        if all(report.has_ended for report in self._reports.values()):
+        is_opening = (
+            not self._reports
+        )  # It may hold the lock of the database, and removes its file.
+        if not is_opening and all(report.has_ended for report in self._reports.values()):
             self.kill()
         else:
             self._close_pipes()
