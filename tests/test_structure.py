@@ -7,10 +7,11 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
-from importlib.metadata import packages_distributions
+from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 import mnistexp
 
@@ -270,6 +271,23 @@ def test_every_imported_package_is_declared_in_pyproject() -> None:
 def distribution_name(requirement: str) -> str:
     """The normalized name of a distribution, without version and extras."""
     return re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-")
+
+
+def test_the_pinned_versions_can_be_installed_on_the_oldest_python() -> None:
+    """With one that needs 3.11.5, `make run` fails on Debian 12, whose Python is 3.11.2."""
+    pinned = dict(
+        line.split("==")
+        for line in (TESTS.parent / "constraints.txt").read_text().splitlines()
+        if "==" in line and not line.startswith("#")
+    )
+    too_new = [
+        f"{found.name}=={found.version}: {needed}"
+        for found in distributions()
+        if pinned.get(distribution_name(found.name)) == found.version
+        and (needed := found.metadata.get("Requires-Python"))
+        and not SpecifierSet(needed).contains("3.11.0")
+    ]
+    assert not too_new
 
 
 def test_integration_and_soak_tests_are_in_their_own_folder() -> None:
