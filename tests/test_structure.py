@@ -284,7 +284,8 @@ def test_the_pinned_versions_can_be_installed_on_the_oldest_python() -> None:
         f"{found.name}=={found.version}: {needed}"
         for found in distributions()
         if pinned.get(distribution_name(found.name)) == found.version
-        and (needed := found.metadata.get("Requires-Python"))
+        and "Requires-Python" in found.metadata
+        and (needed := found.metadata["Requires-Python"])
         and not SpecifierSet(needed).contains("3.11.0")
     ]
     assert not too_new
