@@ -13,8 +13,8 @@ help:  ## List the targets
 run: $(READY)  ## Train conv_big (about 99 %) and log it to MLflow
 	$(BIN)/mnistexp model=conv_big optim=adam_decay
 
-test: $(READY)  ## Run the tests (about 11 minutes on two idle cores), without integration, soak and GPU tests
-	@echo "about 11 minutes on two idle cores"
+test: $(READY)  ## Run the tests (about 12 minutes on two idle cores), without integration, soak and GPU tests
+	@echo "about 12 minutes on two idle cores"
 	$(BIN)/pytest -n 2 --dist loadfile -m "not integration and not soak and not gpu"
 
 check: $(READY)  ## Check format, lint and types, then run the tests
