@@ -99,9 +99,9 @@ def test_shortened_names_keep_the_parts_that_differ() -> None:
     table = Table([Column("name", is_text=True), Column("id")], [[n, "a" * 20] for n in names])
     shown = [line.split()[0] for line in printed(table, 56).splitlines() if "aaaa" in line]
     assert shown == [
-        "…=119-…=0.002694-…=relu-…[1]",
-        "…=96-…=0.001958-…=tanh-…[2]",
-        "…=9-…=3e-05-activation=elu-…[3]",
+        "…=119-lea…=0.002694-act…=relu-…[1]",
+        "…=96-lea…=0.001958-act…=tanh-…[2]",
+        "…-uni…=9-lea…=3e-05-act…=elu-…[3]",
     ]
 
 

@@ -175,7 +175,8 @@ def _failures_reported() -> Iterator[None]:
     try:
         yield
     except MnistexpError as error:
-        _print_failure(f"error: {error}", error)
+        lines = [f"error: {line}" for line in str(error).split("\n")]  # One for each wrong setting.
+        _print_failure("\n".join(lines), error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt as interrupt:
         _print_failure("interrupted", interrupt)

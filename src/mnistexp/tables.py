@@ -22,6 +22,8 @@ MIN_NAME_WIDTH = 30
 """A longer text may be folded or shortened to this width, before columns are left out."""
 PART_END = re.compile(r"(?<![0-9]e)-")
 """The hyphen between two parts of a name; not that of `1e-05`."""
+SETTING_NAME = re.compile(r"^(.{3}).+=")
+"""The name of a setting in a part of a name, `units=`, and the letters that are kept of it."""
 MAX_HEADING_WIDTH = 16
 """A longer heading of a number column is folded at its spaces."""
 
@@ -250,11 +252,11 @@ class _Footnotes:
     def shorten(
         self, name: str, width: int, shared: Collection[str] = (), num_kept: int = 0
     ) -> str:
-        """Return a name that fits, with its number: `two_layers-sgd…[1]`, `…-units=30-…-s0[2]`.
+        """Return a name that fits, with its number: `two_layers-sgd…[1]`, `…-uni…=30-…-s0[2]`.
 
         Args:
             shared: parts, separated by hyphens, of most names of the column: they are left out
-                first, then the names of settings, then the end.
+                first, then most of the names of settings, then the end.
             num_kept: so many parts at the start are not left out.
         """
         mark = f"[{self._numbers.setdefault(name, len(self._numbers) + 1)}]"
@@ -276,17 +278,18 @@ def _shared_parts(names: Sequence[str]) -> set[str]:
 
 
 def _leave_out_parts(name: str, width: int, shared: Collection[str], num_kept: int) -> str:
-    """Replace shared parts of a name, then names of settings, by an ellipsis until it fits."""
+    """Leave out shared parts of a name, then most of the names of settings, until it fits."""
     parts = PART_END.split(name)
     if not any(part in shared for part in parts):
         return name
-    shortened = ["…" if part in shared else re.sub("^.+=", "…=", part) for part in parts]
     # The first part, the model or the experiment, remains longest.
     order = sorted(range(len(parts)), key=lambda index: (parts[index] not in shared, index == 0))
-    for index in (index for index in order if index >= num_kept):
-        if len(_join_parts(parts)) <= width:
-            break
-        parts[index] = shortened[index]
+    for begin in (r"\1…=", "…="):  # `uni…=30`, then `…=30`.
+        for index in (index for index in order if index >= num_kept):
+            if len(_join_parts(parts)) <= width:
+                return _join_parts(parts)
+            is_shared = parts[index] in shared
+            parts[index] = "…" if is_shared else SETTING_NAME.sub(begin, parts[index])
     return _join_parts(parts)
 
 

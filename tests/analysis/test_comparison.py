@@ -47,6 +47,21 @@ def test_every_row_is_compared_with_the_baseline() -> None:
     assert rows["to_baseline_within_noise"].tolist() == [False, None, None]
 
 
+def test_only_rows_on_the_same_data_are_compared() -> None:
+    digits = [seed_group([value], **{"data.name": "mnist", "n": value}) for value in (0.8, 0.9)]
+    clothes = [seed_group([value], **{"data.name": "clothes", "n": value}) for value in (0.7, 0.85)]
+    groups = rank([clothes[0], digits[0], clothes[1], digits[1]], "test_accuracy")
+    assert groups == [clothes[1], clothes[0], digits[1], digits[0]]
+    comparison = compare(groups, baseline=digits[0])
+    assert comparison.num_data_sets == 2
+    rows = comparison.rows
+    assert rows["best"].tolist() == [True, False, True, False]
+    assert rows["change"].fillna(0).tolist() == pytest.approx([0, -0.15, 0, -0.1])
+    assert rows["to_baseline"].fillna(9).tolist() == pytest.approx([9, 9, 0.1, 0])
+    previous = compare(groups, to_previous=True).rows["change"]
+    assert previous.isna().tolist() == [True, False, True, False]
+
+
 def test_costs_are_medians_and_their_ratios_to_the_first_row() -> None:
     rows = compare([group_with_costs("sgd", 10, 11, 99), group_with_costs("adam", 22, 22, 22)]).rows
     assert rows["seconds"].tolist() == [11, 22]

@@ -35,6 +35,14 @@ def test_a_row_has_mean_standard_deviation_and_difference() -> None:
     ]
 
 
+def test_several_data_sets_are_said_to_be_incomparable(capsys: pytest.CaptureFixture[str]) -> None:
+    groups = [seed_group([0.9], **{"data.name": name}) for name in ("mnist", "clothes")]
+    ComparisonFormatter(compare(groups)).write()
+    assert "2 data sets; accuracies and losses on different data cannot" in capsys.readouterr().out
+    ComparisonFormatter(compare([SGD, ADAM])).write()
+    assert "data sets" not in capsys.readouterr().out
+
+
 def test_empty_columns_and_the_name_that_settings_explain_are_left_out() -> None:
     columns = ComparisonFormatter(COMPARISON).to_table().columns
     assert [column.title for column in columns] == ["optim", "n", "test_accuracy", "change"]

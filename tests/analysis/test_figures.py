@@ -101,6 +101,13 @@ def test_the_most_confident_errors_come_first() -> None:
     assert_nothing_is_cut(figure)
 
 
+def test_the_captions_of_all_errors_have_the_same_size() -> None:
+    names = ["a long name", *"123456789"]
+    figure = draw_mistakes("a run", some_images([0, 2]), predictions_of([3, 1], [0.9, 0.8]), names)
+    assert texts(figure) == ["a long name →\n3 90 %", "2 →\n1 80 %"]
+    assert len({text.get_fontsize() for text in figure.axes[0].texts}) == 1
+
+
 def test_a_run_without_errors_says_so() -> None:
     figure = draw_mistakes("a run", some_images([3]), predictions_of([3], [0.9]))
     assert texts(figure) == ["no test image is misclassified"]

@@ -51,8 +51,11 @@ def test_the_figure_shows_ten_images_of_each_class(mnistexp: Command) -> None:
 
 
 def test_wrong_input_is_one_line(mnistexp: Command, tmp_path: Path) -> None:
+    (tmp_path / "text.npz").write_text("no arrays")
     for arguments, message in (
         (["letters"], "data: expected one of"),
+        ([str(tmp_path)], f"Write data.directory={tmp_path}"),
+        (["data.directory=text.npz"], "text.npz: expected an .npz file, as numpy.savez writes it"),
         (["optim=sgd"], "optim: expected an option of data, such as fashion_mnist"),
         (["-o", str(tmp_path)], "--output: expected a file"),
     ):

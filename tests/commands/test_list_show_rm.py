@@ -17,7 +17,7 @@ import pytest
 from support import Command, one_line
 
 from mnistexp.commands.list import print_entries
-from mnistexp.runs.run_list import describe_runs, shorten_reason, unnamed_differences
+from mnistexp.runs.run_list import count_jobs, describe_runs, shorten_reason, unnamed_differences
 from mnistexp.tracking import COMMAND_TAG, RunRecord, RunStore
 from mnistexp.tracking.orphaned_runs import process_tags
 
@@ -137,7 +137,7 @@ def test_the_list_fits_in_80_columns(sweeps: Command, monkeypatch: pytest.Monkey
     lines = sweeps("list", "--limit", "3").out.splitlines()
     assert lines[0].split() == ["name", "started", "status", "val", "test", "id"]
     assert max(len(line.rstrip()) for line in lines) <= 80
-    assert lines[-1] == "… and 10 older ones: mnistexp list --all"
+    assert lines[-1] == "… and 10 older: mnistexp list --all"
     assert "older ones" not in sweeps("list", "--all").out
 
 
@@ -158,6 +158,14 @@ def test_a_sweep_of_one_run_is_listed_in_the_singular(capsys: pytest.CaptureFixt
     sweep = replace(record("a", ""), tags={"kind": "sweep"})
     print_entries(describe_runs([sweep], {"0": 1}))
     assert "sweep of 1 run\n" in capsys.readouterr().out
+
+
+def test_a_sweep_that_has_ended_is_listed_with_all_its_jobs() -> None:
+    # Two of its eight jobs finished earlier, so that they are not its children.
+    sweep = replace(record("a", ""), tags={"kind": "sweep"}, metrics={"num_jobs": 8.0})
+    running = replace(sweep, run_id="1", metrics={})
+    jobs = [replace(record("b", ""), parent=run_id) for run_id in ["0"] * 6 + ["1"] * 2]
+    assert count_jobs([sweep, running, *jobs]) == {"0": 8, "1": 2}
 
 
 def test_the_list_can_be_filtered(sweeps: Command) -> None:
@@ -236,6 +244,10 @@ def test_nothing_is_removed_without_a_yes(sweeps: Command, monkeypatch: pytest.M
     assert len(read_json(sweeps, "list")) == 13
     assert len(read_json(sweeps, "rm", "--where", "seed=2", "--yes")["removed"]) == 2
     assert sweeps("rm").exit_code == 2
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    unanswered = sweeps("rm", "--failed")
+    assert unanswered.exit_code == 2
+    assert unanswered.err.endswith("Use --yes to remove without a question\n")
 
 
 def test_a_run_that_is_being_trained_is_not_removed(sweeps: Command, tmp_path: Path) -> None:

@@ -75,7 +75,11 @@ def test_the_layers_of_a_new_model_can_be_changed_in_the_file(
         (["model", "on"], "NAME: expected a name of letters, digits and _"),
         (["model", "../x"], "NAME: expected a name of letters, digits and _"),
         (["model", "x", "--from", "conv_bg"], "--from: expected one of .*Did you mean conv_big"),
-        (["experiment", "x", "--from", "3_1"], "--from: expected one of"),
+        (["experiment", "x", "--from", "3_1"], "--from: expected an experiment, such as lab="),
+        (
+            ["experiment", "x", "--from", "lab=1_0_sofmax"],
+            r"mnistexp --help lists them\. Received: 'lab=1_0_sofmax'\. Did you mean lab=1_0_soft",
+        ),
     ],
 )
 def test_a_wrong_name_is_refused_and_nothing_is_overwritten(
@@ -87,6 +91,7 @@ def test_a_wrong_name_is_refused_and_nothing_is_overwritten(
     outcome = mnistexp("new", *arguments)
     assert outcome.exit_code == 2
     assert re.search(message, outcome.err)
+    assert len(outcome.err) < 400
     assert file.read_text() == "changed: by hand\n"
     assert len(list(tmp_path.rglob("*.yaml"))) == 1
 
@@ -99,3 +104,7 @@ def test_the_base_of_a_new_file_is_completed(mnistexp: Command) -> None:
     assert complete("mo") == ["model"]
     assert "conv_big" in complete("model mine --from conv")
     assert complete("experiment mine --from 3_1_conv_big_d") == ["3_1_conv_big_dropout"]
+    assert complete("experiment mine --from lab=1_0_softmax_") == [
+        "lab=1_0_softmax_long",
+        "lab=1_0_softmax_text",
+    ]

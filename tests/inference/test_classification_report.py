@@ -110,6 +110,30 @@ def test_the_tables_of_all_test_images_fit_into_80_columns(
     assert sum(int(count) for row in counts for count in row) == 10_000
 
 
+@pytest.mark.parametrize(
+    ("length", "heading"),
+    [
+        (12, ["class", *"0123456789"]),  # Numbers, which stand before the names of the rows too.
+        (40, ["class", "predicted", "as", "images"]),
+    ],
+)
+def test_long_names_of_classes_fit_into_80_columns(
+    mnistexp: Command,
+    two_layers_run: TrackedRun,
+    monkeypatch: pytest.MonkeyPatch,
+    length: int,
+    heading: list[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    names = ",".join(f"class_{number}".ljust(length, "x") for number in range(10))
+    arguments = [two_layers_run.run.info.run_id, f"data.class_names=[{names}]"]
+    outcome = mnistexp("evaluate", *arguments, *uri_of(two_layers_run))
+    lines = outcome.out.splitlines()
+    assert "note: the model was trained on other classes: 0, 1, 2, 3, 4, …; these" in outcome.out
+    assert max(len(line) for line in lines if not line.startswith("note: ")) <= 80
+    assert heading in [line.split() for line in lines]
+
+
 def test_changed_copies_are_averaged_with_the_image_itself(
     mnistexp: Command, two_layers_run: TrackedRun
 ) -> None:

@@ -114,6 +114,21 @@ def test_an_experiment_without_a_run_is_answered_with_its_command(
         select_run(store, typed)
 
 
+def test_a_group_without_a_run_is_answered_with_the_command_that_runs_it(store: RunStore) -> None:
+    message = "with a run. Received: none yet. Run them all with mnistexp verify notebook$"
+    with pytest.raises(InputError, match=message):
+        select_runs(store, ["notebook"])
+
+
+def test_the_newest_run_is_not_said_to_have_what_no_run_has(
+    store: RunStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    select_recorded_run(store, "same-s0")
+    message = capsys.readouterr().err
+    assert "runs; the newest is " in message
+    assert "recording" not in message
+
+
 def test_a_model_is_selected_by_the_name_or_the_id_of_its_run(store_with_models: RunStore) -> None:
     by_name = select_model(store_with_models, "good")
     assert by_name.run_name == "good"

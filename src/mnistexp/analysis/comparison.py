@@ -26,12 +26,13 @@ class Comparison:
     settings: the settings that differ.
     metric: the metric that the groups are compared by.
     to_previous: whether changes refer to the row above; else to the first row.
+    num_data_sets: of the groups. Only rows on the same data set are compared with each other.
     rows: a row for each group, with the columns
 
     - `name`, each of the settings, and `changed`: a text with the settings that were changed;
     - `n`: the number of seeds;
     - `METRIC_mean` and `METRIC_std` over the seeds (NaN for one seed);
-    - `best`: whether the group is the best one;
+    - `best`: whether the group is the best one of several on its data set;
     - `change` and `to_baseline`: the difference of the mean to the row that changes refer to and
       to the baseline, with `change_within_noise` and `to_baseline_within_noise` (None if unknown),
       and within the noise `change_seeds_needed` and `to_baseline_seeds_needed`;
@@ -42,6 +43,7 @@ class Comparison:
     metric: str
     rows: "pandas.DataFrame"
     to_previous: bool = False
+    num_data_sets: int = 1
 
 
 def compare(
@@ -63,20 +65,23 @@ def compare(
 
     metric = metric or selection_metric(groups)
     settings = differing_settings(groups)
-    best = _find_best(groups, metric)
+    data_sets = dict.fromkeys(group.data_name for group in groups)
+    best = [_find_best(_on_data(groups, name), metric) for name in data_sets]
     rows = []
     for number, group in enumerate(groups):
-        reference = groups[number - 1 if to_previous else 0] if number else None
+        before = _on_data(groups[:number], group.data_name)
+        reference = before[-1 if to_previous else 0] if before else None
+        is_comparable = baseline is not None and baseline.data_name == group.data_name
         rows.append(
             {
                 "name": group.name,
                 **{name: group.settings.get(name) for name in settings},
                 "changed": "; ".join(describe_changes(reference, group)) if reference else "",
                 **_values(group, metric),
-                "best": group is best,
+                "best": any(group is other for other in best),
                 **_difference("change", reference, group, metric),
                 **{f"{cost}_ratio": _ratio(reference, group, cost) for cost in COST_METRICS},
-                **_difference("to_baseline", baseline, group, metric),
+                **_difference("to_baseline", baseline if is_comparable else None, group, metric),
             }
         )
     frame = pandas.DataFrame(rows)
@@ -84,7 +89,7 @@ def compare(
         values = [row[name] for row in rows]
         if None in values:  # It would make floats of integers.
             frame[name] = pandas.Series(values, dtype=object)
-    return Comparison(settings, metric, frame, to_previous)
+    return Comparison(settings, metric, frame, to_previous, len(data_sets))
 
 
 def selection_metric(groups: Sequence[SeedGroup]) -> str:
@@ -108,14 +113,22 @@ def lower_is_better(metric: str) -> bool:
 
 
 def rank(groups: Sequence[SeedGroup], metric: str) -> list[SeedGroup]:
-    """Return the groups, the best first, those without the metric last."""
-    sign = 1 if lower_is_better(metric) else -1
+    """Return the groups, the best first, those without the metric last.
 
-    def key(group: SeedGroup) -> tuple[bool, float]:
+    Groups on the same data set stay together, since values on different data cannot be compared.
+    """
+    sign = 1 if lower_is_better(metric) else -1
+    data_sets = list(dict.fromkeys(group.data_name for group in groups))
+
+    def key(group: SeedGroup) -> tuple[int, bool, float]:
         mean = group.mean(metric)
-        return mean is None, sign * (mean or 0.0)
+        return data_sets.index(group.data_name), mean is None, sign * (mean or 0.0)
 
     return sorted(groups, key=key)
+
+
+def _on_data(groups: Sequence[SeedGroup], name: str) -> list[SeedGroup]:
+    return [group for group in groups if group.data_name == name]
 
 
 def _find_best(groups: Sequence[SeedGroup], metric: str) -> SeedGroup | None:

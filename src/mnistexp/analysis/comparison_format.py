@@ -178,6 +178,7 @@ class ComparisonFormatter:
         row = self._reference_row
         lines = {
             "compared": f"{self.title}{seeds}".removeprefix(", "),
+            "data": self._data_note,
             "left out": self.excluded,
             "order": self.order,
             "changed": f"settings that differ from the {row}" if "changed" in titles else "",
@@ -188,8 +189,15 @@ class ComparisonFormatter:
         return {label: text for label, text in lines.items() if text}
 
     @property
+    def _data_note(self) -> str:
+        number = self.comparison.num_data_sets
+        note = f"{number} data sets; accuracies and losses on different data cannot be compared"
+        return note if number > 1 else ""
+
+    @property
     def _reference_row(self) -> str:
-        return "row above" if self.comparison.to_previous else "first row"
+        row = "row above" if self.comparison.to_previous else "first row"
+        return f"{row} on the same data" if self.comparison.num_data_sets > 1 else row
 
     def _marks(self, table: Table) -> dict[str, str]:
         """Return the meaning of the marks that the table has."""
@@ -198,6 +206,8 @@ class ComparisonFormatter:
         if metric.startswith("test"):
             superlative = "lowest" if lower_is_better(metric) else "highest"
             best = f"{superlative} {metric}; choose by validation"
+        if self.comparison.num_data_sets > 1:
+            best += ", of each data set"
         marks = {
             "★": best,
             "≈": f"within the noise: {NOISE_TEST}; the number is how many seeds of each row it "

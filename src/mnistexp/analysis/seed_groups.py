@@ -55,6 +55,11 @@ class SeedGroup:
         return seedless(str(self.runs["name"].iloc[0]))
 
     @property
+    def data_name(self) -> str:
+        """The name of the data set; empty if it is unknown."""
+        return str(self.settings.get("data.name", ""))
+
+    @property
     def metrics(self) -> list[str]:
         """The names of the final metrics that the runs have."""
         settings = {*self.settings, "seed"}

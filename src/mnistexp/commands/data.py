@@ -67,6 +67,11 @@ def _to_override(setting: str) -> str:
     """
     name, equals, _ = setting.partition("=")
     if not equals:
+        if "/" in setting or Path(setting).exists():
+            raise ConfigError(
+                f"{setting}: expected an option of data, such as fashion_mnist. Received: a file "
+                f"or folder. Write data.directory={setting}"
+            )
         return f"data={setting}"
     if name.lstrip("+~").partition(".")[0] != "data":
         raise ConfigError(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mnistexp.inference import TrainedModel
     from mnistexp.inference.classification_report import ClassificationReport
     from mnistexp.learner.metrics import Predictor
+    from mnistexp.tables import Table
     from mnistexp.tracking import RunStore
     from mnistexp.tracking.model_registry import StoredModel
 
@@ -27,6 +28,10 @@ SECTIONS = ("data", "device")
 SETTINGS = (*SECTIONS, "augmentation", "seed")
 """What can be set: the images are changed only if the command says so."""
 DEFAULT_COPIES = 8
+MAX_HEADING_LENGTH = 3
+"""Longer names of classes have numbers in the headings of the confusion matrix."""
+MAX_LISTED_CLASSES = 5
+MAX_MISTAKES = 15
 
 
 def evaluate(
@@ -240,6 +245,12 @@ def _print(evaluation: _Evaluation) -> None:
     if copies:
         changes = _format_changes(evaluation.config)
         print(f"mean of each image and {copies} changed copies: {changes}")
+    learned, names = evaluation.model.classes.class_names, evaluation.data.class_names
+    if tuple(learned) != tuple(names):
+        print(
+            f"note: the model was trained on other classes: {_list_classes(learned)}; these images "
+            f"are of the classes {_list_classes(names)}"
+        )
     _print_report(evaluation.report, evaluation.data.class_names)
 
 
@@ -255,9 +266,49 @@ def _print_report(report: "ClassificationReport", names: "Sequence[str]") -> Non
         for name, metrics in zip(names, report.classes, strict=True)
     ]
     Table([*map(Column, ("class", "images", "precision", "recall"))], rates).print()
-    print("\nThe number of images of each class, by the class that was predicted:\n")
-    counts = [
-        [name, *(str(count) if count else "·" for count in row)]
-        for name, row in zip(names, report.confusion, strict=True)
+    matrix = _tabulate_confusion(report, names)
+    if len(matrix.shown().columns) == len(matrix.columns):
+        print("\nThe number of images of each class, by the class that was predicted:\n")
+        matrix.print()
+    else:
+        print("\nThe most frequent mistakes (--json has the whole confusion matrix):\n")
+        _tabulate_mistakes(report, names).print()
+
+
+def _list_classes(names: "Sequence[str]") -> str:
+    shown = ", ".join(names[:MAX_LISTED_CLASSES])
+    return f"{shown}, …" if len(names) > MAX_LISTED_CLASSES else shown
+
+
+def _tabulate_confusion(report: "ClassificationReport", names: "Sequence[str]") -> "Table":
+    """Return a row for each class and a column for each predicted one.
+
+    If names are long, the columns have numbers, which stand before the names of the rows too.
+    """
+    from mnistexp.tables import Column, Table
+
+    is_short = max(map(len, names)) <= MAX_HEADING_LENGTH
+    headings = names if is_short else [str(label) for label in range(len(names))]
+    labels = names if is_short else [f"{label} {name}" for label, name in enumerate(names)]
+    rows = [
+        [label, *(str(count) if count else "·" for count in row)]
+        for label, row in zip(labels, report.confusion, strict=True)
     ]
-    Table([*map(Column, ("class", *names))], counts).print()
+    class_column = Column("class", is_text=not is_short)
+    return Table([class_column, *(Column(name, drop=1) for name in headings)], rows)
+
+
+def _tabulate_mistakes(report: "ClassificationReport", names: "Sequence[str]") -> "Table":
+    """Return a row for each of the most frequent pairs of a true and another predicted class."""
+    from mnistexp.tables import Column, Table
+
+    mistakes = [
+        (count, names[true], names[predicted])
+        for true, row in enumerate(report.confusion)
+        for predicted, count in enumerate(row)
+        if count and predicted != true
+    ]
+    mistakes.sort(key=lambda mistake: -mistake[0])
+    rows = [[true, predicted, f"{count:,}"] for count, true, predicted in mistakes[:MAX_MISTAKES]]
+    texts = [Column("class", is_text=True), Column("predicted as", is_text=True)]
+    return Table([*texts, Column("images")], rows)

@@ -44,6 +44,7 @@ def export(
     from mnistexp.runs.run_export import export_runs, select_exported
     from mnistexp.runs.run_tables import open_run_store
 
+    existed = output.exists()
     store = open_run_store(experiment, uri)
     runs = select_exported(store, names, where)
     with Progress(transient=True, disable=not sys.stdout.isatty()) as progress:
@@ -51,5 +52,6 @@ def export(
         for done in export_runs(store, runs, output, summary=summary):
             progress.update(task, completed=done)
     count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
-    typer.echo(f"{output}: {count}, {output.stat().st_size / 1e6:.1f} MB")
+    size = f"{output.stat().st_size / 1e6:.1f} MB"
+    typer.echo(f"{output}{' (replaced)' if existed else ''}: {count}, {size}")
     typer.echo(f"Put them into another store with: mnistexp import {output}")

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
@@ -33,14 +32,13 @@ def list_(
     experiment: Experiment = DEFAULT_EXPERIMENT,
 ) -> None:
     """List the runs, the newest first: status, accuracy, and what was altered."""
-    from mnistexp.runs.run_list import describe_runs, list_runs
+    from mnistexp.runs.run_list import count_jobs, describe_runs, list_runs
     from mnistexp.runs.run_tables import open_run_store
 
     store = open_run_store(experiment, uri)
     runs = list_runs(store, where, failed=failed, data=data)
     shown = runs if show_all else runs[:limit]
-    num_jobs = Counter(run.parent for run in store.runs() if run.parent is not None)
-    entries = describe_runs(shown, num_jobs)
+    entries = describe_runs(shown, count_jobs(store.runs()))
     if as_json:
         print(json.dumps(entries, indent=2))
         return
@@ -49,7 +47,7 @@ def list_(
         return
     print_entries(entries, wide=wide)
     if len(shown) < len(runs):
-        print(f"… and {len(runs) - len(shown)} older ones: mnistexp list --all")
+        print(f"… and {len(runs) - len(shown)} older: mnistexp list --all")
 
 
 def print_entries(entries: Sequence[Mapping[str, Any]], *, wide: bool = False) -> None:

@@ -93,7 +93,7 @@ def _read_files(
 
 def _join_errors(errors: list[ImageError]) -> ImageError:
     """Return an error that is printed as one line for each of several."""
-    return ImageError("\nerror: ".join(map(str, errors)))
+    return ImageError("\n".join(map(str, errors)))
 
 
 def _output_file(path: str, folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """`mnistexp rm`: remove runs and their files."""
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,13 +47,31 @@ def rm(
     store = open_run_store(experiment, uri)
     removal = plan_removal(store, _select(store, names or [], where, failed))
     _print_plan(removal)
-    if removal.runs and (yes or typer.confirm("Remove them?", err=True)):
+    if removal.runs and (yes or _confirm()):
         remove(store, removal)
         _print_result(removal, as_json)
     elif as_json:
         print(json.dumps({"removed": [], "freed_bytes": 0, "kept": []}))
     else:
         print("Nothing was removed.")
+
+
+def _confirm() -> bool:
+    """Ask whether to remove the runs.
+
+    Raises:
+        InputError: there is no answer, since the input has ended.
+    """
+    try:
+        return typer.confirm("Remove them?", err=True)
+    except typer.Abort as abort:
+        if sys.stdin.isatty():
+            raise KeyboardInterrupt from abort
+        typer.echo(err=True)  # The question has no line break.
+        raise InputError(
+            "expected an answer, y or n. Received: the end of the input. Use --yes to remove "
+            "without a question"
+        ) from abort
 
 
 def _select(store: "RunStore", names: list[str], where: str, failed: bool) -> "list[RunRecord]":

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mnistexp.tracking import RunRecord, RunStore
 
 KERAS_REMARK = "# What TensorFlow prints at its import are notices, not errors."
+MAX_WHOLE = 1e15
+"""Larger numbers are not written with all digits."""
 REASON_TITLES = {
     "failed": "Why it failed",
     "killed": "Why it was killed",
@@ -72,7 +74,8 @@ def _print_details(details: Mapping[str, Any]) -> None:
     if details["status"] in REASON_TITLES:
         _print_section(REASON_TITLES[details["status"]], details["reason"])
     width = max((len(name) for name in details["metrics"]), default=0)
-    metrics = [f"{name:<{width}}  {value:.6g}" for name, value in details["metrics"].items()]
+    values = {name: _format_metric(value) for name, value in details["metrics"].items()}
+    metrics = [f"{name:<{width}}  {value}" for name, value in values.items()]
     _print_section("Metrics", "\n".join(metrics))
     files = [f"{name:<9}  {place}" for name, place in details["files"].items() if place]
     _print_section("Files", "\n".join(files))
@@ -80,6 +83,12 @@ def _print_details(details: Mapping[str, Any]) -> None:
     _print_section("The model without mnistexp, in Python", "\n".join([*remark, *details["load"]]))
     _print_section("Traceback", details["traceback"])
     _print_section("Config", details["config"])
+
+
+def _format_metric(value: float) -> str:
+    """Return `79,510`, or six digits of a number that is not whole: `0.9838`."""
+    is_whole = value.is_integer() and abs(value) < MAX_WHOLE
+    return f"{value:,.0f}" if is_whole else f"{value:.6g}"
 
 
 def _print_section(title: str, text: str | None) -> None:

@@ -179,7 +179,7 @@ def _validate(cfg: DictConfig, source: ConfigSource) -> Config:
         ) from error
     except OmegaConfBaseException as error:
         path = f"{error.full_key}: " if error.full_key else ""
-        message = _find_other_errors(cfg) or path + format_interpolation_error(error)
+        message = _find_other_errors(cfg) or path + format_interpolation_error(error, cfg)
         raise ConfigError(message) from error
     _drop_inherited_learning_rate(raw.get("optim"), source)
     _drop_inherited_length(raw.get("train"), source)

@@ -9,6 +9,11 @@ from mnistexp.config.config import Config
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 from mnistexp.config.run_names import name_run
 
+DEFAULT_DATA = "mnist"
+"""The option of the group `data` if none is chosen, and the data set of the default run."""
+OPTIONS_OF_DEFAULT_DATA = (DEFAULT_DATA, "mnist_60000")
+"""The options of the group `data` with this data set; experiments choose the second one."""
+
 
 @dataclass(frozen=True)
 class ConfigSource:
@@ -59,12 +64,21 @@ class ConfigSource:
         return f"the default of model={self.choices.get('model', 'network')}"
 
     def used_choices(self, config: Config) -> dict[str, str]:
-        """Return the choices without those of sections that this type of model does not use."""
-        return {
+        """Return the choices without those of sections that this type of model does not use.
+
+        Data of one's own, `data.directory=pets`, counts as a choice: `{"data": "pets"}`.
+        """
+        choices = {
             name: option
             for name, option in self.choices.items()
             if name.partition("/")[0] not in config.unused_sections
         }
+        return choices | ({"data": config.data.name} if self._has_own_data(config) else {})
+
+    def _has_own_data(self, config: Config) -> bool:
+        """Return whether the data is given by settings, not by an option of the group `data`."""
+        is_default = self.choices.get("data", DEFAULT_DATA) in OPTIONS_OF_DEFAULT_DATA
+        return is_default and config.data.name != DEFAULT_DATA
 
     @property
     def command(self) -> str:
@@ -85,4 +99,6 @@ class ConfigSource:
             named = [name for name in ("model", "optim") if name not in config.unused_sections]
             start = [self.choices[name] for name in named if name in self.choices]
         changes = [text for text in self.overrides if text.partition("=")[0] not in named]
+        if self._has_own_data(config):
+            changes.append(f"data={config.data.name}")
         return name_run(start, changes, self.choices, config.seed, varying)

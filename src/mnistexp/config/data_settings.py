@@ -7,11 +7,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
-from mnistexp.config.config_source import ConfigSource
+from mnistexp.config.config_source import OPTIONS_OF_DEFAULT_DATA, ConfigSource
 from mnistexp.data import DataConfig, known_name, measure_data
 
-DEFAULT_OPTION = "mnist"
-"""The option of the group `data` if none is chosen."""
 VALIDATION_FRACTION = 0.1
 """Of the training images, if the default number of validation images would be more."""
 
@@ -33,7 +31,7 @@ def complete_data_settings(cfg: DictConfig, source: ConfigSource) -> None:
     if not isinstance(data, DictConfig) or not _is_incomplete(data, source):
         return
     overridden = set(source.overridden)
-    is_default = source.choices.get("data") == DEFAULT_OPTION and "data" not in overridden
+    is_default = source.choices.get("data") in OPTIONS_OF_DEFAULT_DATA and "data" not in overridden
     with open_dict(data):
         if is_default and "data.name" not in overridden:
             data["name"] = _name_of(str(data["directory"]))

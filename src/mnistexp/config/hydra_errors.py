@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mnistexp.config.config import Config
@@ -128,8 +129,13 @@ def format_hydra_error(error: Exception, overrides: Sequence[str]) -> str:
         return _format_wrong_choice(overrides)
     # The message of an error inside a file is in the second line.
     message = " ".join([first, *others[:1]] if first.endswith(":") else [first]).replace("++", "")
-    if message.startswith("Ambiguous value"):
-        return f"{message}. Add -m to run each value, or quote a text that contains commas"
+    ambiguous = re.fullmatch(r"Ambiguous value for argument '([^=]+)=(.*)'", message)
+    if ambiguous:
+        name, values = ambiguous.groups()
+        return (
+            f"{name}: expected one value without -m. Received: {values}. Add -m to run each value, "
+            "or quote a text that contains commas"
+        )
     return message
 
 
@@ -176,12 +182,17 @@ def _other_hint(group: str, option: str) -> str:
     return f" Use optim=keras optim.class_name={keras_class}" if keras_class else ""
 
 
-def format_interpolation_error(error: OmegaConfBaseException) -> str:
-    """Return the message of a reference `${…}` that cannot be resolved, in one line."""
+def format_interpolation_error(error: OmegaConfBaseException, cfg: DictConfig) -> str:
+    """Return the message of a reference `${…}` that cannot be resolved, in one line.
+
+    Args:
+        cfg: the config that contains it. Similar names are those of its types of sections.
+    """
     message = str(error).splitlines()[0]
     unknown = re.search(r"Interpolation key '(.+)' not found", message)
     if not unknown:
         return message
-    known = set(SchemaTree(Config).setting_paths())
+    raw = OmegaConf.to_container(cfg, resolve=False)
+    known = set(SchemaTree(Config).chosen_setting_paths(raw))
     hint = f" Set {unknown[1]}" if unknown[1] in known else did_you_mean(unknown[1], known)
     return f"{message}.{hint}" if hint else message

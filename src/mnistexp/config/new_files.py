@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 import yaml
 
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups, option_file
-from mnistexp.errors import InputError, did_you_mean
+from mnistexp.errors import InputError, did_you_mean, join_with_or
 
 FOLDERS = {"experiment": "experiments/user", "model": "conf/model"}
 """Where the files of each kind are, in the working folder."""
@@ -82,11 +83,13 @@ def write_new_file(kind: str, name: str, base: str | None) -> Path:
 
 
 def bases(kind: str) -> list[str]:
-    """Return the options that a new file of a kind can be a copy of."""
+    """Return the options that a new file of a kind can be a copy of: `3_0_conv`, `lab=3_0_conv`."""
     groups = list_groups()
     if kind == "model":
         return groups["model"]
-    return [name for group in EXPERIMENT_GROUPS for name in groups.get(group, [])]
+    pairs = [(group, name) for group in EXPERIMENT_GROUPS for name in groups.get(group, [])]
+    names = [*(name for _, name in pairs), *(f"{group}={name}" for group, name in pairs)]
+    return list(dict.fromkeys(names))
 
 
 def _check_name(name: str, group: str, file: Path) -> None:
@@ -116,7 +119,13 @@ def _experiment_text(name: str, base: str | None) -> str:
         return header + EXPERIMENT_BODY
     group, _, option = base.rpartition("=")
     groups = [group] if group else EXPERIMENT_GROUPS
-    body = _read_body(groups, option, "experiment")
+    file = _find_option(groups, option)
+    if file is None:
+        raise InputError(
+            "--from: expected an experiment, such as lab=3_0_conv; mnistexp --help lists them. "
+            f"Received: {base!r}.{_similar_experiments(option)}"
+        )
+    body = _read_body(file)
     if CLAIM_COMMENT not in body:
         body = re.sub(r"(?m)^ +(?=claim:)", rf"{CLAIM_COMMENT}\g<0>", body)
     return f"{header}# It begins as a copy of {base}.\n{body}"
@@ -124,18 +133,31 @@ def _experiment_text(name: str, base: str | None) -> str:
 
 def _model_text(name: str, base: str | None) -> str:
     base = base or DEFAULT_MODEL
-    body = _read_body(["model"], base, "model")
+    file = _find_option(["model"], base)
+    if file is None:
+        known = bases("model")
+        raise InputError(
+            f"--from: expected one of {', '.join(known)}. "
+            f"Received: {base!r}.{did_you_mean(base, known)}"
+        )
+    body = _read_body(file)
     comment = LAYERS_COMMENT.format() if "layers:" in body else ""
     return MODEL_HEADER.format(name=name, base=base) + comment + body
 
 
-def _read_body(groups: Iterable[str], option: str, kind: str) -> str:
+def _similar_experiments(option: str) -> str:
+    """Return ` Did you mean lab=1_0_softmax?`, or an empty text."""
+    known: dict[str, list[str]] = {}
+    for experiment in (name for name in bases("experiment") if "=" in name):
+        known.setdefault(experiment.rpartition("=")[2], []).append(experiment)
+    similar = [name for near in get_close_matches(option, known) for name in known[near]]
+    return f" Did you mean {join_with_or(similar[:3])}?" if similar else ""
+
+
+def _find_option(groups: Iterable[str], option: str) -> Path | None:
+    return next((file for group in groups if (file := option_file(group, option))), None)
+
+
+def _read_body(file: Path) -> str:
     """Return the text of an option's file without the comments at its top."""
-    file = next((file for group in groups if (file := option_file(group, option))), None)
-    if file is None:
-        known = bases(kind)
-        raise InputError(
-            f"--from: expected one of {', '.join(known)}. "
-            f"Received: {option!r}.{did_you_mean(option, known)}"
-        )
     return re.sub(r"\A(\s*#.*\n)*", "", file.read_text(encoding="utf-8"))

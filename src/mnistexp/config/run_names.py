@@ -15,7 +15,7 @@ MAX_NUMBER_LENGTH = 8
 UNNAMED_SECTIONS = ("seed", "device", "tracking", "dashboard", "sweep", "expect")
 """Changes in these sections are not part of a name; the seed is its end."""
 UNNAMED_SETTINGS = (
-    *("data.directory", "data.url"),
+    *("data.name", "data.directory", "data.url"),
     *("train.log_every", "train.evaluate_every", "train.evaluate_early"),
     *("train.evaluate_at_start", "train.evaluate_on", "train.checkpoint_every"),
 )
@@ -42,6 +42,8 @@ def name_run(
             are named. What all its runs share is in the command of the sweep. None: a single run.
     """
     changes = {_key(text): text for text in overrides if _is_named(text)}  # The last one counts.
+    # Choices first; equal settings in another order are the same run.
+    changes = dict(sorted(changes.items(), key=lambda change: (change[0] not in choices, change)))
     if varying is not None:
         changes = {key: text for key, text in changes.items() if key in (*varying, "data")}
     names = short_names(list(changes))

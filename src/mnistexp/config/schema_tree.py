@@ -82,6 +82,13 @@ class SchemaTree:
                 yield f"{prefix}{name}"
                 yield from self.setting_paths(child, f"{prefix}{name}.")
 
+    def chosen_setting_paths(self, config: Any) -> Iterator[str]:
+        """Yield the paths of the settings of the types of sections that a config has chosen."""
+        for path in dict.fromkeys(self.setting_paths()):
+            section, _, name = path.rpartition(".")
+            if name in self.children(section.split(".") if section else [], config):
+                yield path
+
     def _alternatives(self, schema: JsonSchema, value: Any) -> list[JsonSchema]:
         members = [self.resolve(member) for member in self.members(schema)]
         of_type = [member for member in members if _has_type_of(member, value)]

@@ -166,11 +166,10 @@ def _find_in_other_sections(path: Sequence[str], raw: Any, tree: SchemaTree) -> 
     *section, name = path
     last_parts = {
         other: last
-        for other in sorted(set(tree.setting_paths()) - {".".join(path)})
+        for other in sorted(set(tree.chosen_setting_paths(raw)) - {".".join(path)})
         for parent, _, last in [other.rpartition(".")]
         if not parent.startswith("sweep.job")  # Only a sweep sets them.
         and name[:1] == last[:1]
-        and last in tree.children(parent.split(".") if parent else [], raw)
     }
     found = [other for other, last in last_parts.items() if name in (last, _initials(last))]
     if not found and not section:

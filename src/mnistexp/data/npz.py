@@ -53,6 +53,11 @@ def read_npz(file: Path) -> RawData:
 
 
 def _check_sizes(file: Path) -> None:
+    if not zipfile.is_zipfile(file):
+        raise DataError(
+            f"{file}: expected an .npz file, as numpy.savez writes it. Received: a file of another "
+            "format, or a part of one"
+        )
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             if info.file_size > MAX_BYTES:

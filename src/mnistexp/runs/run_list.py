@@ -1,6 +1,7 @@
 """List runs, the newest first, with what differs between them."""
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
@@ -51,6 +52,19 @@ def list_runs(
 def has_failed(run: RunRecord) -> bool:
     """Return whether a run failed or was killed. A trial that a search pruned has not failed."""
     return run.status in ("FAILED", "KILLED")
+
+
+def count_jobs(runs: Sequence[RunRecord]) -> dict[str, int]:
+    """Return the number of jobs of each sweep, by the id of its run.
+
+    A sweep that has not ended has not logged the number; it has as many jobs as runs so far.
+    """
+    started = Counter(run.parent for run in runs if run.parent is not None)
+    logged = {run.run_id: run.metrics.get("num_jobs") for run in runs if run.is_sweep}
+    return {
+        run_id: started[run_id] if num_jobs is None else int(num_jobs)
+        for run_id, num_jobs in logged.items()
+    }
 
 
 def describe_runs(runs: Sequence[RunRecord], num_jobs: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS, find_experiment
+from mnistexp.config.config_source import DEFAULT_DATA
 from mnistexp.dashboard.recording import RECORDING_TAG
 from mnistexp.errors import InputError, did_you_mean, join_with_or
 from mnistexp.runs.run_filter import filter_runs
@@ -16,8 +17,6 @@ from mnistexp.tracking.model_registry import model_of_run, registered_model
 
 BEST = "best"
 DATA_SETTING = "data.name"
-DEFAULT_DATA = "mnist"
-"""The data set of the default run, of which `best` is the best."""
 MIN_ID_LENGTH = 4
 """Minimum number of leading characters that may stand for a whole run id."""
 LAST_SWEEP = "the last sweep: "
@@ -315,21 +314,27 @@ class _Selection:
         return [run for run in self._candidates if run.run_id in ids]
 
     def _newest(self, name: str, runs: Sequence[RunRecord]) -> RunRecord:
-        newest = ([run for run in runs if self._has_needed(run)] or runs)[-1]
+        having = [run for run in runs if self._has_needed(run)]
+        newest = (having or runs)[-1]
         if len(runs) > 1:
-            needed = f" with {self._needed}" if self._needed else ""
+            needed = f" with {self._needed}" if self._needed and having else ""
             print(
                 f"{name}: {len(runs)} runs; the newest{needed} is {newest.run_id}", file=sys.stderr
             )
         return newest
 
     def _not_found(self, name: str) -> str:
+        filtered = f" that matches {self._where!r}" if self._where else ""
         experiment = find_experiment(name)
         if experiment:
-            filtered = f" that matches {self._where!r}" if self._where else ""
             return (
                 f"{name}: expected an experiment with a run{filtered}. Received: none yet. Run it "
                 f"with mnistexp {experiment}"
+            )
+        if name in EXPERIMENT_GROUPS:
+            return (
+                f"{name}: expected a group of experiments with a run{filtered}. Received: none "
+                f"yet. Run them all with mnistexp verify {name}"
             )
         experiments = [
             f"{group}={run.params[group]}"
@@ -340,7 +345,6 @@ class _Selection:
         names = [run.name for run in self._runs]
         seedless_names = map(seedless, names)
         known = dict.fromkeys([*names, *seedless_names, *experiments, *EXPERIMENT_GROUPS, BEST])
-        filtered = f" that matches {self._where!r}" if self._where else ""
         longer = list(dict.fromkeys(n for n in reversed(names) if n.startswith(name)))[:3]
         hint = f" Did you mean {join_with_or(longer)}?" if longer else did_you_mean(name, known)
         return f"{name}: expected {EXPECTED_NAMES}{filtered}. Received: {name!r}.{hint}"

@@ -106,7 +106,7 @@ FORMATS = {
     "train_accuracy": "accuracy {:.4f}",
     "val_accuracy": "val {:.4f}",
     "test_accuracy": "test {:.4f}",
-    "learning_rate": "lr {:.3g}",
+    "learning_rate": "lr {:.4g}",
     "images_per_second": "{:,.0f} images/s",
 }
 """The metrics of a line, the most important first. Those that do not fit are left out."""

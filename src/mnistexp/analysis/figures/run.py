@@ -22,7 +22,7 @@ MISTAKES_PER_ROW = 10
 MISTAKE_MARGIN = 10 / 28
 """Space for the caption below an image, in units of its side."""
 MAX_CAPTION = 8
-"""Longer names of classes are written in two lines."""
+"""If a pair of names of classes is longer, all captions have two lines of a smaller font."""
 MAX_LEVEL_NAME = 3
 """Longer names of classes are written upwards below the confusion matrix."""
 MAX_UNITS = 256
@@ -219,10 +219,10 @@ def draw_mistakes(
     margin = round(MISTAKE_MARGIN * max(height, width))
     picture, positions = arrange_in_grid(images, MISTAKES_PER_ROW, margin=margin)
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
-    for image, (x, y) in zip(shown, positions, strict=True):
+    pairs = [(class_names[test.labels[image]], class_names[predicted[image]]) for image in shown]
+    is_long = max(len(true) + len(seen) for true, seen in pairs) > MAX_CAPTION
+    for image, (true, seen), (x, y) in zip(shown, pairs, positions, strict=True):
         percent = min(99, np.floor(100 * confidence[image]))
-        true, seen = (class_names[index] for index in (test.labels[image], predicted[image]))
-        is_long = len(true) + len(seen) > MAX_CAPTION
         text = (
             f"{true} →\n{seen} {percent:.0f} %" if is_long else f"{true} → {seen}  {percent:.0f} %"
         )

@@ -53,6 +53,7 @@ def build_report(
 
     metric = selection_metric(groups)
     groups = rank(groups, metric)
+    comparison = compare(groups, metric)
     parallel = draw_parallel_coordinates(groups, metric)
     history = _history(groups, store)
     template = Environment(autoescape=True).from_string(TEMPLATE.read_text())
@@ -65,7 +66,8 @@ def build_report(
         chosen_by_test=metric.startswith("test"),
         noise_test=NOISE_TEST,
         power=POWER,
-        table=ComparisonFormatter(compare(groups, metric)).to_table(),
+        table=ComparisonFormatter(comparison).to_table(),
+        num_data_sets=comparison.num_data_sets,
         plotly=get_plotlyjs(),
         charts=[
             _curves_chart(draw_curves(groups, history)),
