@@ -8,7 +8,12 @@ import pytest
 from scipy.stats import t as student
 from support import seed_group
 
-from mnistexp.analysis.significance import is_within_noise, seeds_needed, welch_power
+from mnistexp.analysis.significance import (
+    difference_interval,
+    is_within_noise,
+    seeds_needed,
+    welch_power,
+)
 
 T_975_OF_2 = 4.302653
 """The 97.5 % quantile of Student's t for 2 degrees of freedom."""
@@ -25,6 +30,15 @@ def test_a_difference_is_noise_below_the_quantile_of_students_t() -> None:
     limit = T_975_OF_4 * math.sqrt(1 / 3 + 1 / 3)
     assert is_noise([-1, 0, 1], [limit - 1.01, limit - 0.01, limit + 0.99]) is True
     assert is_noise([-1, 0, 1], [limit - 0.99, limit + 0.01, limit + 1.01]) is False
+
+
+def test_the_interval_of_a_difference_is_that_of_students_t() -> None:
+    half = T_975_OF_4 * math.sqrt(1 / 3 + 1 / 3)
+    groups = seed_group([-1, 0, 1]), seed_group([1, 2, 3])
+    difference, interval = difference_interval(*groups, "test_accuracy")
+    assert difference == 2
+    assert interval == pytest.approx((2 - half, 2 + half), abs=1e-6)
+    assert difference_interval(groups[0], seed_group([3]), "test_accuracy") == (3, None)
 
 
 def test_the_variances_of_the_groups_may_differ() -> None:

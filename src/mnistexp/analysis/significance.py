@@ -36,6 +36,24 @@ def is_within_noise(group: SeedGroup, other: SeedGroup, metric: str) -> bool | N
         return bool(ttest_ind(*samples, equal_var=False).pvalue >= SIGNIFICANCE)
 
 
+def difference_interval(
+    group: SeedGroup, other: SeedGroup, metric: str
+) -> tuple[float, tuple[float, float] | None]:
+    """Return the mean of `other` minus that of `group`, and its 95 % interval by Welch's t.
+
+    Returns:
+        None instead of the interval if a group has fewer than two seeds.
+    """
+    from scipy.stats import ttest_ind
+
+    samples = other.values(metric), group.values(metric)
+    difference = float(samples[0].mean() - samples[1].mean())
+    if min(map(len, samples)) < 2:
+        return difference, None
+    interval = ttest_ind(*samples, equal_var=False).confidence_interval(1 - SIGNIFICANCE)
+    return difference, (float(interval.low), float(interval.high))
+
+
 def seeds_needed(group: SeedGroup, other: SeedGroup, metric: str) -> int | None:
     """Return how many seeds of each group it takes to find the difference with a power of `POWER`.
 

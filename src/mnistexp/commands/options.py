@@ -12,6 +12,15 @@ RUN_HELP = (
 )
 
 
+def complete_experiments(incomplete: str) -> list[str]:
+    """Return the names of groups and experiments that start with a text."""
+    from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
+
+    groups = {group: names for group, names in list_groups().items() if group in EXPERIMENT_GROUPS}
+    names = [*groups, *(option for options in groups.values() for option in options)]
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def complete_runs(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the completions of a run: runs (newest first), registered models and experiments.
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistexp.commands.options import Wide
-from mnistexp.config.config_groups import EXPERIMENT_GROUPS, list_groups
+from mnistexp.commands.options import Wide, complete_experiments
 from mnistexp.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ def verify(
         list[str],
         typer.Argument(
             help="Groups of experiments, or experiments: lab, 3_0_conv, lab=3_0_conv.",
-            autocompletion=lambda incomplete: _complete_names(incomplete),
+            autocompletion=complete_experiments,
         ),
     ],
     seeds: Annotated[
@@ -100,12 +99,3 @@ def _run_all(missing: "Sequence[PlannedRun]") -> None:
             line += f", about {format_duration(seconds)} left"
         print(line, flush=True)
         run_planned(run)
-
-
-def _complete_names(start: str) -> list[str]:
-    """Return the names of groups and experiments that start with a text."""
-    groups = {
-        group: options for group, options in list_groups().items() if group in EXPERIMENT_GROUPS
-    }
-    names = [*groups, *(option for options in groups.values() for option in options)]
-    return [name for name in names if name.startswith(start)]

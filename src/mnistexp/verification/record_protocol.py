@@ -30,15 +30,19 @@ def find_earlier_looks(planned: PlannedRun, runs: Sequence[RunRecord]) -> list[R
     These are runs with other splits, or ones that watched the test images during the training.
     Runs of the experiment itself, with any seed, read them once, at their end.
     """
-    settings = _as_texts(planned.config)
-    recipe, protocol = _recipe(settings), _protocol(settings)
+    protocol = _protocol(_as_texts(planned.config))
     return [
         run
-        for run in runs
-        if _recipe(run.params) == recipe
-        and _protocol(run.params) != protocol
+        for run in find_runs_of_recipe(planned, runs)
+        if _protocol(run.params) != protocol
         and any(name.startswith(TEST_METRICS) for name in run.metrics)
     ]
+
+
+def find_runs_of_recipe(planned: PlannedRun, runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the runs of the recipe of an experiment, with any split of the data."""
+    recipe = _recipe(_as_texts(planned.config))
+    return [run for run in runs if _recipe(run.params) == recipe]
 
 
 def describe_earlier_looks(experiment: str, looks: Sequence[RunRecord]) -> str:
