@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pytest
 import tensorflow as tf
-from support import QUICK, Command, network_config
+from support import FEW_STEPS, QUICK, Command, network_config, train_untracked
 
+from mnistexp.data import Data
 from mnistexp.device import Device
 from mnistexp.learner.network import use_xla
 from mnistexp.train.compiled_trainer import CompiledTrainer
@@ -57,3 +59,18 @@ def test_too_little_memory_in_the_training_names_the_batch_and_the_largest_layer
     (run,) = mlflow.MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db").search_runs(["1"])
     assert run.info.status == "FAILED"
     assert run.data.tags["reason"].startswith("train.batch_size: expected")
+
+
+def test_the_same_images_are_not_classified_twice_unless_the_network_was_trained(
+    data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = train_untracked(*FEW_STEPS).learner
+    first = learner.predict_probabilities(data.validation.images)
+    np.testing.assert_array_equal(learner.model(data.validation.images).numpy(), first)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(learner), "_compiled_prediction", None)
+        assert learner.predict_probabilities(data.validation.images) is first
+    learner.fit(data, lambda metrics, step: None)
+    trained = learner.predict_probabilities(data.validation.images)
+    np.testing.assert_array_equal(learner.model(data.validation.images).numpy(), trained)
+    assert (trained != first).any()

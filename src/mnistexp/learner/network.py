@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,9 @@ from mnistexp.train import (
 
 if TYPE_CHECKING:
     import keras
+
+Predictions = tuple[np.ndarray, np.ndarray]
+"""Probabilities and logits, [num_images, num_classes] each."""
 
 PREDICTION_BATCH_SIZE = 1_000
 NUM_LARGEST_LAYERS = 3
@@ -64,6 +68,7 @@ class NetworkLearner(Learner):
         augments = self._augmentation is not None
         self._xla = use_xla(config.model, config.device.xla, self.device, augments=augments)
         self._cpu_layers = self.device.type == "cpu" and is_onednn_enabled() and not self._xla
+        self._last_prediction: tuple[np.ndarray, Predictions] | None = None
         self.summary = summarize(self._network)
 
     @property
@@ -89,6 +94,7 @@ class NetworkLearner(Learner):
             OutOfMemory: the device has too little memory.
             TrainingDiverged: the loss became NaN or infinite.
         """
+        self._last_prediction = None
         try:
             return fit(
                 self._network,
@@ -125,12 +131,22 @@ class NetworkLearner(Learner):
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return float32 [num_images, num_classes] for uint8 images."""
-        return compile_prediction(self._classifier)(images)
+        return self._predict(images)[0]
+
+    def _predict(self, images: np.ndarray) -> Predictions:
+        """Return probabilities and logits. Those of the last array are not computed again."""
+        if self._last_prediction is None or self._last_prediction[0] is not images:
+            self._last_prediction = images, self._compiled_prediction(images)
+        return self._last_prediction[1]
+
+    @cached_property
+    def _compiled_prediction(self) -> Callable[[np.ndarray], Predictions]:
+        return compile_prediction_with_logits(self._classifier)
 
     def save_rejection_rule(self, data: Data, folder: Path) -> None:
         """Fit the rejection rule, and write it to the folder of the model."""
         if len(data.validation):
-            _, logits = compile_prediction_with_logits(self._classifier)(data.validation.images)
+            _, logits = self._predict(data.validation.images)
             rule = fit_rejection_rule(data.train, data.validation, logits)
             if rule is not None:
                 rule.save(folder)
@@ -253,7 +269,7 @@ def compile_prediction(classifier: "keras.Model") -> Callable[[np.ndarray], np.n
 
 def compile_prediction_with_logits(
     classifier: "keras.Model",
-) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+) -> Callable[[np.ndarray], Predictions]:
     """Return a function from uint8 images to probabilities and logits, [n, num_classes] each.
 
     Args:
@@ -265,7 +281,7 @@ def compile_prediction_with_logits(
     outputs = keras.ops.concatenate([classifier.output, logits], axis=1)
     predict = compile_prediction(keras.Model(classifier.input, outputs))
 
-    def predict_both(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def predict_both(images: np.ndarray) -> Predictions:
         values = predict(images)
         num_classes = values.shape[1] // 2
         return values[:, :num_classes], values[:, num_classes:]
