@@ -23,6 +23,13 @@ def test_a_run_prints_a_table_of_results_and_how_to_open_them(mnistexp: Command)
     assert re.fullmatch(r"http://127.0.0.1:5000/#/experiments/1/runs/\w{32}\?\S+", address)
 
 
+def test_a_sweeper_or_a_launcher_without_a_sweep_is_refused(mnistexp: Command) -> None:
+    for choice in ("hydra/sweeper=optuna", "hydra/launcher=processes"):
+        outcome = mnistexp(choice, *QUICK)
+        assert outcome.exit_code == 2
+        assert "expected together with -m, since only sweeps and searches use it" in outcome.err
+
+
 def test_cfg_prints_the_settings_without_a_run(mnistexp: Command, tmp_path: Path) -> None:
     outcome = mnistexp("model=conv", "seed=5", "--cfg", "job")
     assert outcome.exit_code == 0

@@ -40,6 +40,7 @@ from mnistexp.config.schema_tree import SchemaTree
         ("hydra/launcher=processes hydra.launcher.n", ["hydra.launcher.n_jobs="]),
         ("hydra/launcher=ray_cluster hydra.launcher.ray.i", ["hydra.launcher.ray.init."]),
         ("train.no_such", []),
+        ("train.epochs=", []),  # A number: Tab must not choose null.
         ("tracking.reg", ["tracking.register="]),
     ],
 )

@@ -54,7 +54,13 @@ from mnistexp.errors import ConfigError
         ("model.layers.new.type=rescaling", "Any other one of Keras is type: keras with class_n"),
         ("model.activation=relu", "model.activation: no layer of this model refers to"),
         ("model.bias_initializer=zeroes", "model.bias_initializer: expected one of .*mean zeros"),
-        ("train.evaluate_every=often", "train.evaluate_every: expected a number of steps > 0"),
+        (
+            "train.evaluate_every=often",
+            "train.evaluate_every: expected '50 steps', a number",
+        ),
+        ("model=softmax,", "model=softmax,: expected a value on each side of a comma"),
+        ("optim.momentum=${optim.bta_1}", r"not found(?!.*beta_1)"),  # This is SGD.
+        ("optim.momentum=${optim.nestrov}", r"not found. Did you mean optim\.nesterov"),
         ("train.restore_best_weights=test_accuracy", "the test set must not select anything"),
         ("train.early_stopping.monitor=test_loss", "the test set must not select anything"),
         ("data.test_slice=[5,2]", r"data.test_slice: expected start < end. Received: \[5, 2\]"),

@@ -6,6 +6,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 
@@ -21,9 +22,10 @@ from mnistexp.dashboard.panels import (
     PREDICTED_COLOR,
     TRUE_COLOR,
     WRONG_BACKGROUND,
+    CurvePanel,
     order_errors_first,
 )
-from mnistexp.dashboard.recorded_run import RecordedRun
+from mnistexp.dashboard.recorded_run import RecordedRun, TimeSeries
 from mnistexp.dashboard.recording import Frame
 from mnistexp.train import Evaluation, Snapshot
 
@@ -115,6 +117,48 @@ def test_the_scale_beside_the_test_digits_shows_the_accuracy_where_the_errors_en
     num_pink = (pixels[::CELL, ::CELL, 1] < 230).sum()
     assert num_pink / columns * CELL == pytest.approx(scale["96 %"])
     assert "400 of 10,000 misclassified" in key_of(axes)
+
+
+def test_the_key_says_how_many_errors_are_shown(opened_run: RecordedRun) -> None:
+    last = opened_run.recording.frames[-1]
+    wrong = ((opened_run.test.labels + 1) % 10).astype("u1")
+    snapshot = Snapshot(**{**vars(last.snapshot), "on_test": Evaluation(3.0, 0.0, wrong)})
+    opened_run.recording.frames[-1] = Frame(snapshot, last.seconds)
+    figure = DashboardFigure(opened_run)
+    figure.draw_frame(opened_run.last_index, View(panels=("test",)))
+    key = key_of(figure.panel_axes["test"])
+    assert key.startswith("10,000 of 10,000 misclassified (1,000 shown)")
+
+
+@pytest.mark.parametrize(
+    ("losses", "test_losses", "top"),
+    [
+        ([230.0, 50.0, 10.0], [230.0, 20.0, 9.0], 100.0),  # As in the lab.
+        ([230.0, 210.0, 190.0], [240.0], 1.05 * 240),  # All of it would be above the panel.
+        ([230.0, 90.0, 60.0], [230.0, 200.0, 80.0], 1.05 * 230),
+        ([np.nan, np.inf, 50.0], [], 100.0),
+    ],
+)
+def test_the_panel_of_the_losses_shows_most_of_both_curves(
+    losses: list[float], test_losses: list[float], top: float
+) -> None:
+    steps = np.arange(3.0)
+    values, tests = np.array(losses), np.array(test_losses)
+    series = TimeSeries(
+        *(steps, steps, values, values, np.arange(len(tests)), tests, tests), quantiles={}
+    )
+    panel = CurvePanel(Figure().subplots(), "losses", 100.0)
+    assert panel.draw(series, 2)[2:] == pytest.approx((0.0, top))
+
+
+def test_few_test_images_fill_their_panel(opened_run: RecordedRun) -> None:
+    opened_run.test = opened_run.test[:48]
+    last = opened_run.recording.frames[-1]
+    evaluation = Evaluation(0.1, 1.0, opened_run.test.labels)
+    snapshot = Snapshot(**{**vars(last.snapshot), "on_test": evaluation})
+    opened_run.recording.frames[-1] = Frame(snapshot, last.seconds)
+    rows, columns, _ = np.array(picture(draw(opened_run), "test").shape) // CELL
+    assert 48 <= rows * columns < 60
 
 
 def key_of(axes: Axes) -> str:

@@ -1,6 +1,7 @@
 """Data sets of other formats: `.npz` files, folders of pictures, and EMNIST's IDX files."""
 
 import gzip
+import shutil
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -234,13 +235,23 @@ def test_the_last_layer_fits_the_number_of_classes(tmp_path: Path, mnistexp: Com
     assert "model.layers.logits.units: expected 3 in the last layer" in result.err
 
 
-@pytest.mark.parametrize("write", [lambda f: f.mkdir(), lambda f: f.write_text("text")])
-def test_a_directory_without_data_says_what_is_expected(
-    write: Callable[[Path], object], tmp_path: Path, mnistexp: Command
+@pytest.mark.parametrize(
+    ("write", "found"),
+    [
+        (lambda f: f.mkdir(), "an empty folder"),
+        (lambda f: f.write_text("text"), "a file of another format"),
+        (lambda f: (f / "cat").mkdir(parents=True), "Folders of classes belong below other/train"),
+        (lambda f: (f.mkdir(), (f / "1.png").touch()), "with 1 files. Pictures belong into folder"),
+        (lambda _: None, "which does not exist"),
+    ],
+)
+def test_a_directory_without_data_says_what_is_expected_and_what_was_found(
+    write: Callable[[Path], object], found: str, tmp_path: Path, mnistexp: Command
 ) -> None:
     write(tmp_path / "other")
     result = mnistexp(f"data.directory={tmp_path}/other")
     assert result.exit_code == 2
+    assert found in result.err
     assert (
         "expected IDX files with the names of MNIST or EMNIST, an .npz file, CIFAR-10" in result.err
     )
@@ -267,3 +278,8 @@ def test_a_network_is_trained_evaluated_and_used_on_pictures_with_colors(
     other = mnistexp("evaluate", "colors", "data=mnist")
     assert other.exit_code == 2
     assert "expected images of shape [20, 30, 3] of 3 classes" in other.err
+    (tmp_path / "shapes").rename(tmp_path / "two")
+    shutil.rmtree(tmp_path / "two" / "train" / "triangle")
+    fewer = mnistexp("evaluate", "colors", f"data.directory={tmp_path}/two")
+    assert fewer.exit_code == 2
+    assert "Received: [20, 30, 3] of 2 classes in two" in fewer.err

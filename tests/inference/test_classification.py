@@ -15,7 +15,7 @@ import mnistexp as mnistexp_package
 from mnistexp.config.compose import compose_config
 from mnistexp.data import load_data
 from mnistexp.inference import TrainedModel, load_model
-from mnistexp.inference.classification import Prediction, read_pictures
+from mnistexp.inference.classification import Prediction, Reading, read_pictures
 from mnistexp.inference.preprocessing import find_digits
 from mnistexp.runs.run_selection import select_model
 from mnistexp.tracking import MlflowTracking, RunStore
@@ -150,6 +150,15 @@ def test_several_digits_are_read_from_left_to_right(
     (reading,) = mnistexp_package.predict("best", tmp_path / "row.png", uri=uri[1])
     assert reading.status == "several digits"
     assert str(reading) in line
+
+
+def test_without_a_rejection_rule_images_of_other_classes_are_called_uncertain() -> None:
+    names = ("circle", "square", "triangle")
+    prediction = Prediction(np.zeros((28, 28), "u1"), (0.43, 0.30, 0.27), None, names)
+    assert str(prediction) == "uncertain; closest: circle, square, triangle"
+    assert Reading((prediction,)).status == "uncertain"
+    with_rule = Prediction(prediction.image, prediction.probabilities, 1.5, names)
+    assert Reading((with_rule,)).status == "does not look like the training images"
 
 
 def test_what_is_no_digit_is_refused_and_validation_digits_are_not(

@@ -275,7 +275,7 @@ def test_several_pages_follow_a_live_training_and_the_viewer_ends_with_it(
 ) -> None:
     settings = ["train.steps=6000", "dashboard=live", "dashboard.open_browser=false"]
     process = start_command(tmp_path, *TRAINING, *settings, "tracking=none")
-    address = wait_for_output(process, ADDRESS)
+    address = wait_for_output(process, f"{ADDRESS}$")  # Ctrl-C would end the training
     first, second = browser.new_page(), browser.new_page()
     for page in (first, second):
         page.goto(address)

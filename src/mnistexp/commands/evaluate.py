@@ -27,6 +27,8 @@ SECTIONS = ("data", "device")
 """The config sections of the run that an evaluation uses."""
 SETTINGS = (*SECTIONS, "augmentation", "seed")
 """What can be set: the images are changed only if the command says so."""
+SETTINGS_OF_FILES = ("name", "url", "num_classes", "class_names", "validation_size", "train_size")
+"""Settings of data that belong to its files, or that an evaluation does not need."""
 DEFAULT_COPIES = 8
 MAX_HEADING_LENGTH = 3
 """Longer names of classes have numbers in the headings of the confusion matrix."""
@@ -212,7 +214,8 @@ def _format_changes(config: "Config") -> str:
 def _compose_evaluation(store: "RunStore", run_id: str, overrides: list[str]) -> "Config":
     """Compose the data and device settings of the run with the overrides.
 
-    A choice such as `data=fashion_mnist` replaces the whole section of the run.
+    A choice such as `data=fashion_mnist` replaces the whole section of the run; another folder
+    replaces what is read from it, the name and the classes.
     """
     from omegaconf import OmegaConf
 
@@ -227,6 +230,9 @@ def _compose_evaluation(store: "RunStore", run_id: str, overrides: list[str]) ->
     if "url" in data:
         # An imported run is someone else's, and must not choose what is downloaded.
         data["url"] = read_option("data", str(data.get("name"))).get("url")
+    if chosen & {"data.directory", "data.url"}:
+        data = {name: value for name, value in data.items() if name not in SETTINGS_OF_FILES}
+        recorded["data"] = data
     base = [
         f"{section}.{name}={json.dumps(value)}"
         for section in SECTIONS

@@ -47,11 +47,11 @@ def export(
     existed = output.exists()
     store = open_run_store(experiment, uri)
     runs = select_exported(store, names, where)
+    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
     with Progress(transient=True, disable=not sys.stdout.isatty()) as progress:
-        task = progress.add_task(f"exporting {len(runs)} runs", total=len(runs))
+        task = progress.add_task(f"exporting {count}", total=len(runs))
         for done in export_runs(store, runs, output, summary=summary):
             progress.update(task, completed=done)
-    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
     size = f"{output.stat().st_size / 1e6:.1f} MB"
     typer.echo(f"{output}{' (replaced)' if existed else ''}: {count}, {size}")
     typer.echo(f"Put them into another store with: mnistexp import {output}")

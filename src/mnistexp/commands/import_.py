@@ -46,7 +46,7 @@ def import_(
         task = progress.add_task("checking", total=archive.num_bytes)
         archive.verify(lambda num_bytes: progress.advance(task, num_bytes))
         num_runs = len(archive.manifest.runs)
-        task = progress.add_task(f"importing {num_runs} runs", total=num_runs)
+        task = progress.add_task("importing runs", total=num_runs)
         for done in import_runs(archive, store, result):
             progress.update(task, completed=done)
     if as_json:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnistexp.activity import show_activity
 from mnistexp.commands.options import Wide, complete_experiments
 
 if TYPE_CHECKING:
@@ -45,11 +46,13 @@ def results(
     from mnistexp.verification.results_page import print_results
 
     chosen = find_experiments(names or _groups(with_own=output is None))
-    planned, errors = plan_runs(chosen, MAX_SEEDS)
+    with show_activity("reading the experiments", sys.stderr):
+        planned, errors = plan_runs(chosen, MAX_SEEDS)
     for error in errors:
         if not isinstance(error, NoExpectation):
             print(f"not shown: {error}", file=sys.stderr)
-    found = collect_results(planned)
+    with show_activity("reading the store", sys.stderr):
+        found = collect_results(planned)
     if not found:
         raise InputError(
             "results: expected runs of experiments in the store. Received: none. "

@@ -35,6 +35,8 @@ OPTIONS_WITH_VALUE = (
 """Hydra's options that take the next argument as their value."""
 
 
+SWEEP_GROUPS = ("hydra/sweeper", "hydra/launcher")
+"""Choices that have an effect together with `-m` only."""
 PRINT_SETTINGS = ("--cfg", "-c", "job", "--resolve")
 """The arguments that request the settings of a run, all of them and resolved, but no run."""
 
@@ -51,6 +53,7 @@ def run(arguments: list[str], commands: list[str]) -> None:
     """
     if "--resolve" in arguments and not {"--cfg", "-c"} & set(arguments):
         raise ConfigError("--resolve: expected together with --cfg job. Received: --resolve alone")
+    _check_sweep_settings(arguments)
     hydra_arguments = _to_hydra_arguments(arguments, commands)
     if _requests_settings(arguments):
         # Hydra's own --cfg job would print neither the settings that have their default values, nor
@@ -70,6 +73,19 @@ def _requests_settings(arguments: list[str]) -> bool:
     options = {argument for argument in arguments if argument.startswith("-")}
     requests = {("--cfg", "job"), ("-c", "job")} & set(pairwise(arguments))
     return bool(requests) and options <= set(PRINT_SETTINGS)
+
+
+def _check_sweep_settings(arguments: list[str]) -> None:
+    """Refuse a sweeper or a launcher without `-m`, since it would have no effect."""
+    if any(argument.startswith("-") for argument in arguments):  # -m, or a request for information.
+        return
+    for argument in arguments:
+        name, _, value = argument.lstrip("+").partition("=")
+        if name in SWEEP_GROUPS:
+            raise ConfigError(
+                f"{name}: expected together with -m, since only sweeps and searches use it. "
+                f"Received: {value} for a single run. Add -m"
+            )
 
 
 def _to_hydra_arguments(arguments: list[str], commands: list[str]) -> list[str]:

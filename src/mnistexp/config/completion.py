@@ -28,6 +28,8 @@ def complete_override(overrides: Sequence[str], incomplete: str) -> list[str]:
         first_values, comma, last_value = value.rpartition(",")
         possible = groups[name] if name in groups else _setting_values(overrides, name)
         start = f"{name}={first_values}{comma}"
+        if possible == ["null"]:  # A number, or null: Tab must not choose null.
+            possible = []
         return [f"{start}{text}" for text in possible if text.startswith(last_value)]
     choices = [f"{group}=" for group in groups if group.startswith(incomplete)]
     find_settings = _hydra_settings if incomplete.startswith("hydra.") else _settings

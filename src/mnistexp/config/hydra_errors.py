@@ -106,11 +106,7 @@ def format_hydra_error(error: Exception, overrides: Sequence[str]) -> str:
         overrides: those that could not be composed.
     """
     if isinstance(error, OverrideParseException):
-        override = error.override.removeprefix("++").replace("\n", "\\n")
-        return (
-            f"{override}: expected NAME=VALUE in Hydra's grammar; a value with special characters "
-            f"needs quotes within quotes, 'NAME=\"VALUE\"'. {str(error).splitlines()[0]}"
-        )
+        return _format_parse_error(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file in LAUNCHER_EXTRAS:
         extra = LAUNCHER_EXTRAS[error.missing_cfg_file]
         return (
@@ -137,6 +133,21 @@ def format_hydra_error(error: Exception, overrides: Sequence[str]) -> str:
             "or quote a text that contains commas"
         )
     return message
+
+
+def _format_parse_error(error: OverrideParseException) -> str:
+    override = str(error.override).removeprefix("++").replace("\n", "\\n")
+    reason = str(error).splitlines()[0]
+    value = override.partition("=")[2].strip()
+    if value.endswith(",") or value.startswith(",") or ",," in value:
+        return f"{override}: expected a value on each side of a comma. Received: a comma too many"
+    if reason.startswith("Error parsing override"):  # A function with wrong arguments.
+        details = " ".join(str(error).splitlines()[1:2]).strip() or "wrong arguments"
+        return f"{override}: expected a function of Hydra with its arguments. Received: {details}"
+    return (
+        f"{override}: expected NAME=VALUE in Hydra's grammar; a value with special characters "
+        f"needs quotes within quotes, 'NAME=\"VALUE\"'. {reason}"
+    )
 
 
 def _format_wrong_choice(overrides: Sequence[str]) -> str:

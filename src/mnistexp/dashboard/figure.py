@@ -108,8 +108,10 @@ class DashboardFigure(Figure):
         height, width = recorded_run.test.images.shape[1:3]
         cell, names = (height, width), recorded_run.class_names
         self._noun = "digits" if names == DIGITS else "images"
-        self._batch = ImagePanel(axes["batch"], NUM_BATCH_SHOWN, cell, names)
-        self._test = ImagePanel(axes["test"], NUM_TEST_SHOWN, cell, names)
+        num_batch = min(NUM_BATCH_SHOWN, recorded_run.recording.header.batch_size)
+        num_test = min(NUM_TEST_SHOWN, max(1, len(recorded_run.test)))
+        self._batch = ImagePanel(axes["batch"], num_batch, cell, names)
+        self._test = ImagePanel(axes["test"], num_test, cell, names)
         self._image_panels = {"batch": self._batch, "test": self._test}
         self._rate_axes = self.add_axes((0.9, 0.9, 0.1, 0.1))
         self._rate = LearningRateLine(self._rate_axes)

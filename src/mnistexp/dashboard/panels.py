@@ -51,7 +51,12 @@ class CurvePanel:
     """Training (thin) and test values (thick) over the steps."""
 
     def __init__(self, axes: Axes, quantity: Literal["accuracies", "losses"], top: float) -> None:
-        """Args: top: upper limit of the vertical axis, which starts at 0."""
+        """Create an empty panel.
+
+        Args:
+            top: upper limit of the vertical axis, which starts at 0. It is higher as long as most
+                values are.
+        """
         self._quantity = quantity
         self._top = top
         (self._training,) = axes.plot([], [], color=TRAINING_COLOR, linewidth=0.9, label="training")
@@ -74,12 +79,21 @@ class CurvePanel:
     def draw(self, series: TimeSeries, index: int) -> Box:
         """Draw all frames up to `index`. Return the default limits of the panel."""
         count, num_tests = index + 1, series.num_tests(index)
-        self._training.set_data(series.steps[:count], getattr(series, self._quantity)[:count])
+        values = getattr(series, self._quantity)[:count]
+        test_values = getattr(series, f"test_{self._quantity}")[:num_tests]
+        self._training.set_data(series.steps[:count], values)
         test_steps = series.steps[series.test_indices[:num_tests]]
-        self._test.set_data(test_steps, getattr(series, f"test_{self._quantity}")[:num_tests])
+        self._test.set_data(test_steps, test_values)
         self._training.set_marker("." if count == 1 else "")  # A single point has no line.
         self._test.set_marker("o" if num_tests <= FEW_POINTS else "")
-        return (0.0, _last_step(series, index), 0.0, self._top)
+        return (0.0, _last_step(series, index), 0.0, self._upper_limit(values, test_values))
+
+    def _upper_limit(self, *curves: np.ndarray) -> float:
+        finite = [curve[np.isfinite(curve)] for curve in curves]
+        medians = [np.median(curve) for curve in finite if len(curve)]
+        if max(medians, default=0.0) <= self._top:
+            return self._top
+        return 1.05 * float(np.concatenate(finite).max())
 
 
 class QuantilePanel:
@@ -196,8 +210,11 @@ class ImagePanel:
         _move_labels(self._true, labels[wrong], left, bottom)
         right = left + width - 2 * inset - self._label_widths[predictions[wrong]]
         _move_labels(self._predicted, predictions[wrong], right, bottom)
-        explanation = ": true label left, predicted label right" if self._explains_labels else ""
-        self._key.set_text(f"{num_wrong:,} of {num_images:,} misclassified{explanation}")
+        key = f"{num_wrong:,} of {num_images:,} misclassified"
+        if self._explains_labels:
+            shown = f" ({len(wrong):,} shown)" if len(wrong) < num_wrong else ""
+            key += f"{shown}: true label left, predicted label right"
+        self._key.set_text(key)
 
 
 def fill_area(count: int, width: float, height: float) -> tuple[int, int]:

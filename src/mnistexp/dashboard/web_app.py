@@ -181,7 +181,9 @@ def serve_viewer(
     app = WebApp(recorded_run, speed)
     with listen(port) if port else listen(FIRST_PORT, PORTS_TRIED) as listener:
         url = address(listener)
-        print(f"{recorded_run.recording.header.name}: {url}  (Ctrl-C ends the viewer)", flush=True)
+        # The viewer of a training's own process ends with it: there Ctrl-C ends the training.
+        hint = "" if until_end else "  (Ctrl-C ends the viewer)"
+        print(f"{recorded_run.recording.header.name}: {url}{hint}", flush=True)
         if browser:
             open_browser(url)
         serve_app(app.starlette, listener, app.has_shown_end if until_end else lambda: False)

@@ -33,6 +33,8 @@ from mnistexp.data.picture_folder import (
 )
 from mnistexp.errors import ConfigError, DataError
 
+MAX_NAMED = 3
+"""Folders that a message about an unknown format names."""
 EXPECTED = (
     "IDX files with the names of MNIST or EMNIST, an .npz file, CIFAR-10's binary files, or a "
     "folder with train/CLASS/*.png"
@@ -168,11 +170,29 @@ def find_source(config: DataConfig) -> Source:
         return CifarFiles(config.name, path, cifar)
     files = list_idx_files(path, config.name) if path.is_dir() else ()
     if not files:
-        received = "" if path.exists() else ", which does not exist"
         raise DataError(
-            f"data.directory: expected {EXPECTED}. Received: {path.absolute()}{received}"
+            f"data.directory: expected {EXPECTED}. Received: {path.absolute()}, "
+            f"{_describe_content(path)}"
         )
     return IdxFiles(config.name, path, files)
+
+
+def _describe_content(path: Path) -> str:
+    """Return what is at a path that is no data set, and what to do about it."""
+    if not path.exists():
+        return "which does not exist"
+    if path.is_file():
+        return "a file of another format"
+    folders = sorted(file.name for file in path.iterdir() if file.is_dir())
+    if folders:
+        named = ", ".join(folders[:MAX_NAMED])
+        if path.name == "train":
+            return f"with the folders {named}. Set the folder above it: {path.parent}"
+        return f"with the folders {named}. Folders of classes belong below {path.name}/train"
+    num_files = sum(1 for _ in path.iterdir())
+    if not num_files:
+        return "an empty folder"
+    return f"with {num_files:,} files. Pictures belong into folders of classes: train/CLASS/"
 
 
 @lru_cache(maxsize=1)

@@ -21,6 +21,7 @@ NUM_ALTERNATIVES = 2
 NO_DIGIT = "no digit found"
 UNLIKE_DIGIT: Final = "does not look like a digit"
 UNLIKE_IMAGE: Final = "does not look like the training images"
+UNCERTAIN: Final = "uncertain"
 Status = Literal[
     "digit",
     "several digits",
@@ -28,8 +29,9 @@ Status = Literal[
     "does not look like a digit",
     "image",
     "does not look like the training images",
+    "uncertain",
 ]
-"""Of a picture; the last two are of a model whose classes are not the digits."""
+"""Of a picture; the last three are of a model whose classes are not the digits."""
 
 
 class ScoringPredictor(Protocol):
@@ -70,7 +72,9 @@ class Prediction:
     @property
     def unlike(self) -> Status:
         """What is said of an image that is not recognized."""
-        return UNLIKE_DIGIT if self.class_names == DIGITS else UNLIKE_IMAGE
+        if self.class_names == DIGITS:
+            return UNLIKE_DIGIT
+        return UNCERTAIN if self.ood_score is None else UNLIKE_IMAGE
 
     @property
     def ranking(self) -> list[tuple[str, float]]:

@@ -117,7 +117,7 @@ class GridStrategy(Strategy):
 
     def _format_plan(self) -> str:
         num_jobs, num_waiting = len(self._jobs), len(self._waiting)
-        parts = [f"{num_jobs} jobs"]
+        parts = ["1 job" if num_jobs == 1 else f"{num_jobs} jobs"]
         if num_waiting < num_jobs:
             parts += [f"{num_jobs - num_waiting} finished earlier", f"{num_waiting} to run"]
         times = [self.previous_runs.mean_seconds(job.config) for job in self._waiting]

@@ -30,7 +30,8 @@ SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql")
 DESCRIPTION_TAG = "mlflow.note.content"
 """MLflow's pages show this tag as a description, in Markdown."""
 EXPERIMENT_DESCRIPTION = (
-    "Runs of mnistexp. A sweep is a run with its jobs below it; tags.kind = 'sweep' finds them."
+    "Runs of mnistexp. A sweep is a run of its own, and its jobs are runs; the search "
+    "tags.kind = 'sweep' finds the sweeps."
 )
 SQLITE_HEADER = b"SQLite format 3\x00"
 PROBE_TIMEOUT_SECONDS = 3

@@ -57,7 +57,7 @@ def _parse_interval(value: Any) -> Any:
     if match is None or int(match[1]) == 0:
         if isinstance(value, Interval):
             return value
-        raise ValueError("expected a number of steps > 0, or '1 epoch', '2 epochs'")
+        raise ValueError("expected '50 steps', a number of steps > 0, '1 epoch' or '2 epochs'")
     return {"count": int(match[1]), "unit": match[2]}
 
 
