@@ -135,7 +135,9 @@ def test_the_page_fits_a_small_screen(report: Page) -> None:
     assert seconds is not None
     assert parameters is not None
     assert parameters["y"] > seconds["y"]
-    expect(report.get_by_text("scroll it to the right")).to_be_visible()
+    expect(report.get_by_text("scroll it to the right").first).to_be_visible()
+    report.set_viewport_size({"width": 2400, "height": 800})
+    expect(report.get_by_text("scroll it to the right").first).to_be_hidden()
 
 
 def test_titles_of_parallel_coordinates_do_not_touch_on_a_telephone(report: Page) -> None:

@@ -6,8 +6,10 @@ import typer
 
 
 def new(
-    kind: Annotated[Literal["experiment", "model"], typer.Argument(help="What the file is for.")],
-    name: Annotated[str, typer.Argument(help="The name of the new option.")],
+    kind: Annotated[
+        Literal["experiment", "model"], typer.Argument(metavar="KIND", help="What the file is for.")
+    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the new option.")],
     base: Annotated[
         str | None,
         typer.Option(

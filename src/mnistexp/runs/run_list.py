@@ -120,7 +120,11 @@ def shorten_reason(reason: str) -> str:
 
 
 def _shorten(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    """Cut a text after a word, if it has several."""
+    if len(text) <= length:
+        return text
+    cut = text[: length - 1]
+    return f"{cut.rpartition(' ')[0] or cut}…"
 
 
 def _altered_settings(run: RunRecord) -> list[str]:

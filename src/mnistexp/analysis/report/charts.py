@@ -132,9 +132,12 @@ def _draw_cost(groups: Sequence[SeedGroup], metric: str, cost: str) -> "Figure":
             )
         )
         named.add(name)
-    tick_format = "~g" if cost == "seconds" else "~s"
-    # With more ticks, Plotly would label a logarithmic axis with single digits, `2 3 4 … 9`.
-    figure.update_xaxes(type="log", nticks=4, title=COST_TITLES[cost], tickformat=tick_format)
+    # Plotly would label each digit of a logarithmic axis, `0.5 0.6 0.7 0.8 0.9`.
+    all_costs = [value for group in groups for value in group.values(cost)]
+    ticks = value_axis(COST_TITLES[cost], all_costs, is_log=True).ticks
+    figure.update_xaxes(
+        type="log", title=COST_TITLES[cost], tickvals=[*ticks], ticktext=[*ticks.values()]
+    )
     _set_layout(figure, names)
     values = [value for group in groups for value in group.values(metric)]
     figure.update_layout(_metric_axis(metric, [[(0, value)] for value in central_values(values)]))

@@ -80,7 +80,8 @@ def build_report(
             ),
             _chart(
                 "Parallel coordinates",
-                "A line for each run. Drag along an axis to highlight the runs in that range.",
+                "A line for each run: blue for the best ones, gray for the others. Drag along an "
+                "axis to highlight the runs in that range.",
                 [parallel],
                 AXIS_WIDTH * len(parallel.data[0].dimensions),
             ),
