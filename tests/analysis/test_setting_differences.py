@@ -27,6 +27,18 @@ def layer(name: str, **settings: Any) -> dict[str, Any]:
     return {f"model.layers.{name}.{key}": value for key, value in settings.items()}
 
 
+def test_the_units_that_the_data_decides_are_left_out() -> None:
+    def group(data: str, classes: int, units: int) -> SeedGroup:
+        layers = {"model.layers.hidden.units": units, "model.layers.logits.units": classes}
+        return seed_group([0.9], data=data, **{"data.num_classes": classes, **layers})
+
+    assert differing_settings([group("mnist", 10, 50), group("pets", 3, 50)]) == ["data"]
+    assert differing_settings([group("mnist", 10, 50), group("pets", 3, 60)]) == [
+        "data",
+        "model.layers.hidden.units",
+    ]
+
+
 def test_equal_settings_are_left_out() -> None:
     groups = groups_of({"optim": "sgd", "device": "cpu"}, {"optim": "adam", "device": "cpu"})
     assert differing_settings(groups) == ["optim"]

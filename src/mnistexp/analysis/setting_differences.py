@@ -18,9 +18,10 @@ CHOICES = ("model", "optim", "optim/decay", "data", "device", "train", *EXPERIME
 def differing_settings(groups: Sequence[SeedGroup]) -> list[str]:
     """Return the settings that differ between groups, without those that follow from a choice.
 
-    For example, the layers of two groups with different choices of `model` are left out. A layer
-    that differs between groups with the same `model` is named. Groups whose type of model or
-    optimizer has no such setting do not count.
+    For example, the layers of two groups with different choices of `model` are left out, and so are
+    the units of the last layer, if they are the number of classes of the data. A layer that differs
+    between groups with the same `model` is named. Groups whose type of model or optimizer has no
+    such setting do not count.
     """
     names = dict.fromkeys(name for group in groups for name in group.settings)
     found: list[str] = []
@@ -28,7 +29,8 @@ def differing_settings(groups: Sequence[SeedGroup]) -> list[str]:
         compared = _groups_with(groups, name)
         choices = [other for other in found if _may_set(other, name)]
         is_different = len({_text_of(group, name) for group in compared}) > 1
-        if is_different and not _follows_from(compared, name, choices):
+        is_given = _is_number_of_classes(compared, name) or _follows_from(compared, name, choices)
+        if is_different and not is_given:
             found.append(name)
     return found
 
@@ -172,6 +174,13 @@ def _may_set(other: str, name: str) -> bool:
         return name.startswith(LAYER) and name.endswith(other.removeprefix("model"))
     prefixes = (f"{other.replace('/', '.')}.", f"{other}/")
     return other in EXPERIMENT_GROUPS or (other in CHOICES and name.startswith(prefixes))
+
+
+def _is_number_of_classes(groups: Sequence[SeedGroup], name: str) -> bool:
+    """Return whether a setting is the number of units of the last layer, which the data decides."""
+    return name.endswith(".units") and all(
+        group.settings.get(name) == group.settings.get("data.num_classes") for group in groups
+    )
 
 
 def _groups_with(groups: Sequence[SeedGroup], name: str) -> list[SeedGroup]:
