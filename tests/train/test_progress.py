@@ -56,5 +56,7 @@ def test_metrics_that_do_not_fit_into_a_line_are_left_out() -> None:
     history = History()
     history.record(dict.fromkeys(FORMATS, 0.98765) | {"images_per_second": 123456.7}, 10)
     parts = format_metrics(history)
-    assert fit_parts(parts, 90).endswith("lr 0.988  123,457 images/s")
+    assert fit_parts(parts, 90).endswith("lr 0.9877  123,457 images/s")
+    history.record({"learning_rate": 1000.0}, 20)
+    assert "lr 1000" in format_metrics(history)
     assert fit_parts(parts, 40) == "loss 0.9877  accuracy 0.9877  val 0.9877"
