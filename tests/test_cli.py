@@ -72,7 +72,11 @@ def test_the_help_of_a_command_lists_its_options(mnistexp: Command) -> None:
         (["-m", "model=conv_bg,softmax"], "Did you mean conv_big"),
         (["new", "optim", "x"], "KIND: expected one of experiment, model. Received: 'optim'"),
         (["new", "modl", "x"], "Did you mean model? mnistexp new --help"),
-        (["new", "model"], "NAME: expected a value. Received: nothing. mnistexp new --help"),
+        (
+            ["new", "model"],
+            "NAME: expected a value. Received: nothing. Write mnistexp new KIND NAME",
+        ),
+        (["predict", "7.png"], "IMAGES: expected a value. Received: nothing. Write mnistexp predi"),
         (["new", "model", "x", "--form", "y"], "--form: unknown option. Did you mean --from? m"),
         (["new", "model", "x", "--from"], "Option '--from' requires an argument. mnistexp new"),
         (["verify", "lab", "--seeds", "0"], "--seeds: expected a value greater than or equal"),
