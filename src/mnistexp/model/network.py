@@ -336,7 +336,8 @@ def _check_activation(path: str, last: Layer) -> None:
     if activation != "linear":
         raise ConfigError(
             f"{prefix}.activation: expected linear in the last layer, which returns logits: "
-            f"the loss applies softmax itself. Received: {activation!r}. Remove the activation"
+            f"the loss applies softmax itself. Received: {activation!r}. Remove it, "
+            "or add a layer with one unit for each class after this one"
         )
 
 
