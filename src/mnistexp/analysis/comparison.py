@@ -65,12 +65,16 @@ def compare(
 
     metric = metric or selection_metric(groups)
     settings = differing_settings(groups)
-    data_sets = dict.fromkeys(group.data_name for group in groups)
-    best = [_find_best(_on_data(groups, name), metric) for name in data_sets]
+    by_data: dict[str, list[SeedGroup]] = {}
+    for group in groups:
+        by_data.setdefault(group.data_name, []).append(group)
+    best = [_find_best(members, metric) for members in by_data.values()]
+    references: dict[str, SeedGroup] = {}
     rows = []
-    for number, group in enumerate(groups):
-        before = _on_data(groups[:number], group.data_name)
-        reference = before[-1 if to_previous else 0] if before else None
+    for group in groups:
+        reference = references.get(group.data_name)
+        if to_previous or reference is None:
+            references[group.data_name] = group
         is_comparable = baseline is not None and baseline.data_name == group.data_name
         rows.append(
             {
@@ -89,7 +93,7 @@ def compare(
         values = [row[name] for row in rows]
         if None in values:  # It would make floats of integers.
             frame[name] = pandas.Series(values, dtype=object)
-    return Comparison(settings, metric, frame, to_previous, len(data_sets))
+    return Comparison(settings, metric, frame, to_previous, len(by_data))
 
 
 def selection_metric(groups: Sequence[SeedGroup]) -> str:
@@ -118,17 +122,13 @@ def rank(groups: Sequence[SeedGroup], metric: str) -> list[SeedGroup]:
     Groups on the same data set stay together, since values on different data cannot be compared.
     """
     sign = 1 if lower_is_better(metric) else -1
-    data_sets = list(dict.fromkeys(group.data_name for group in groups))
+    data_sets = {name: n for n, name in enumerate(dict.fromkeys(g.data_name for g in groups))}
 
     def key(group: SeedGroup) -> tuple[int, bool, float]:
         mean = group.mean(metric)
-        return data_sets.index(group.data_name), mean is None, sign * (mean or 0.0)
+        return data_sets[group.data_name], mean is None, sign * (mean or 0.0)
 
     return sorted(groups, key=key)
-
-
-def _on_data(groups: Sequence[SeedGroup], name: str) -> list[SeedGroup]:
-    return [group for group in groups if group.data_name == name]
 
 
 def _find_best(groups: Sequence[SeedGroup], metric: str) -> SeedGroup | None:
