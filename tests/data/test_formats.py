@@ -241,7 +241,7 @@ def test_the_last_layer_fits_the_number_of_classes(tmp_path: Path, mnistexp: Com
         (lambda f: f.mkdir(), "an empty folder"),
         (lambda f: f.write_text("text"), "a file of another format"),
         (lambda f: (f / "cat").mkdir(parents=True), "Folders of classes belong below other/train"),
-        (lambda f: (f.mkdir(), (f / "1.png").touch()), "with 1 files. Pictures belong into folder"),
+        (lambda f: (f.mkdir(), (f / "1.png").touch()), "a folder of other files. Pictures belong"),
         (lambda _: None, "which does not exist"),
     ],
 )

@@ -61,16 +61,27 @@ def test_too_little_memory_in_the_training_names_the_batch_and_the_largest_layer
     assert run.data.tags["reason"].startswith("train.batch_size: expected")
 
 
-def test_the_same_images_are_not_classified_twice_unless_the_network_was_trained(
-    data: Data, monkeypatch: pytest.MonkeyPatch
+def test_the_rejection_rule_does_not_classify_the_validation_images_again(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learner = train_untracked(*FEW_STEPS).learner
-    first = learner.predict_probabilities(data.validation.images)
-    np.testing.assert_array_equal(learner.model(data.validation.images).numpy(), first)
+    learner.save_rejection_rule(data, tmp_path)
+    expected = (tmp_path / "rejection.npz").read_bytes()
+    probabilities = learner.predict_probabilities(data.validation.images)
+    np.testing.assert_array_equal(learner.model(data.validation.images).numpy(), probabilities)
     with monkeypatch.context() as patch:
-        patch.setattr(type(learner), "_compiled_prediction", None)
-        assert learner.predict_probabilities(data.validation.images) is first
+        patch.setitem(vars(learner), "_compiled_prediction", None)
+        learner.save_rejection_rule(data, tmp_path)
+    assert (tmp_path / "rejection.npz").read_bytes() == expected
+
+
+def test_changed_images_and_changed_weights_are_classified_anew(data: Data) -> None:
+    learner = train_untracked(*FEW_STEPS).learner
+    images = data.validation.images.copy()
+    first = learner.predict_probabilities(images)
+    images[:] = images[::-1]
+    np.testing.assert_array_equal(learner.predict_probabilities(images), first[::-1])
     learner.fit(data, lambda metrics, step: None)
-    trained = learner.predict_probabilities(data.validation.images)
-    np.testing.assert_array_equal(learner.model(data.validation.images).numpy(), trained)
-    assert (trained != first).any()
+    trained = learner.predict_probabilities(images)
+    np.testing.assert_array_equal(learner.model(images).numpy(), trained)
+    assert (trained != first[::-1]).any()

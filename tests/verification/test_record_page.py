@@ -84,6 +84,9 @@ def test_the_page_has_each_seed_the_pictures_and_what_was_tried(
 def test_the_results_of_some_experiments_are_a_table(mnistexp: Command, tmp_path: Path) -> None:
     fill(tmp_path)
     assert "record=fast" in mnistexp("results", "record").out
+    # The table of all groups, although only runs of one are in the store.
+    mnistexp("results", "record", "tutorial", "-o", "README.md")
+    assert (tmp_path / "README.md").read_text().startswith("# Results of the experiments")
     missing = mnistexp("results", "lab")
     assert missing.exit_code == 2
     assert missing.err.endswith("Received: none. Run some: mnistexp verify lab\n")

@@ -85,7 +85,7 @@ def _write(
 
     tracking = planned[0].config.tracking
     assert isinstance(tracking, MlflowTracking)  # The results come from its store.
-    if all(is_record(result.experiment) for result in results):
+    if all(is_record(plan.experiment) for plan in planned):
         write_record_page(output, results, planned, RunStore(tracking))
     else:
         output.write_text(format_results_page(results))

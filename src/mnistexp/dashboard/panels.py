@@ -89,6 +89,7 @@ class CurvePanel:
         return (0.0, _last_step(series, index), 0.0, self._upper_limit(values, test_values))
 
     def _upper_limit(self, *curves: np.ndarray) -> float:
+        """Return the usual limit, or that of all values if most of a curve is above it."""
         finite = [curve[np.isfinite(curve)] for curve in curves]
         medians = [np.median(curve) for curve in finite if len(curve)]
         if max(medians, default=0.0) <= self._top:

@@ -189,10 +189,9 @@ def _describe_content(path: Path) -> str:
         if path.name == "train":
             return f"with the folders {named}. Set the folder above it: {path.parent}"
         return f"with the folders {named}. Folders of classes belong below {path.name}/train"
-    num_files = sum(1 for _ in path.iterdir())
-    if not num_files:
+    if not any(path.iterdir()):
         return "an empty folder"
-    return f"with {num_files:,} files. Pictures belong into folders of classes: train/CLASS/"
+    return "a folder of other files. Pictures belong in folders of classes: train/CLASS/"
 
 
 @lru_cache(maxsize=1)

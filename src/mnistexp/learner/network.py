@@ -131,13 +131,9 @@ class NetworkLearner(Learner):
 
     def predict_probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return float32 [num_images, num_classes] for uint8 images."""
-        return self._predict(images)[0]
-
-    def _predict(self, images: np.ndarray) -> Predictions:
-        """Return probabilities and logits. Those of the last array are not computed again."""
-        if self._last_prediction is None or self._last_prediction[0] is not images:
-            self._last_prediction = images, self._compiled_prediction(images)
-        return self._last_prediction[1]
+        predictions = self._compiled_prediction(images)
+        self._last_prediction = images, predictions
+        return predictions[0]
 
     @cached_property
     def _compiled_prediction(self) -> Callable[[np.ndarray], Predictions]:
@@ -146,10 +142,20 @@ class NetworkLearner(Learner):
     def save_rejection_rule(self, data: Data, folder: Path) -> None:
         """Fit the rejection rule, and write it to the folder of the model."""
         if len(data.validation):
-            _, logits = self._predict(data.validation.images)
+            _, logits = self._take_prediction(data.validation.images)
             rule = fit_rejection_rule(data.train, data.validation, logits)
             if rule is not None:
                 rule.save(folder)
+
+    def _take_prediction(self, images: np.ndarray) -> Predictions:
+        """Return the last predictions if they are of these images, else compute them.
+
+        They are forgotten, because images and weights may change later.
+        """
+        last, self._last_prediction = self._last_prediction, None
+        if last is not None and last[0] is images:
+            return last[1]
+        return self._compiled_prediction(images)
 
     def augment(self, images: np.ndarray) -> np.ndarray | None:
         """Return images as the first step of the training changes them; None if none does."""

@@ -42,10 +42,10 @@ the median duration of a whole run. Some runs shared the machine with other work
 """
 NOTHING_TRIED = "The store has no other run that was measured on validation images.\n"
 TRIED = """\
-Each row differs from the chosen recipe by *changed*. All were trained without the test images, and
-measured on validation images. *difference* is the mean validation accuracy minus that of the chosen
-recipe, with its 95 % interval (Welch's t). An interval that contains 0 says that there may be no
-difference.
+Each row differs from the chosen recipe by *changed*. None of these runs read the test images; they
+were measured on validation images. *difference* is the mean validation accuracy minus that of the
+chosen recipe, with its 95 % interval (Welch's t). An interval that contains 0 says that there may
+be no difference.
 
 """
 FIGURES = {"learning_curves": "Learning curves", "mistakes": "The test digits that are still wrong"}
@@ -98,7 +98,7 @@ def _result_row(result: ExperimentResult) -> list[str]:
         "–" if parameters is None else f"{parameters:,.0f}",
         str(len(result.runs)),
         result.accuracy_text,
-        ", ".join(f"{run.metrics['test_accuracy']:.4f}" for run in result.runs),
+        ", ".join(f"{accuracy:.4f}" for accuracy in result.test_accuracies),
         "–" if seconds is None else f"{seconds:,.0f}",
     ]
 

@@ -74,6 +74,6 @@ def draw_chosen_examples(title: str, examples: Examples, what: str = "images") -
     axes.tick_params(length=0)
     num_classes = len(examples.class_names)
     more = "" if shown == num_classes else f", the first {shown} of {num_classes}"
-    ink = "; 0 is white" if channels == 1 else ""
+    ink = "; pixels of 0 are white" if channels == 1 else ""
     write_title(figure, title, f"{examples.data_name}: training {what} of each class{more}{ink}")
     return figure
