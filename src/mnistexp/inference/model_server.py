@@ -1,6 +1,8 @@
 """MLflow's scoring server for a trained model."""
 
 import asyncio
+import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,10 +33,10 @@ def build_app(model: "TrainedModel", example: str) -> Any:
     from starlette.responses import JSONResponse, PlainTextResponse, Response
 
     (spec,) = model.description.signature.inputs
-    shape = ", ".join(map(str, spec.shape[1:]))
+    image_shape = spec.shape[1:]
+    images = f"images of shape {_format_shape(['n', *image_shape])} with raw pixels from 0 to 255"
     usage = (
-        f'{model}: POST {{"inputs": images}} to /invocations as application/json, '
-        f"images of shape [n, {shape}] with raw pixels from 0 to 255. "
+        f'{model}: POST {{"inputs": images}} to /invocations as application/json, {images}. '
         "GET /example returns a request, GET /classes the names of the classes in the order of the "
         "probabilities. GET /health reports the state.\n"
     )
@@ -59,18 +61,21 @@ def build_app(model: "TrainedModel", example: str) -> Any:
     app.add_route("/", explain)
     app.add_route("/example", send_example)
     app.add_route("/classes", name_classes)
-    app.middleware("http")(_RequestLimits())
+    app.middleware("http")(_RequestChecks(image_shape))
     return app
 
 
-class _RequestLimits:
-    """Rejects requests that MLflow would read completely, or answer with status 500.
+class _RequestChecks:
+    """Rejects requests that MLflow would read completely, answer with status 500 or not explain.
 
-    These are a POST of another content type or too large, JSON that is nested too deep, and
-    numbers of thousands of digits. Few requests are read and computed at a time; the others wait.
+    These are a POST of another content type or too large, JSON that is nested too deep, numbers of
+    thousands of digits, and anything but images of the model's shape. Few requests are read and
+    computed at a time; the others wait.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, image_shape: Sequence[int]) -> None:
+        """Args: image_shape: height, width and channels, as in the model's signature."""
+        self._image_shape = image_shape
         self._free = asyncio.Semaphore(MAX_PARALLEL)
 
     async def __call__(self, request: Any, call_next: Any) -> Any:
@@ -81,7 +86,30 @@ class _RequestLimits:
         if rejection is not None:
             return rejection
         async with self._free:
-            return await _answer(request, call_next)
+            return await self._answer(request, call_next)
+
+    async def _answer(self, request: Any, call_next: Any) -> Any:
+        from starlette.requests import ClientDisconnect
+        from starlette.responses import JSONResponse
+
+        try:
+            body = await request.body()
+            response = await call_next(request)
+            received = (
+                _describe_body(body, self._image_shape) if response.status_code == 400 else ""
+            )
+        except ClientDisconnect:
+            return JSONResponse({"message": "the client has gone"}, status_code=400)
+        except (RecursionError, ValueError) as error:
+            received = f"{error}"
+        if not received:
+            return response
+        message = (
+            f'expected JSON {{"inputs": images}}, images of shape '
+            f"{_format_shape(['n', *self._image_shape])} with raw pixels from 0 to 255. "
+            f"Received: {received}. GET /example returns a request"
+        )
+        return JSONResponse({"message": message}, status_code=400)
 
 
 def _rejection(request: Any) -> Any:
@@ -101,15 +129,28 @@ def _rejection(request: Any) -> Any:
     return None
 
 
-async def _answer(request: Any, call_next: Any) -> Any:
-    from starlette.requests import ClientDisconnect
-    from starlette.responses import JSONResponse
+def _describe_body(body: bytes, image_shape: Sequence[int]) -> str:
+    """Say what a request has instead of images of a shape; an empty string if it has these.
 
+    Raises:
+        ValueError: it is not JSON.
+    """
+    if not body.strip():
+        return "an empty request"
+    content = json.loads(body)
+    if not isinstance(content, dict):
+        return f"JSON of type {type(content).__name__}"
+    if list(content) not in (["inputs"], ["instances"]):
+        return f"the fields {', '.join(content)}" if content else "JSON without fields"
+    (inputs,) = content.values()
+    if not isinstance(inputs, list) or not inputs:
+        return "an empty list" if inputs == [] else f"inputs of type {type(inputs).__name__}"
     try:
-        await request.body()
-        return await call_next(request)
-    except ClientDisconnect:
-        return JSONResponse({"message": "the client has gone"}, status_code=400)
-    except (RecursionError, ValueError) as error:
-        message = f"expected JSON with images of raw pixels. Received: {error}"
-        return JSONResponse({"message": message}, status_code=400)
+        shape = np.shape(inputs)
+    except ValueError:
+        return "lists of different lengths"
+    return "" if shape[1:] == tuple(image_shape) else f"inputs of shape {_format_shape(shape)}"
+
+
+def _format_shape(shape: Sequence[object]) -> str:
+    return f"[{', '.join(map(str, shape))}]"
