@@ -48,7 +48,7 @@ def test_a_choice_stands_for_its_newest_run(here: Command) -> None:
     outcome = here("diff", "model=softmax", "model=two_layers")
     assert outcome.exit_code == 0, outcome.err
     assert re.search(r"^model=softmax: \d runs; the newest is [0-9a-f]{32}$", outcome.err, re.M)
-    assert re.search(r"^A  softmax-sgd-s\d, run [0-9a-f]{32}$", outcome.out, re.M)
+    assert re.search(r"^A  softmax-sgd-s\d, run [0-9a-f]{8}$", outcome.out, re.M)
 
 
 @pytest.mark.parametrize("other", ["lab=1_0_softmax", None], ids=["finished", "failed"])
@@ -57,7 +57,7 @@ def test_a_failed_run_can_be_compared(here: Command, other: str | None) -> None:
     (failed,) = load_runs("status = failed")["run_id"]
     outcome = here("diff", failed, other or failed)
     assert outcome.exit_code == 0, outcome.err
-    assert re.search(rf"^A  two_layers-\S+, run\s+{failed}, failed at step \d+ of 20", outcome.out)
+    assert re.search(rf"^A  two_layers-\S+, run\s+{failed[:8]}, failed at step \d+ of\s+20", outcome.out)
     if other is None:
         assert "Final metrics\n  none: these runs ended before their first metric" in outcome.out
     else:

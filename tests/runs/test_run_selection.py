@@ -83,6 +83,23 @@ def test_the_newest_run_of_a_name_is_used_and_stderr_says_so(
     assert f"same-s0: 2 runs; the newest is {newest.run_id}" in capsys.readouterr().err
 
 
+def test_runs_that_must_have_finished_are_preferred_to_newer_failed_ones(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = mlflow.MlflowClient(uri)
+    experiment = client.create_experiment("mnistexp", artifact_location=f"file://{tmp_path}/mlruns")
+    statuses = [("net-s0", "FINISHED"), ("net-s1", "FINISHED"), ("net-s1", "FAILED")]
+    for name, status in (*statuses, ("nety-s0", "FAILED")):
+        run = client.create_run(experiment, run_name=name)
+        client.set_terminated(run.info.run_id, status)
+    store = RunStore(MlflowTracking(type="mlflow", uri=uri))
+    newest = select_runs(store, ["net", "net-s1"])
+    assert [run.status for run in newest] == ["FINISHED", "FAILED"]
+    finished = select_runs(store, ["net", "net-s1"], prefer_finished=True)
+    assert [(run.name, run.status) for run in finished] == statuses[:2]
+    with pytest.raises(InputError, match=r"Did you mean net, net-s1 or net-s0\?"):
+        select_runs(store, ["netz"], prefer_finished=True)
+
+
 def test_names_stand_for_runs_that_pass_the_filter(store: RunStore) -> None:
     assert names(store, "best", where="val_accuracy < 0.95") == ["lab.1_0_softmax-s0"]
     assert names(store, "lab", where="seed = 1") == ["lab.3_0_conv-s1"]

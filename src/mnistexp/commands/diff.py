@@ -48,6 +48,7 @@ def diff(
 
     from mnistexp.analysis.seed_groups import CURVE_METRICS, select_seed_group
     from mnistexp.runs.run_tables import open_run_store, tabulate_histories
+    from mnistexp.tables import print_folded
 
     store = open_run_store(experiment, uri)
     groups = dict(zip(LETTERS, [select_seed_group(store, name) for name in names], strict=False))
@@ -55,7 +56,7 @@ def diff(
     history = tabulate_histories(store, list(ids), [*CURVE_METRICS, "train_accuracy"])
     console = Console()
     for letter, group in groups.items():
-        console.print(f"[bold]{letter}[/bold]  {_title(group)}")
+        print_folded(console, _title(group), label=f"{letter}  ", label_style="bold")
     for letter in list(groups)[1:]:
         _print_changes(console, letter, groups["A"], groups[letter])
     _print_metrics(console, groups)
@@ -69,7 +70,7 @@ def _title(group: "SeedGroup") -> str:
     if len(group.runs) > 1:
         return f"{group.name}, {len(group.runs)} seeds"
     run = group.runs.iloc[0]
-    title = f"{run['name']}, run {run['run_id']}"
+    title = f"{run['name']}, run {run['run_id'][:8]}"
     if run["status"] == "FINISHED":
         return title
     ended_at = run.get("tags.ended_at")
@@ -78,6 +79,7 @@ def _title(group: "SeedGroup") -> str:
 
 def _print_changes(console: "Console", letter: str, first: "SeedGroup", other: "SeedGroup") -> None:
     from mnistexp.analysis.setting_differences import describe_changes
+    from mnistexp.tables import print_folded
 
     changes = describe_changes(first, other)
     seeds = [_format_seeds(group) for group in (first, other)]
@@ -85,7 +87,7 @@ def _print_changes(console: "Console", letter: str, first: "SeedGroup", other: "
         changes.append(f"seed {seeds[0]} → {seeds[1]}")
     console.print(f"\n[bold]Changed from A to {letter}[/bold]")
     for change in changes or ["nothing"]:
-        console.print(f"  {change}", highlight=False, markup=False)
+        print_folded(console, change, indent=2)
 
 
 def _format_seeds(group: "SeedGroup") -> str:

@@ -23,7 +23,7 @@ def select_members(store: RunStore, names: Sequence[str]) -> list[RunRecord]:
     """
     found: dict[str, RunRecord] = {}
     for name in names:
-        runs = select_runs(store, [name])
+        runs = select_runs(store, [name], prefer_finished=True)
         finished = [run for run in runs if run.status == "FINISHED"]
         if not finished:
             received = ", ".join(f"{run.name}, {run.ending}" for run in runs[:3])

@@ -37,6 +37,7 @@ def select_runs(
     where: str = "",
     *,
     among: Sequence[RunRecord] | None = None,
+    prefer_finished: bool = False,
 ) -> list[RunRecord]:
     """Return the runs that names stand for, each once, in the order of the names.
 
@@ -55,12 +56,15 @@ def select_runs(
     Args:
         where: a filter, see `filter_runs`. Names stand for runs that pass it.
         among: runs that names may stand for. Default: all of the store's experiment.
+        prefer_finished: of several runs of one name, take the newest that has finished.
 
     Raises:
         InputError: a name stands for no run.
         TrackingError: there is no such store or experiment.
     """
     selection = _Selection(store, among, where)
+    if prefer_finished:
+        selection = _Selection(store, among, where, needed="a model", has_needed=_is_finished)
     found = [run for name in names for run in selection.runs_of(name)]
     return list({run.run_id: run for run in found}.values())
 
@@ -286,7 +290,9 @@ class _Selection:
     def _of_seeds(self, name: str) -> list[RunRecord]:
         """Return the runs whose name is this one with a seed, the newest of each seed."""
         found = [run for run in self._candidates if seedless(run.name) == name]
-        return list({run.name: run for run in found}.values())
+        having_last = sorted(found, key=self._has_needed)  # Stable: the newest remains the last.
+        newest = {run.name: run for run in having_last}
+        return [newest[run_name] for run_name in dict.fromkeys(run.name for run in found)]
 
     def _of_experiment(self, name: str) -> list[RunRecord]:
         group, _, experiment = name.rpartition("=")
@@ -336,18 +342,23 @@ class _Selection:
                 f"{name}: expected a group of experiments with a run{filtered}. Received: none "
                 f"yet. Run them all with mnistexp verify {name}"
             )
+        proposed = [run for run in self._runs if self._has_needed(run)]
         experiments = [
             f"{group}={run.params[group]}"
             for group in EXPERIMENT_GROUPS
-            for run in self._runs
+            for run in proposed
             if group in run.params
         ]
-        names = [run.name for run in self._runs]
+        names = [run.name for run in proposed]
         seedless_names = map(seedless, names)
         known = dict.fromkeys([*names, *seedless_names, *experiments, *EXPERIMENT_GROUPS, BEST])
         longer = list(dict.fromkeys(n for n in reversed(names) if n.startswith(name)))[:3]
         hint = f" Did you mean {join_with_or(longer)}?" if longer else did_you_mean(name, known)
         return f"{name}: expected {EXPECTED_NAMES}{filtered}. Received: {name!r}.{hint}"
+
+
+def _is_finished(run: RunRecord) -> bool:
+    return run.status == "FINISHED"
 
 
 def _val_accuracy(run: RunRecord) -> float:
