@@ -135,6 +135,7 @@ def test_a_baseline_a_metric_an_order_and_columns_can_be_chosen(here: Command) -
     rows = rows_of(here("compare", *arguments, "--format", "json"))
     assert [row["name"] for row in rows] == ["softmax-sgd", "two_layers-sgd"]
     losses = [row["test_loss_mean"] for row in rows]
+    assert rows[0]["to_baseline"] is None
     assert rows[1]["to_baseline"] == pytest.approx(losses[1] - losses[0])  # type: ignore[operator]
     assert [row["best"] for row in rows] == [losses[0] < losses[1], losses[1] < losses[0]]  # type: ignore[operator]
     chosen = here("compare", "--columns", "n,test_accuracy", "--format", "csv").out
@@ -146,7 +147,8 @@ def test_a_baseline_a_metric_an_order_and_columns_can_be_chosen(here: Command) -
     [
         (["softmx-sgd-s0"], "Did you mean softmax-sgd-s0"),
         (["--where", "test_accuracy > 2"], "no run matches 'test_accuracy > 2'"),
-        (["--sort", "test_acuracy"], "Did you mean test_accuracy"),
+        (["--sort", "test_acuracy"], "^error: --sort: expected n, .* Did you mean test_accuracy"),
+        (["--metric", "foo"], "^error: --metric: expected .*test_loss.*Received: 'foo'"),
         (["--columns", "n,modle"], "--columns: .*Received: 'modle'. Did you mean model"),
         (
             ["--baseline", "softmax"],

@@ -42,6 +42,10 @@ def test_several_runs_are_compared_with_the_first(here: Command, tmp_path: Path)
     drawn = (tmp_path / "curves.svg").read_text()
     for title in ("A  lab.1_0_softmax, 2 seeds", "C  softmax-sgd-s1"):
         assert f"<!-- {title}" in drawn
+    # C alone has validation images. The panels show a metric of all runs.
+    for legend in ("A  1_0_softmax (n=2)", "B  1_1_two_layers_sigmoid", "C  softmax-sgd"):
+        assert f"<!-- {legend} -->" in drawn
+    assert "<!-- test accuracy -->" in drawn
 
 
 def test_a_choice_stands_for_its_newest_run(here: Command) -> None:
@@ -57,7 +61,9 @@ def test_a_failed_run_can_be_compared(here: Command, other: str | None) -> None:
     (failed,) = load_runs("status = failed")["run_id"]
     outcome = here("diff", failed, other or failed)
     assert outcome.exit_code == 0, outcome.err
-    assert re.search(rf"^A  two_layers-\S+, run\s+{failed[:8]}, failed at step \d+ of\s+20", outcome.out)
+    assert re.search(
+        rf"^A  two_layers-\S+, run\s+{failed[:8]}, failed at step \d+ of\s+20", outcome.out
+    )
     if other is None:
         assert "Final metrics\n  none: these runs ended before their first metric" in outcome.out
     else:

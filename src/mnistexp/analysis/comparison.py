@@ -76,6 +76,7 @@ def compare(
         if to_previous or reference is None:
             references[group.data_name] = group
         is_comparable = baseline is not None and baseline.data_name == group.data_name
+        is_compared = is_comparable and group is not baseline
         rows.append(
             {
                 "name": group.name,
@@ -85,7 +86,7 @@ def compare(
                 "best": any(group is other for other in best),
                 **_difference("change", reference, group, metric),
                 **{f"{cost}_ratio": _ratio(reference, group, cost) for cost in COST_METRICS},
-                **_difference("to_baseline", baseline if is_comparable else None, group, metric),
+                **_difference("to_baseline", baseline if is_compared else None, group, metric),
             }
         )
     frame = pandas.DataFrame(rows)

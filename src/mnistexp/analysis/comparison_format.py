@@ -184,6 +184,7 @@ class ComparisonFormatter:
             "changed": f"settings that differ from the {row}" if "changed" in titles else "",
             "change": f"difference in {metric} to the {row}" if "change" in titles else "",
             "baseline": f"difference in {metric} to it" if "to_baseline" in titles else "",
+            "seconds": "median over the seeds" if seeds and "seconds" in titles else "",
             **self._marks(table),
         }
         return {label: text for label, text in lines.items() if text}

@@ -113,7 +113,11 @@ def _sort(groups: "list[SeedGroup]", sort: str, metric: str) -> "tuple[list[Seed
     key = sort or metric or selection_metric(groups)
     if all(group.mean(key) is None for group in groups):
         known = sorted({name for group in groups for name in group.metrics})
-        raise InputError(f"--sort, --metric: no run has {key!r}.{did_you_mean(key, known)}")
+        expected = f"n, name or a metric: {', '.join(known)}" if sort else ", ".join(known)
+        raise InputError(
+            f"--{'sort' if sort else 'metric'}: expected {expected}. Received: {key!r}."
+            f"{did_you_mean(key, known)}"
+        )
     return rank(groups, key), f"best {key} first"
 
 

@@ -1,7 +1,7 @@
 """`mnistexp diff`: compare a few runs in detail."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -154,7 +154,7 @@ def _print_curves(
 
 
 def _draw(history: "pandas.DataFrame", groups: "Mapping[str, SeedGroup]", output: Path) -> None:
-    """Draw accuracy and loss of the runs, on validation images, else on test images."""
+    """Draw accuracy and loss of the runs."""
     from mnistexp.analysis.figures import draw_curves
     from mnistexp.analysis.seed_groups import curves_by_run
     from mnistexp.analysis.setting_differences import label_groups
@@ -164,15 +164,19 @@ def _draw(history: "pandas.DataFrame", groups: "Mapping[str, SeedGroup]", output
     names = "\n".join(f"{letter}  {_title(group)}" for letter, group in groups.items())
     curves_of = curves_by_run(history)
     metrics = {}
-    for metric in _drawn_metrics(curves_of):
+    for metric in [
+        name for kind in ("accuracy", "loss") for name in _drawn_metric(kind, curves_of)
+    ]:
         found = curves_of[metric]
         seeds = [[found[i] for i in g.runs["run_id"] if i in found] for g in groups.values()]
         metrics[metric] = {t: curves for t, curves in zip(titles, seeds, strict=True) if curves}
     draw_curves(names, metrics).savefig(output)
 
 
-def _drawn_metrics(known: Collection[str]) -> Sequence[str]:
-    candidates = [
-        [f"{split}_{kind}" for split in ("val", "test", "train")] for kind in ("accuracy", "loss")
-    ]
-    return [metric for names in candidates for metric in [n for n in names if n in known][:1]]
+def _drawn_metric(kind: str, curves_of: Mapping[str, Sized]) -> list[str]:
+    """Return the metric that most runs have: on validation images, else on test or training images.
+
+    Empty if no run has one.
+    """
+    known = [n for split in ("val", "test", "train") if (n := f"{split}_{kind}") in curves_of]
+    return [max(known, key=lambda name: len(curves_of[name]))] if known else []
