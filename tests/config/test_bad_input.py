@@ -30,6 +30,14 @@ EXAMPLES = [
     ([LONG], "a*…a*: expected a command or a setting"),
     (["model", "=", "conv"], "Received: 'model'. Write no spaces around ="),
     (["model", "=conv"], "Received: 'model'. Write no spaces around ="),
+    (
+        ["model.layers.drop={type:", "dropout,", "rate:", "0.5}"],
+        "model.layers.drop: expected one argument.*quotation marks: 'model.layers.drop=…'",
+    ),
+    (
+        ["train.evaluate_on=test"],
+        r"expected a list. Received: 'test'. Write train.evaluate_on=\[test\]",
+    ),
     (["optim.type=lamb"], "Use optim.type=keras optim.class_name=Lamb"),
     (["seed=\x1b[31m"], r"seed.*\\x1b"),
     (["-m", "lab=glob(9_*)"], r"lab: expected at least one value. Received: lab=glob\(9_\*\)"),

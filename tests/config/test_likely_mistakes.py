@@ -30,6 +30,10 @@ def mistakes(*overrides: str) -> list[str]:
         ("data.scale=65025", r"data.scale: .*0 to 0\.0039.*Set data.scale=255"),
         ("data.scale=1", r"data.scale: .*0 to 255.*Set data.scale=255"),
         (
+            "train.batch_size=100000",
+            r"^train.batch_size: expected at most .* 55,000, .*Received: 100,000$",
+        ),
+        (
             "train.evaluate_every=9999",
             r"^train.evaluate_every: only one evaluation in 2750 steps. Try 275$",
         ),

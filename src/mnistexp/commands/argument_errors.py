@@ -17,7 +17,7 @@ def format_argument_error(error: typer.TyperException, command: str) -> str:
         command: `mnistexp new`.
     """
     problem = _format_problem(error, command).removesuffix(".")
-    end = "" if problem.endswith(("?", "…")) else "."
+    end = "" if problem.endswith("?") else ";" if problem.endswith("…") else "."
     return f"{problem}{end} {command} --help lists its arguments"
 
 

@@ -54,4 +54,4 @@ def export(
             progress.update(task, completed=done)
     size = f"{output.stat().st_size / 1e6:.1f} MB"
     typer.echo(f"{output}{' (replaced)' if existed else ''}: {count}, {size}")
-    typer.echo(f"Put them into another store with: mnistexp import {output}")
+    typer.echo(f"Import into another store with: mnistexp import {output}")

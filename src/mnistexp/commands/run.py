@@ -95,7 +95,8 @@ def _to_hydra_arguments(arguments: list[str], commands: list[str]) -> list[str]:
     """
     groups = list_groups()
     is_shell_completion = bool({"-sc", "--shell-completion"} & set(arguments))
-    settings, options = [], []
+    settings: list[str] = []
+    options = []
     for previous, argument, following in zip(
         ["", *arguments], arguments, [*arguments[1:], ""], strict=False
     ):
@@ -108,6 +109,7 @@ def _to_hydra_arguments(arguments: list[str], commands: list[str]) -> list[str]:
             settings.append(argument)
         else:
             _check_assignment(argument, commands, following)
+            _check_brackets(argument, following)
             settings.append(add_force_prefix(argument, groups))
     return [*settings, *options]
 
@@ -161,6 +163,17 @@ def _check_option(argument: str) -> None:
         raise ConfigError(
             f"{name}: unknown option.{did_you_mean(name, known)} Write settings as "
             "NAME=VALUE; see mnistexp --help"
+        )
+
+
+def _check_brackets(argument: str, following: str) -> None:
+    """Refuse a mapping or a list with spaces that the shell has split into arguments."""
+    is_open = any(argument.count(begin) > argument.count(end) for begin, end in ("{}", "[]"))
+    if is_open and following and not following.startswith("-"):
+        path = argument.partition("=")[0]
+        raise ConfigError(
+            f"{path}: expected one argument. Received: {argument!r} and {following!r}, because "
+            f"the shell splits arguments at spaces. Put it into quotation marks: '{path}=…'"
         )
 
 

@@ -25,9 +25,11 @@ def find_likely_mistakes(config: Config, num_images: int) -> list[str]:
     """
     if not isinstance(config.model, NetworkConfig):
         return []
-    return _check_scaling(config.model, config.data.scale) + _check_evaluations(
-        config.train, num_images
-    )
+    return [
+        *_check_scaling(config.model, config.data.scale),
+        *_check_batch_size(config.train, num_images),
+        *_check_evaluations(config.train, num_images),
+    ]
 
 
 def print_likely_mistakes(mistakes: Iterable[str]) -> None:
@@ -61,6 +63,16 @@ def _check_scaling(model: NetworkConfig, scale: float) -> list[str]:
 
 def _is_rescaling(layer: object) -> TypeGuard[AnyKerasLayer]:
     return isinstance(layer, AnyKerasLayer) and layer.class_name == "Rescaling"
+
+
+def _check_batch_size(train: TrainConfig, num_images: int) -> list[str]:
+    """Check that a batch contains no image twice."""
+    if train.batch_size <= num_images:
+        return []
+    return [
+        f"train.batch_size: expected at most the number of training images, {num_images:,}, or "
+        f"each batch contains images more than once. Received: {train.batch_size:,}"
+    ]
 
 
 def _check_evaluations(train: TrainConfig, num_images: int) -> list[str]:

@@ -35,6 +35,7 @@ EXPECTED = {
 }
 """What a setting accepts, by pydantic's error type; {…} are values of the error's context."""
 MAX_VALUE_LENGTH = 80
+QUOTES = "'\""
 KERAS_HINT = "Any other one of Keras is type: keras with class_name: NAME"
 LAYERS_EXAMPLE = "layers: {flatten: {type: flatten}, logits: {type: dense, units: 10}}"
 
@@ -116,6 +117,8 @@ def _format_details(
         hint = f". Choose an option with {group}=NAME, in a file by - override /{group}: NAME"
     elif group == "model/layers" and isinstance(received, list):
         hint = f". Give each layer a name: {LAYERS_EXAMPLE}"
+    elif kind in ("list_type", "tuple_type") and isinstance(received, str | int | float):
+        hint = f". Write {'.'.join(path)}=[{_format_value(received).strip(QUOTES)}]"
     elif kind == "union_tag_not_found" and path[-2:-1] in (["layers"], ["shortcut"]):
         message, hint = _describe_missing_layer(path, raw)
     return f"{message}. Received: {_format_value(received)}{hint}"
