@@ -37,7 +37,7 @@ class SignalOnImport(MetaPathFinder):
             sys.meta_path.remove(self)
             os.kill(os.getpid(), {number})
 
-from mnistexp.cli import main
+from mnistexp.__main__ import main
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, SignalOnImport())
 sys.argv = ["mnistexp", "train.steps=1", "data.train_size=100"]
@@ -66,6 +66,12 @@ def test_another_exception_in_a_finalizer_is_still_printed(tmp_path: Path) -> No
     process = run_script(FINALIZER_SCRIPT.format(finalizer="signal.alarm(1); 1 / 0"), tmp_path)
     assert process.stdout == ""
     assert "ZeroDivisionError" in process.stderr
+
+
+def test_ctrl_c_while_the_command_is_imported_ends_it_silently(tmp_path: Path) -> None:
+    script = COMMAND_SCRIPT.format(module="mnistexp.cli", number=int(signal.SIGINT))
+    process = run_script(script, tmp_path)
+    assert (process.returncode, process.stdout, process.stderr) == (-signal.SIGINT, "", "")
 
 
 @pytest.mark.parametrize(

@@ -158,9 +158,9 @@ def main() -> None:
     A failure prints one line and ends with exit code 1, wrong input with 2, Ctrl-C with 130 and
     SIGTERM with 143.
     """
-    repeat_lost_interrupts()
-    skip_optional_packages()
     with _failures_reported():
+        repeat_lost_interrupts()
+        skip_optional_packages()
         folders, arguments = split_config_folders(sys.argv[1:])
         with sigterm_as_interrupt(), added_config_folders(folders):
             _dispatch(arguments)
