@@ -121,7 +121,10 @@ def test_a_folder_of_pictures_has_the_names_of_its_folders(tmp_path: Path) -> No
     assert (len(data.train), len(data.validation), len(data.test)) == (54, 6, 15)
     for split in (data.train, data.validation, data.test):
         np.testing.assert_array_equal(split.images[:, 0, 0, 0], split.labels)
-    assert len(set(data.train.labels[:10])) > 1  # Shuffled: the files lie by class.
+    # Shuffled: the files lie by class. Each split has the classes in the proportion of the whole.
+    assert np.bincount(data.validation.labels).tolist() == [2, 2, 2]
+    numbers = data.train.images[data.train.labels == 0, 0, 1, 0].tolist()
+    assert numbers != sorted(numbers)
 
 
 def test_without_a_test_folder_a_fifth_of_each_class_is_for_the_test(tmp_path: Path) -> None:

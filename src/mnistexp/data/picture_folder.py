@@ -22,6 +22,8 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 MAX_PIXELS = 4096 * 4096
 """Of a picture before it is resized."""
 CACHE_VERSION = 1
+ORDER_VERSION = 2
+"""Of the order of the training images; part of the digest, since it decides the splits."""
 
 
 @dataclass(frozen=True)
@@ -224,21 +226,37 @@ def _check_sizes(folder: Path, pictures: Sequence[Picture], images: Sequence[np.
 
 
 def _split(pictures: Sequence[Picture], images: np.ndarray, options: PictureOptions) -> RawData:
-    """Return training and test images. The training images are shuffled: files lie by class."""
+    """Return training and test images.
+
+    The training images are shuffled so that any first part of them, such as the validation split,
+    has the classes in the proportion of the whole.
+    """
     labels = np.array([picture.label for picture in pictures])
     is_test = np.array([picture.part == "test" for picture in pictures])
     generator = np.random.default_rng(options.split_seed)
     if not is_test.any():
         is_test = _choose_test(labels, options.test_fraction, generator)
     train = generator.permutation(np.flatnonzero(~is_test))
+    train = train[_mix_classes(labels[train])]
     test = np.flatnonzero(is_test)
     sha = hashlib.sha256(images.tobytes())
-    sha.update(json.dumps([str(images.shape), labels.tolist(), is_test.tolist()]).encode())
+    order = [ORDER_VERSION, labels[train].tolist(), is_test.tolist()]
+    sha.update(json.dumps([str(images.shape), *order]).encode())
     return RawData(
         LabeledImages(images[train], labels[train]),
         LabeledImages(images[test], labels[test]),
         sha.hexdigest(),
     )
+
+
+def _mix_classes(labels: np.ndarray) -> np.ndarray:
+    """Return the order in which each class is spread evenly over the whole, as indices."""
+    position = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        position[members] = (np.arange(len(members)) + 0.5) / len(members)
+    order: np.ndarray = np.argsort(position, kind="stable")
+    return order
 
 
 def _choose_test(labels: np.ndarray, fraction: float, generator: np.random.Generator) -> np.ndarray:
