@@ -1,5 +1,6 @@
 """`mnistexp resume`: a run that was interrupted goes on, and ends as if it had not been."""
 
+import json
 import os
 import shutil
 import sqlite3
@@ -260,3 +261,7 @@ def test_the_command_to_continue_is_printed(
     assert result.exit_code == 130
     (run,) = all_runs()
     assert f"To continue it: mnistexp resume {run.info.run_id[:8]}" in result.err.splitlines()
+    shown = mnistexp("show", run.info.run_id)
+    reason = f"Ctrl-C\n  To continue it: mnistexp resume {run.info.run_id[:8]}\n"
+    assert f"Why it was killed\n  {reason}" in shown.out
+    assert json.loads(mnistexp("show", run.info.run_id, "--json").out)["resume"] in reason

@@ -124,6 +124,16 @@ def test_the_run_of_a_killed_process_is_closed_once(tmp_path: Path) -> None:
     assert (tags["values"], end["status"]) == ({"reason": "killed"}, "KILLED")
 
 
+def test_the_run_of_a_killed_process_has_the_step_of_its_last_metric(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path)
+    for step in (900, 1200):
+        writer.append("metrics", values={"train_loss": 1.0}, step=step)
+    writer.append("metrics", values={"num_parameters": 7850}, step=0)
+    writer.close()
+    close_abandoned(tmp_path, "killed")
+    assert read_records(tmp_path).records[-2]["values"]["ended_at"] == "at step 1,200"
+
+
 def test_journals_of_runs_and_of_jobs_are_found(tmp_path: Path) -> None:
     run, job = tmp_path / "runs/a", tmp_path / "runs/b/0"
     folders = [new_journal_folder(run), new_journal_folder(job)]

@@ -41,6 +41,7 @@ def show(
 
 
 def _read_details(store: "RunStore", run: "RunRecord") -> dict[str, Any]:
+    from mnistexp.experiment.resumption import can_continue
     from mnistexp.runs.run_files import find_run_files, loading_code
     from mnistexp.tracking import COMMAND_TAG, ENDED_AT
 
@@ -56,6 +57,7 @@ def _read_details(store: "RunStore", run: "RunRecord") -> dict[str, Any]:
         "command": run.tags.get(COMMAND_TAG),
         "sweep": run.parent,
         "reason": run.tags.get("reason") or None,
+        "resume": f"mnistexp resume {run.run_id[:8]}" if can_continue(store, run) else None,
         "traceback": None if traceback is None else traceback.decode(),
         "config": None if config is None else config.decode(),
         "metrics": dict(sorted(run.metrics.items())),
@@ -72,7 +74,9 @@ def _print_details(details: Mapping[str, Any]) -> None:
         if name in ("run_id", "status", "started", "sweep", "command") and value is not None:
             typer.echo(f"{name.replace('_', ' '):<9} {value}")
     if details["status"] in REASON_TITLES:
-        _print_section(REASON_TITLES[details["status"]], details["reason"])
+        resume = f"To continue it: {details['resume']}" if details["resume"] else ""
+        reason = "\n".join(filter(None, [details["reason"], resume]))
+        _print_section(REASON_TITLES[details["status"]], reason)
     width = max((len(name) for name in details["metrics"]), default=0)
     values = {name: _format_metric(value) for name, value in details["metrics"].items()}
     metrics = [f"{name:<{width}}  {value}" for name, value in values.items()]

@@ -23,7 +23,7 @@ from mnistexp.runs.logged_config import (
 from mnistexp.tracking import FOLDER_TAG, MlflowTracking, RunRecord, RunStore, Tracker
 from mnistexp.tracking.journal import find_journals, is_being_sent
 from mnistexp.tracking.journal_sync import sync_journal
-from mnistexp.tracking.orphaned_runs import process_state
+from mnistexp.tracking.orphaned_runs import is_orphaned, process_state
 from mnistexp.train import NO_CHECKPOINTS, Checkpoint, CheckpointFolder, Checkpoints, LogMetrics
 
 CHECKPOINTS_TAG = "checkpoints"
@@ -186,8 +186,11 @@ def _send_journals(store: RunStore, run: RunRecord) -> None:
             )
 
 
-def has_checkpoint(store: RunStore, run: RunRecord) -> bool:
-    """Return whether a run that has ended can be continued from a checkpoint."""
+def can_continue(store: RunStore, run: RunRecord) -> bool:
+    """Return whether a run was interrupted, may reach its end, and has a checkpoint."""
+    is_interrupted = (run.status in ("KILLED", "FAILED") and not run.diverged) or is_orphaned(run)
+    if not is_interrupted:
+        return False
     folder = _checkpoint_folder(store, run)
     return folder is not None and not folder.is_empty
 

@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 
 from mnistexp.config.sweep import JobConfig
 from mnistexp.device import num_cores
-from mnistexp.experiment.resumption import has_checkpoint
+from mnistexp.experiment.resumption import can_continue
 from mnistexp.sweeps.hydra_session import HydraSession
 from mnistexp.sweeps.jobs import Job, JobResult, read_job_result, run_name
 from mnistexp.sweeps.launchers import LauncherTraits
@@ -23,7 +23,6 @@ from mnistexp.tracking import (
     end_run,
     tracking_uri,
 )
-from mnistexp.tracking.orphaned_runs import is_orphaned
 
 POLL_SECONDS = 2.0
 
@@ -188,9 +187,7 @@ class JobRunner:
         store = RunStore(self._tracking)
         last = {run.tags.get("config_hash", ""): run for run in self._earlier_runs.values()}
         return {
-            config_hash: run.run_id
-            for config_hash, run in last.items()
-            if _was_interrupted(run) and has_checkpoint(store, run)
+            config_hash: run.run_id for config_hash, run in last.items() if can_continue(store, run)
         }
 
     def _all_child_runs(self) -> Sequence[RunRecord]:
@@ -223,11 +220,6 @@ class JobRunner:
             self.results[config_hash] = result
             if is_first:
                 self._progress.add_result(name, result)
-
-
-def _was_interrupted(run: RunRecord) -> bool:
-    """Whether a run may reach its end if it is continued."""
-    return (run.status in ("KILLED", "FAILED") and not run.diverged) or is_orphaned(run)
 
 
 def _process_of(run: RunRecord) -> tuple[str | None, ...]:

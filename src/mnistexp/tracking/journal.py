@@ -22,6 +22,7 @@ from typing import IO, Any, Literal, NamedTuple
 
 from mnistexp.errors import TrackingError
 from mnistexp.file_writing import append_whole
+from mnistexp.tracking.run_store import ENDED_AT
 
 JOURNAL_NAME = "journal"
 """Name of the folder of a journal, in the output folder of its run."""
@@ -241,12 +242,17 @@ def is_being_sent(folder: Path) -> bool:
 
 
 def close_abandoned(folder: Path, reason: str) -> None:
-    """Record that a run was KILLED, if its process has ended without recording its end."""
+    """Record that a run was KILLED, if its process has ended without recording its end.
+
+    The last step with a metric is recorded too: the process could not say how far it came.
+    """
     records = read_records(folder).records
     if records and records[-1]["type"] == "end":
         return
+    last_step = max((r["step"] for r in records if r["type"] == "metrics"), default=0)
+    position = {ENDED_AT: f"at step {last_step:,}"} if last_step else {}
     writer = JournalWriter(folder)
-    writer.append("tags", values={"reason": reason})
+    writer.append("tags", values={"reason": reason, **position})
     writer.append("end", status="KILLED")
     writer.close()
 
