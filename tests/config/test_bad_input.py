@@ -40,6 +40,22 @@ EXAMPLES = [
     ),
     (["optim.type=lamb"], "Use optim.type=keras optim.class_name=Lamb"),
     (["seed=\x1b[31m"], r"seed.*\\x1b"),
+    (
+        ["-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trial=3", "seed=0,1"],
+        "hydra.sweeper.n_trial: .*hydra/sweeper=optuna: sampler, .*Did you mean n_trials",
+    ),
+    (
+        ["-m", "hydra.sweeper.n_trials=3", "seed=0,1"],
+        "hydra.sweeper.n_trials: .*'n_trials'. It is a setting of hydra/sweeper=optuna",
+    ),
+    (
+        ["-m", "hydra.launcher.n_jobs=3", "seed=0,1"],
+        "hydra.launcher.n_jobs: .*It is a setting of hydra/launcher=processes",
+    ),
+    (
+        ["-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials.x=3", "seed=0,1"],
+        "hydra.sweeper.n_trials.x: expected a setting of hydra/sweeper=optuna",
+    ),
     (["-m", "lab=glob(9_*)"], r"lab: expected at least one value. Received: lab=glob\(9_\*\)"),
     (["-m", "seed=range(0)"], "seed: expected at least one value"),
     (["-m", "seed=range(1,3,0)"], "seed: expected a step other than 0"),

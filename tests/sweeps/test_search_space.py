@@ -66,5 +66,5 @@ def test_a_space_without_a_setting_to_search_is_refused() -> None:
 
 
 def test_an_empty_range_is_refused() -> None:
-    with pytest.raises(ConfigError, match="x: "):
+    with pytest.raises(ConfigError, match=r"x: expected the lower .* Received: interval\(2,1\)$"):
         space_of("++x=interval(2,1)")

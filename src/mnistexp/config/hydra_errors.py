@@ -18,6 +18,7 @@ from mnistexp.config.config_groups import (
     misplaced_files,
     without_ending,
 )
+from mnistexp.config.option_reader import read_option
 from mnistexp.config.schema_tree import SchemaTree
 from mnistexp.config.yaml_parser import MAX_DEPTH
 from mnistexp.errors import ConfigError, MnistexpError, did_you_mean
@@ -38,6 +39,8 @@ CHOICE = re.compile(r"[^\[{$]*|\[\s*[^\[{$,\]\d][^\[{$]*\]|(choice|glob|range|sh
 """The choice of one option, of a list of options, or of several ones for a sweep."""
 HYDRA_RECORDS = ("hydra.overrides", "hydra.runtime")
 """Sections in which Hydra notes what the command line says. They are no settings."""
+DEFAULT_OF_HYDRA = {"hydra.sweeper": "grid", "hydra.launcher": "basic"}
+HYDRA_SECTIONS = tuple(f"{section}." for section in DEFAULT_OF_HYDRA)
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, RecursionError)
 """What Hydra raises for overrides and files that cannot be composed; see `format_hydra_error`."""
 
@@ -123,6 +126,8 @@ def format_hydra_error(error: Exception, overrides: Sequence[str]) -> str:
         refused and refused[1] in (*list_groups(), *EXPERIMENT_GROUPS)
     ):
         return _format_wrong_choice(overrides)
+    if refused and refused[1].startswith(HYDRA_SECTIONS):
+        return _format_unknown_hydra_setting(refused[1], overrides)
     # The message of an error inside a file is in the second line.
     message = " ".join([first, *others[:1]] if first.endswith(":") else [first]).replace("++", "")
     ambiguous = re.fullmatch(r"Ambiguous value for argument '([^=]+)=(.*)'", message)
@@ -159,6 +164,23 @@ def _format_wrong_choice(overrides: Sequence[str]) -> str:
         if is_wrong and group in (*groups, *EXPERIMENT_GROUPS):
             return _format_unknown_option(group, item.get_value_element_as_str())
     return f"{', '.join(overrides)}: expected names of options. Received: something else"
+
+
+def _format_unknown_hydra_setting(path: str, overrides: Sequence[str]) -> str:
+    """Return the message about a setting that the chosen sweeper or launcher does not have.
+
+    Args:
+        path: `hydra.sweeper.n_trial`.
+    """
+    section = next(section for section in DEFAULT_OF_HYDRA if path.startswith(f"{section}."))
+    name, group = path.removeprefix(f"{section}."), section.replace(".", "/")
+    choices = [o.partition("=")[2] for o in overrides if o.lstrip("+").startswith(f"{group}=")]
+    option = choices[-1] if choices else DEFAULT_OF_HYDRA[section]
+    known = [key for key in read_option(group, option) if key not in ("_target_", "defaults")]
+    expected = f"a setting of {group}={option}: {', '.join(known)}" if known else "another setting"
+    owners = [other for other in list_groups()[group] if name in read_option(group, other)]
+    hint = f" It is a setting of {group}={owners[0]}" if owners else did_you_mean(name, known)
+    return f"{path}: expected {expected}. Received: {name!r}.{hint}"
 
 
 def _split_choice(path: str) -> tuple[str, str]:

@@ -30,7 +30,7 @@ class GridStrategy(Strategy):
         Raises:
             ConfigError: a combination cannot be run.
         """
-        print(f"checking {len(grid)} jobs …", flush=True)
+        print(f"checking {len(grid)} job{'s' if len(grid) > 1 else ''} …", flush=True)
         traits = launcher_traits(session.launcher, len(grid))
         self._jobs, self._num_parameters = validate_jobs(session, grid, traits)
         super().__init__(session, traits, self._jobs[0])

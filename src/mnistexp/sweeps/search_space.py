@@ -97,7 +97,10 @@ def _build_distribution(path: str, override: Override) -> "BaseDistribution":
                 return IntDistribution(numbers[0], numbers[-1], step=step)
             return FloatDistribution(float(numbers[0]), float(numbers[-1]), step=step)
     except (ValueError, IndexError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(
+            f"{path}: expected the lower limit first, and limits above 0 with log. "
+            f"Received: {str(override.input_line).partition('=')[2]}"
+        ) from error
     return CategoricalDistribution(list(override.sweep_string_iterator()))
 
 
