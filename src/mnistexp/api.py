@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config import Config
 from mnistexp.dashboard.recorded_run import RecordedRun
-from mnistexp.errors import ModelError, RecordingError
+from mnistexp.errors import InputError, ModelError, RecordingError
 from mnistexp.experiment import run_experiment
 from mnistexp.runs.find_recording import find_recorded_run
 from mnistexp.runs.run_tables import open_run_store
@@ -91,6 +91,12 @@ def predict(
     from mnistexp.inference.picture_input import prepare_picture
     from mnistexp.runs.run_selection import select_model
 
+    lists = [type(image).__name__ for image in images if not isinstance(image, str | os.PathLike)]
+    if lists:
+        raise InputError(
+            f"images: expected paths, predict(model, path, path). Received: a {lists[0]}. Write "
+            "*paths for a list"
+        )
     opened = [read_image(os.fspath(image)) for image in images]
     if isinstance(model, Result):
         tracking = model.config.tracking

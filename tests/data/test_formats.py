@@ -72,6 +72,14 @@ def test_an_npz_file_gives_images_classes_and_a_name(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.train.labels, values["y_train"][6:] - 5)
 
 
+def test_labels_may_be_whole_numbers_stored_as_floats(tmp_path: Path) -> None:
+    values = arrays()
+    write_npz(tmp_path / "set.npz", {**values, "y_train": values["y_train"].astype("f4")})
+    data = load(f"data.directory={tmp_path}/set.npz")
+    assert data.class_names == ("5", "6", "7")
+    np.testing.assert_array_equal(data.train.labels, values["y_train"][6:] - 5)
+
+
 def test_labels_may_be_names_and_pixels_fractions(tmp_path: Path) -> None:
     values = arrays()
     names = np.array(["b", "a", "c"])
@@ -92,6 +100,10 @@ def test_labels_may_be_names_and_pixels_fractions(tmp_path: Path) -> None:
         ({"x_train": np.full((60, 12, 16), -0.5)}, "expected pixels from 0 to 255.*-0.5"),
         ({"x_train": np.array([{}] * 60)}, "Object arrays cannot be loaded"),
         ({"y_train": np.arange(60) / 2}, "y_train: expected labels that are integers or texts"),
+        (
+            {"y_test": np.eye(3)[np.arange(9) % 3]},
+            r"y_test: .*3 columns, as of one-hot labels. .* y_test.argmax\(axis=1\)",
+        ),
         ({"y_test": np.array([5] * 8 + [9])}, "test images of the classes .* test images of 9"),
         ({"y_train": np.arange(59)}, "expected a label for each of 60 training images"),
         ({"y_train": np.zeros(60, int)}, "2 to 256 classes. Received: 1"),

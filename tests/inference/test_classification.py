@@ -14,6 +14,7 @@ from support import Command, TrackedRun
 import mnistexp as mnistexp_package
 from mnistexp.config.compose import compose_config
 from mnistexp.data import load_data
+from mnistexp.errors import InputError
 from mnistexp.inference import TrainedModel, load_model
 from mnistexp.inference.classification import Prediction, Reading, read_pictures
 from mnistexp.inference.preprocessing import find_digits
@@ -148,6 +149,9 @@ def test_several_digits_are_read_from_left_to_right(
         rf"row.png: 3 digits, from left to right: 7 {number}, 2 {number}, 1 {number}", line
     )
     (reading,) = mnistexp_package.predict("best", tmp_path / "row.png", uri=uri[1])
+    assert repr(reading) == f"Reading({str(reading)!r})"
+    with pytest.raises(InputError, match="Received: a list. Write .paths"):
+        mnistexp_package.predict("best", [tmp_path / "row.png"], uri=uri[1])  # type: ignore[arg-type]
     assert reading.status == "several digits"
     assert str(reading) in line
 

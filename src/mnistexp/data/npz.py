@@ -91,6 +91,14 @@ def _to_bytes(values: np.ndarray, name: str) -> np.ndarray:
 
 def _to_labels(values: np.ndarray, name: str) -> np.ndarray:
     labels = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    if labels.ndim == 2:
+        array = name.rpartition(" ")[2]
+        raise DataError(
+            f"{name}: expected one label per image. Received: {labels.shape[1]} columns, as of "
+            f"one-hot labels. Convert them with {array}.argmax(axis=1)"
+        )
+    if labels.dtype.kind == "f" and (labels == np.rint(labels)).all():
+        labels = labels.astype("i8")
     if labels.dtype.kind not in "uiU":
         raise DataError(
             f"{name}: expected labels that are integers or texts. Received: values of type "

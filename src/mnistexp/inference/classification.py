@@ -109,6 +109,9 @@ class Reading:
             return "image"
         return "digit" if len(self.predictions) == 1 else "several digits"
 
+    def __repr__(self) -> str:
+        return f"Reading({str(self)!r})"
+
     def __str__(self) -> str:
         """Return `7 (99.8 %)`, `2 digits, from left to right: 4 (99.1 %), 7 (99.8 %)`, …."""
         if not self.predictions:

@@ -99,9 +99,9 @@ class JobRunner:
         """Launch jobs. Return the reason if the launcher itself failed, else an empty string."""
         overrides = [[*job.overrides, self._job_override(job)] for job in jobs]
         if not self._traits.in_process:
-            launcher = type(self._launcher).__name__
-            # The workers load TensorFlow first, and a cluster may let them wait.
-            print(f"launching {len(jobs)} jobs with {launcher} …", flush=True)
+            # A cluster may let them wait.
+            count = f"{len(jobs)} job{'s' if len(jobs) > 1 else ''}"
+            print(f"launching {count}; the workers load TensorFlow first …", flush=True)
         try:
             returns = self._launcher.launch(overrides, initial_job_idx=self._num_launched)
         # Launchers raise the exceptions of their libraries when a worker is killed.
