@@ -55,6 +55,15 @@ def test_the_version_is_that_of_the_package(mnistexp: Command) -> None:
     assert mnistexp("--version").out == f"mnistexp {__version__}\n"
 
 
+def test_the_paragraphs_of_a_help_text_fill_the_width(
+    mnistexp: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = [line.strip() for line in mnistexp("resume", "--help").out.splitlines()]
+    begin = lines.index("With another length it is a new run, and the old one is kept.")
+    assert lines[begin - 1].endswith("without an interruption.")
+
+
 def test_the_help_of_a_command_lists_its_options(mnistexp: Command) -> None:
     outcome = mnistexp("ui", "--help")
     assert outcome.exit_code == 0

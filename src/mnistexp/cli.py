@@ -137,13 +137,18 @@ def _two_columns(rows: dict[str, str]) -> Padding:
     return Padding(table, (0, 0, 1, 2))
 
 
+def _unwrap_lines(docstring: str) -> str:
+    """Return a docstring with one line per paragraph. Typer keeps the line breaks of the source."""
+    return "\n\n".join(" ".join(part.split()) for part in docstring.split("\n\n"))
+
+
 app = typer.Typer(
     cls=RootGroup, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
 )
 COMMAND_NAMES = [command.__name__.rstrip("_") for command in COMMANDS]
 """Without the underscore of `list_`, which Python needs beside its own `list`."""
 for name, command in zip(COMMAND_NAMES, COMMANDS, strict=True):
-    app.command(name)(command)
+    app.command(name, help=_unwrap_lines(command.__doc__ or ""))(command)
 
 
 @app.callback(invoke_without_command=True)

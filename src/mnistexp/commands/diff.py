@@ -27,7 +27,9 @@ LETTERS = "ABCDEFGH"
 def diff(
     names: Annotated[
         list[str],
-        typer.Argument(help=f"Two or more of: {RUN_HELP}", autocompletion=complete_runs),
+        typer.Argument(
+            metavar="RUN…", help=f"Two or more of: {RUN_HELP}", autocompletion=complete_runs
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Draw the learning curves into this file.")
