@@ -54,6 +54,12 @@ def run(*overrides: str) -> Result:
         InputError: a setting, a file, the device or the tracking store cannot be used.
         TrainingDiverged: the loss became NaN or infinite.
     """
+    for override in overrides:
+        if not isinstance(override, str) or override.startswith("-"):
+            raise InputError(
+                'run: expected settings as texts, run("model=conv", "train.epochs=2"). Received: '
+                f"{override!r}. Options such as -m are for the command line"
+            )
     result = run_experiment(*compose_config(list(overrides)))
     return Result(
         config=result.config,

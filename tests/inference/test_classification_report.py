@@ -86,7 +86,7 @@ def test_log_adds_metrics_and_a_report_to_the_run(
     arguments = ["data.test_slice=[0,500]", "--log", *uri_of(two_layers_run)]
     outcome = mnistexp("evaluate", run_id[:8], *arguments)
     assert outcome.exit_code == 0, outcome.err
-    assert "on 500 test images of mnist_0_500" in outcome.out
+    assert "on 500 test images of mnist (data.test_slice=[0, 500])" in outcome.out
     assert max(map(len, outcome.out.splitlines())) <= 100
     run = two_layers_run.client.get_run(run_id)
     assert run.info.status == "FINISHED"

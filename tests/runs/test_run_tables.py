@@ -115,6 +115,16 @@ def test_a_history_has_the_latest_value_of_each_run_metric_and_step() -> None:
     assert set(only["metric"]) == {"train_loss"}
     with pytest.raises(InputError, match="Received: 'val_acc'. Did you mean val_accuracy"):
         mnistexp.load_history(runs, ["val_acc"])
+    by_name = mnistexp.load_history(runs["name"].iloc[0], ["train_loss"])
+    assert by_name.equals(only)
+    with pytest.raises(InputError, match="nothing: expected the id or the name"):
+        mnistexp.load_history("nothing")
+
+
+@pytest.mark.parametrize("override", ["-m", ["model=conv"]])
+def test_run_refuses_what_is_no_setting(override: object) -> None:
+    with pytest.raises(InputError, match="run: expected settings as texts"):
+        mnistexp.run(override)  # type: ignore[arg-type]
 
 
 def test_reading_creates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -247,7 +247,9 @@ def _compose_evaluation(store: "RunStore", run_id: str, overrides: list[str]) ->
 
 def _print(evaluation: _Evaluation) -> None:
     num_images, copies = len(evaluation.data.test), evaluation.copies
-    print(f"{evaluation.model}\non {num_images:,} test images of {evaluation.name}")
+    settings = evaluation.config.data
+    part = f" (data.test_slice={list(settings.test_slice)})" if settings.test_slice else ""
+    print(f"{evaluation.model}\non {num_images:,} test images of {settings.name}{part}")
     if copies:
         changes = _format_changes(evaluation.config)
         print(f"mean of each image and {copies} changed copies: {changes}")

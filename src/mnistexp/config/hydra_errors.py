@@ -134,8 +134,8 @@ def format_hydra_error(error: Exception, overrides: Sequence[str]) -> str:
     if ambiguous:
         name, values = ambiguous.groups()
         return (
-            f"{name}: expected one value without -m. Received: {values}. Add -m to run each value, "
-            "or quote a text that contains commas"
+            f"{name}: expected one value without -m. Received: {values}. Add -m to run each value "
+            "(in Python, call run for each one), or quote a text that contains commas"
         )
     return message
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 from mnistexp.errors import InputError, did_you_mean
 from mnistexp.runs.run_filter import filter_runs
+from mnistexp.runs.run_selection import select_runs
 from mnistexp.tracking import DEFAULT_EXPERIMENT, MlflowTracking, RunRecord, RunStore
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def load_history(
     logged model after the last step.
 
     Args:
-        runs: their ids, or a table of `load_runs`.
+        runs: their ids or names, as `select_runs` takes them, or a table of `load_runs`.
         metrics: names of metrics. Default: all.
         experiment, uri: as in `load_runs`.
 
@@ -113,16 +114,27 @@ def load_history(
         Columns `run_id`, `metric`, `step` and `value`.
 
     Raises:
-        InputError: no run of the experiment has one of the metrics.
+        InputError: a name stands for no run, or no run of the experiment has one of the metrics.
         TrackingError: there is no such store or experiment.
     """
     store = open_run_store(experiment, uri)
-    ids = [runs] if isinstance(runs, str) else list(getattr(runs, "run_id", runs))
+    names = [runs] if isinstance(runs, str) else list(getattr(runs, "run_id", runs))
     stored = store.runs()
+    ids = _find_ids(store, stored, names)
     if metrics is None:
         metrics = sorted({name for run in stored if run.run_id in ids for name in run.metrics})
     _check_metrics(metrics, {name for run in stored for name in run.metrics})
     return tabulate_histories(store, ids, metrics)
+
+
+def _find_ids(store: RunStore, stored: Sequence[RunRecord], names: Sequence[str]) -> list[str]:
+    """Return the ids of the runs that names stand for. Ids of the experiment are not looked up."""
+    known = {run.run_id for run in stored}
+    found = [
+        [name] if name in known else [run.run_id for run in select_runs(store, [name])]
+        for name in names
+    ]
+    return list(dict.fromkeys(run_id for ids in found for run_id in ids))
 
 
 def _check_metrics(metrics: Sequence[str], known: Collection[str]) -> None:
