@@ -154,6 +154,25 @@ def test_titles_of_parallel_coordinates_do_not_touch_on_a_telephone(report: Page
     )
 
 
+@pytest.mark.parametrize("width", [375, 1280])
+def test_the_buttons_of_a_chart_cover_no_title_and_no_menu(report: Page, width: int) -> None:
+    report.set_viewport_size({"width": width, "height": 900})
+    buttons = [bar.bounding_box() for bar in report.locator(".modebar").all()]
+    others = [
+        element.bounding_box()
+        for selector in (".parcoords .axis-title", ".updatemenu-header")
+        for element in report.locator(selector).all()
+    ]
+    assert buttons
+    assert others
+    for bar in filter(None, buttons):
+        for other in filter(None, others):
+            is_below = other["y"] >= bar["y"] + bar["height"] - 1
+            is_above = other["y"] + other["height"] <= bar["y"] + 1
+            is_left = other["x"] + other["width"] <= bar["x"]
+            assert is_below or is_above or is_left
+
+
 def test_a_report_of_named_runs_has_these_runs(lab_report: Page) -> None:
     names = pd.Series(column(lab_report, "name"))
     assert names.tolist() == ["lab.1_0_softmax", "lab.1_1_two_layers_sigmoid"]

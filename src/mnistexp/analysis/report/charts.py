@@ -174,7 +174,7 @@ def draw_parallel_coordinates(groups: Sequence[SeedGroup], metric: str) -> "Figu
         "showscale": False,  # The last axis shows the same values.
     }
     figure = Figure(Parcoords(dimensions=axes, line=line))
-    figure.update_layout(height=PLOT_HEIGHT, margin={"l": 80, "r": 40, "t": 60, "b": 30})
+    figure.update_layout(height=PLOT_HEIGHT, margin={"l": 80, "r": 40, "t": 85, "b": 30})
     return figure
 
 

@@ -31,7 +31,12 @@ MAX_DETAILS = 24
 AXIS_WIDTH = 110
 """Pixels of an axis of the parallel coordinates, so that its title does not touch the next one. A
 narrower screen scrolls."""
-CHART_SETTINGS: Mapping[str, Any] = {"displaylogo": False, "responsive": True}
+CHART_SETTINGS: Mapping[str, Any] = {
+    "displaylogo": False,
+    "responsive": True,
+    # More buttons would cover the menu on a narrow screen.
+    "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+}
 
 
 def build_report(
