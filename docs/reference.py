@@ -28,8 +28,6 @@ HYDRA_OPTIONS = {
     "-p, --package": "With `--cfg`: show only this section, for example `model`.",
     "-i, --info": "Show how the settings were composed: `defaults`, `searchpath`, `plugins`, …",
     "-cd, --config-dir": "A folder with your own groups, besides `conf/` and `experiments/`.",
-    "-cn, --config-name": "Another primary config than `config`.",
-    "-cp, --config-path": "Another folder of configs instead of the one of the package.",
     "-r, --run": "Run once. This is the default.",
     "-sc, --shell-completion": "Hydra's own completion. `mnistexp completion` completes more.",
     "--hydra-help": "Show Hydra's help.",

@@ -84,8 +84,24 @@ def test_a_signal_during_an_import_ends_the_command_as_interrupted(
     """TensorFlow is imported before the run is created in the store."""
     script = COMMAND_SCRIPT.format(module=module, number=int(sent))
     process = run_script(script, tmp_path)
-    assert process.stderr == "interrupted\n"
+    assert process.stderr.removeprefix("stopping …\n") == "interrupted\n"
     assert process.returncode == exit_code
+
+
+def test_a_process_that_computes_after_ctrl_c_says_that_it_is_stopping(tmp_path: Path) -> None:
+    script = """
+import hashlib, os, signal, threading
+from mnistexp.signals import acknowledge_interrupts
+acknowledge_interrupts()
+threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGINT]).start()
+try:
+    for _ in range(100):  # Each takes seconds, without an instruction of Python.
+        hashlib.pbkdf2_hmac("sha256", b"a", b"b", 20_000_000)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    process = run_script(script, tmp_path)
+    assert (process.stdout, process.stderr) == ("interrupted\n", "stopping …\n")
 
 
 def test_the_handler_of_sigterm_is_restored(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ def main() -> None:
     if python_handler is signal.default_int_handler:  # Else a shell lets it ignore Ctrl-C.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from mnistexp.cli import main as run_command
+    from mnistexp.signals import acknowledge_interrupts
 
     signal.signal(signal.SIGINT, python_handler)
+    acknowledge_interrupts()
     run_command()
 
 

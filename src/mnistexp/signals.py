@@ -1,15 +1,17 @@
 """Ctrl-C (SIGINT), SIGTERM and SIGHUP: they end a run with an exception in the main thread."""
 
+import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 REPEAT_DELAY_SECONDS = 0.1
-
-
+ACKNOWLEDGE_SECONDS = 1.0
+"""A process that takes longer to end after a signal says that it is ending."""
 TERMINATION_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 """The second one says that the terminal has been closed."""
 
@@ -47,6 +49,26 @@ def sigterm_as_interrupt() -> Iterator[None]:
 
     with _handled(TERMINATION_SIGNALS, interrupt):
         yield
+
+
+def acknowledge_interrupts() -> None:
+    """Print `stopping …` if the process still runs a while after Ctrl-C, SIGTERM or SIGHUP.
+
+    Python handles a signal between two instructions of its own. TensorFlow may compile or compute
+    for seconds, in which only another thread can print.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    threading.Thread(target=_print_acknowledgment, args=[reading], daemon=True).start()
+
+
+def _print_acknowledgment(pipe: int) -> None:
+    """Args: pipe: from which the numbers of arriving signals can be read, a byte each."""
+    while os.read(pipe, 1)[0] not in (signal.SIGINT, *TERMINATION_SIGNALS):
+        pass
+    time.sleep(ACKNOWLEDGE_SECONDS)
+    print("stopping …", file=sys.stderr, flush=True)
 
 
 @contextmanager

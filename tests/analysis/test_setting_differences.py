@@ -122,6 +122,15 @@ def test_a_type_and_its_own_settings_are_described_together() -> None:
     assert describe_changes(before, after) == ["optim.decay none → exponential (floor 0.1)"]
 
 
+def test_values_are_written_as_in_yaml() -> None:
+    before = seed_group([0.9], **{"train.evaluate_on": ["test"], "data.use_test": True})
+    after = seed_group([0.9], **{"train.evaluate_on": ["validation"], "data.use_test": False})
+    assert sorted(describe_changes(before, after)) == [
+        "data.use_test true → false",
+        "train.evaluate_on [test] → [validation]",
+    ]
+
+
 def test_a_default_length_is_described_by_its_epochs() -> None:
     lengths: list[dict[str, object]] = [
         {"train.epochs": 1, "train.steps": None},

@@ -80,6 +80,11 @@ def test_data_of_ones_own_is_named_and_counts_as_a_choice(
     assert source.used_choices(config)["data"] == config.data.name
 
 
+def test_a_choice_that_the_model_does_not_use_is_not_named() -> None:
+    config, source = compose_config(["model=random_forest", "optim=adam"])
+    assert source.run_name(config) == "random_forest-s0"
+
+
 def test_short_names_are_the_shortest_endings_that_are_unique() -> None:
     paths = ["model.layers.hidden1.units", "model.layers.hidden2.units", "optim.learning_rate"]
     assert list(short_names(paths).values()) == ["hidden1.units", "hidden2.units", "learning_rate"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 from dataclasses import asdict, replace
@@ -227,6 +228,11 @@ def test_without_a_checkpoint_the_message_says_what_to_do(mnistexp: Command, fol
     assert result.exit_code == 2
     assert "cut: expected a checkpoint. Received: " in result.err
     assert "mnistexp rerun" in result.err
+    client().set_tag(run_named("whole").info.run_id, "checkpoints", str(folder / "nowhere"))
+    finished = mnistexp("resume", "whole").err
+    assert re.search(
+        r"To train longer: mnistexp rerun \w+ --print, and set train.epochs=N", finished
+    )
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(

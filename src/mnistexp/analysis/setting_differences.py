@@ -242,4 +242,7 @@ def _format_label(name: str, value: object) -> str:
 def _format(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    return "none" if value is None else str(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_format, value))}]"
+    text = str(value)
+    return text.lower() if text in ("None", "True", "False") else text

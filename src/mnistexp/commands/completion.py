@@ -154,7 +154,9 @@ def _complete_argument(root: Any, arguments: Sequence[str], incomplete: str) -> 
         options = {*OPTIONS, *OPTIONS_WITH_VALUE, *FOLDER_OPTIONS, "--help", "--version"}
         return sorted(option for option in options if option.startswith(incomplete))
     if arguments and arguments[-1] in ("--cfg", "-c"):
-        return [kind for kind in ("job", "hydra", "all") if kind.startswith(incomplete)]
+        from mnistexp.commands.run import CONFIG_KINDS
+
+        return [kind for kind in CONFIG_KINDS if kind.startswith(incomplete)]
     names = [name for name, command in root.commands.items() if not command.hidden]
     commands = [name for name in names if not arguments and name.startswith(incomplete)]
     return [*commands, *complete_override(arguments, incomplete)]

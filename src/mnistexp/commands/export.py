@@ -52,6 +52,7 @@ def export(
         task = progress.add_task(f"exporting {count}", total=len(runs))
         for done in export_runs(store, runs, output, summary=summary):
             progress.update(task, completed=done)
-    size = f"{output.stat().st_size / 1e6:.1f} MB"
+    num_bytes = output.stat().st_size
+    size = f"{num_bytes / 1e6:.1f} MB" if num_bytes >= 1e6 else f"{num_bytes / 1e3:.0f} kB"
     typer.echo(f"{output}{' (replaced)' if existed else ''}: {count}, {size}")
     typer.echo(f"Import into another store with: mnistexp import {output}")

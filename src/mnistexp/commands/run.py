@@ -28,13 +28,12 @@ OPTIONS = (
     "--hydra-help",
 )
 """Hydra's options without a value."""
-OPTIONS_WITH_VALUE = (
-    *("--cfg", "-c", "--package", "-p", "--info", "-i"),
-    *("--config-name", "-cn", "--config-path", "-cp"),
-)
+OPTIONS_WITH_VALUE = (*("--cfg", "-c", "--package", "-p", "--info", "-i"),)
 """Hydra's options that take the next argument as their value."""
 
 
+CONFIG_KINDS = ("job", "hydra", "all")
+"""What `--cfg` can print."""
 SWEEP_GROUPS = ("hydra/sweeper", "hydra/launcher")
 """Choices that have an effect together with `-m` only."""
 PRINT_SETTINGS = ("--cfg", "-c", "job", "--resolve")
@@ -104,6 +103,7 @@ def _to_hydra_arguments(arguments: list[str], commands: list[str]) -> list[str]:
             _check_option(argument)
             options.append(argument)
         elif previous in OPTIONS_WITH_VALUE:
+            _check_option_value(previous, argument)
             options.append(argument)
         elif is_shell_completion:
             settings.append(argument)
@@ -163,6 +163,14 @@ def _check_option(argument: str) -> None:
         raise ConfigError(
             f"{name}: unknown option.{did_you_mean(name, known)} Write settings as "
             "NAME=VALUE; see mnistexp --help"
+        )
+
+
+def _check_option_value(option: str, value: str) -> None:
+    if option in ("--cfg", "-c") and value not in CONFIG_KINDS:
+        raise ConfigError(
+            f"{option}: expected one of {', '.join(CONFIG_KINDS)}. Received: {value!r}."
+            f"{did_you_mean(value, CONFIG_KINDS)}"
         )
 
 

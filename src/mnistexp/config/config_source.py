@@ -98,7 +98,8 @@ class ConfigSource:
         else:
             named = [name for name in ("model", "optim") if name not in config.unused_sections]
             start = [self.choices[name] for name in named if name in self.choices]
-        changes = [text for text in self.overrides if text.partition("=")[0] not in named]
+        unnamed = {*named, *config.unused_sections}
+        changes = [text for text in self.overrides if text.partition("=")[0] not in unnamed]
         if self._has_own_data(config):
             changes.append(f"data={config.data.name}")
         return name_run(start, changes, self.choices, config.seed, varying)

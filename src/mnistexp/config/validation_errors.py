@@ -118,7 +118,8 @@ def _format_details(
     elif group == "model/layers" and isinstance(received, list):
         hint = f". Give each layer a name: {LAYERS_EXAMPLE}"
     elif kind in ("list_type", "tuple_type") and isinstance(received, str | int | float):
-        hint = f". Write {'.'.join(path)}=[{_format_value(received).strip(QUOTES)}]"
+        items = _format_value(received).strip(QUOTES) if kind == "list_type" else "…,…"
+        hint = f". Write {'.'.join(path)}=[{items}]"
     elif kind == "union_tag_not_found" and path[-2:-1] in (["layers"], ["shortcut"]):
         message, hint = _describe_missing_layer(path, raw)
     return f"{message}. Received: {_format_value(received)}{hint}"

@@ -33,8 +33,8 @@ def read_npz(file: Path) -> RawData:
             missing = [name for name in ARRAYS if name not in arrays]
             if missing:
                 raise DataError(
-                    f"{file}: expected the arrays {', '.join(ARRAYS)}. Received: a file without "
-                    f"{', '.join(missing)}"
+                    f"{file}: expected the arrays {', '.join(ARRAYS)}. Received: "
+                    f"{', '.join(arrays.files)}, without {', '.join(missing)}"
                 )
             loaded = {name: arrays[name] for name in ARRAYS}
     except DAMAGE_ERRORS as error:

@@ -56,9 +56,14 @@ def read_common_data(store: RunStore, members: Sequence[RunRecord]) -> DataConfi
                 raise InputError(
                     f"data.{name}: expected the same for all runs of an ensemble, which is "
                     f"measured on images that no member was trained on. Received: "
-                    f"{first.get(name)} of {members[0].name}, {other.get(name)} of {run.name}"
+                    f"{_format(first.get(name))} of {members[0].name}, "
+                    f"{_format(other.get(name))} of {run.name}"
                 )
     return DataConfig.model_validate(first)
+
+
+def _format(value: Any) -> str:
+    return "none" if value is None else str(value)
 
 
 def _data_settings(store: RunStore, run: RunRecord) -> dict[str, Any]:

@@ -121,10 +121,13 @@ def plan_resumption(
     _check_data(store, run, config)
     is_new_length = _num_steps(config) != _num_steps(logged)
     if run.status == "FINISHED" and _num_steps(config) <= _num_steps(logged):
+        longer = f"mnistexp resume {run.run_id} train.epochs=N"
+        if not _has_checkpoint(store, run):
+            longer = f"mnistexp rerun {run.run_id} --print, and set train.epochs=N"
         raise InputError(
             f"{run.name}: expected a run that has not finished, or a greater length. Received: "
             f"{run.run_id}, which finished its {_num_steps(logged):,} steps. To train longer: "
-            f"mnistexp resume {run.run_id} train.epochs=N"
+            f"{longer}"
         )
     if is_new_length and config.optim.decay.type in LENGTH_DEPENDENT_DECAYS:
         raise InputError(
@@ -189,8 +192,10 @@ def _send_journals(store: RunStore, run: RunRecord) -> None:
 def can_continue(store: RunStore, run: RunRecord) -> bool:
     """Return whether a run was interrupted, may reach its end, and has a checkpoint."""
     is_interrupted = (run.status in ("KILLED", "FAILED") and not run.diverged) or is_orphaned(run)
-    if not is_interrupted:
-        return False
+    return is_interrupted and _has_checkpoint(store, run)
+
+
+def _has_checkpoint(store: RunStore, run: RunRecord) -> bool:
     folder = _checkpoint_folder(store, run)
     return folder is not None and not folder.is_empty
 
