@@ -119,7 +119,29 @@ def plan_resumption(
         settings.train[path.partition(".")[2]] = value
     config = with_recorded_threads(resolve_config(settings, source), run)
     _check_data(store, run, config)
-    is_new_length = _num_steps(config) != _num_steps(logged)
+    _check_length(store, run, logged, config)
+    resumption = resume_from_checkpoint(store, run)
+    assert resumption.start is not None
+    if _num_steps(config) < resumption.start.step:
+        raise InputError(
+            f"{overrides[-1]}: expected at least the {resumption.start.step:,} steps of the last "
+            f"checkpoint. Received: {_num_steps(config):,} steps"
+        )
+    folder = folder_of(store, run)
+    if _num_steps(config) != _num_steps(logged):
+        resumption = _as_new_run(resumption, run)
+        source = _with_length(source, length)
+        folder = folder.with_name(f"{folder.name}-{os.urandom(3).hex()}")
+    return config, replace(source, folder=folder), resumption
+
+
+def _check_length(store: RunStore, run: RunRecord, logged: Config, config: Config) -> None:
+    """Refuse a finished run without a greater length, and a decay that would differ with it.
+
+    Args:
+        logged: the config of the run.
+        config: the one with which it continues.
+    """
     if run.status == "FINISHED" and _num_steps(config) <= _num_steps(logged):
         longer = f"mnistexp resume {run.run_id} train.epochs=N"
         if not _has_checkpoint(store, run):
@@ -129,26 +151,14 @@ def plan_resumption(
             f"{run.run_id}, which finished its {_num_steps(logged):,} steps. To train longer: "
             f"{longer}"
         )
-    if is_new_length and config.optim.decay.type in LENGTH_DEPENDENT_DECAYS:
+    is_new = _num_steps(config) != _num_steps(logged)
+    if is_new and config.optim.decay.type in LENGTH_DEPENDENT_DECAYS:
         raise InputError(
             f"optim.decay: expected a decay that does not depend on the length of the training, "
             f"since the steps of {run.name} had other learning rates than those of a longer one. "
-            f"Received: {config.optim.decay.type}. Train it from the start with "
-            f"{' '.join(overrides)}"
+            f"Received: {config.optim.decay.type}. Train it from the start: mnistexp rerun "
+            f"{run.run_id} --print shows the command"
         )
-    resumption = resume_from_checkpoint(store, run)
-    assert resumption.start is not None
-    if _num_steps(config) < resumption.start.step:
-        raise InputError(
-            f"{overrides[-1]}: expected at least the {resumption.start.step:,} steps of the last "
-            f"checkpoint. Received: {_num_steps(config):,} steps"
-        )
-    folder = folder_of(store, run)
-    if is_new_length:
-        resumption = _as_new_run(resumption, run)
-        source = _with_length(source, length)
-        folder = folder.with_name(f"{folder.name}-{os.urandom(3).hex()}")
-    return config, replace(source, folder=folder), resumption
 
 
 def resume_from_checkpoint(store: RunStore, run: RunRecord) -> Resumption:

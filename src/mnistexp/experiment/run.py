@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -129,12 +130,9 @@ def run_experiment(
             with show_activity("evaluating"):
                 evaluation = _evaluate(config, source, data, learner, training)
         _log_outputs(tracker, name, data, learner, training, evaluation)
-        last_step = training.num_steps
-        tracker.log_metrics(resumption.skip_known_values(evaluation.metrics, last_step), last_step)
         seconds = training.earlier_seconds + time.perf_counter() - begin
         scalars = {**evaluation.scalars, "seconds": seconds}
-        # At step 0, because MLflow draws values of later steps as curves, here of a single point.
-        tracker.log_metrics(resumption.skip_known_values(scalars, 0), 0)
+        _log_results(tracker, resumption, training.num_steps, evaluation.metrics, scalars)
         metrics = evaluation.metrics | scalars
         tracker.describe(describe_run(config, source, metrics, evaluation.expectation_result))
     return RunResult(
@@ -210,6 +208,21 @@ def _log_outputs(
         )
     with show_activity("saving the model"):
         tracker.log_model(partial(_save_model, learner, data))
+
+
+def _log_results(
+    tracker: Tracker,
+    resumption: Resumption,
+    last_step: int,
+    metrics: Mapping[str, float],
+    scalars: Mapping[str, float],
+) -> None:
+    """Log the final metrics, and at step 0 the results that have no curve.
+
+    MLflow draws values of later steps as curves, here of a single point.
+    """
+    tracker.log_metrics(resumption.skip_known_values(metrics, last_step), last_step)
+    tracker.log_metrics(resumption.skip_known_values(scalars, 0), 0)
 
 
 def _check_and_load(config: Config, source: ConfigSource) -> Data:

@@ -139,12 +139,8 @@ def run_sweep(strategy: Strategy) -> None:
             varying=strategy.varying,
         )
         try:
-            strategy.start()
-            with progress, _libraries_excluded_from_gc():
-                while jobs := strategy.ask():
-                    runner.run(jobs)
-                    for job in jobs:
-                        strategy.tell(job, runner.results[job.config_hash])
+            with progress:
+                _run_jobs(strategy, runner)
         except KeyboardInterrupt as interrupt:
             tracker.wait_until_sent()  # Jobs of this process have closed their runs themselves.
             runner.close_running("interrupted with its sweep")
@@ -155,29 +151,48 @@ def run_sweep(strategy: Strategy) -> None:
             )
             raise
         finally:
-            strategy.finish()
-            results = {**strategy.known_results, **runner.results}
-            skipped = _other_results(strategy, runner.results, resumed_run_id)
-            best_job = strategy.best_job(results)
-            summary = SweepSummary(strategy.jobs, results, skipped, best_job, strategy.log_settings)
+            summary = _summarize(strategy, runner.results, resumed_run_id)
             summary.print()
             title = run_title(strategy.name, tracker.run_id)
             summary.log(tracker, config.tracking, title)
             strategy.log(tracker, title)
             print(browse_hint(config.tracking, tracker.url()), flush=True)
-        strategy.check_results(results)
+        strategy.check_results(summary.results)
+
+
+def _run_jobs(strategy: Strategy, runner: JobRunner) -> None:
+    strategy.start()
+    with _libraries_excluded_from_gc():
+        while jobs := strategy.ask():
+            runner.run(jobs)
+            for job in jobs:
+                strategy.tell(job, runner.results[job.config_hash])
 
 
 def _print_known_results(strategy: Strategy, sweep_run_id: str) -> None:
     """Print the summary of a sweep that has no job left. Its run in the store is not changed."""
-    strategy.finish()
-    results = strategy.known_results
-    skipped = _other_results(strategy, {}, sweep_run_id)
-    SweepSummary(strategy.jobs, results, skipped, strategy.best_job(results)).print()
+    summary = _summarize(strategy, {}, sweep_run_id)
+    summary.print()
     tracking = strategy.config.tracking
     assert isinstance(tracking, MlflowTracking)  # The store has the sweep.
     print(browse_hint(tracking, RunStore(tracking).url(sweep_run_id)), flush=True)
-    strategy.check_results(results)
+    strategy.check_results(summary.results)
+
+
+def _summarize(
+    strategy: Strategy, new: Mapping[str, JobResult], resumed_run_id: str | None
+) -> SweepSummary:
+    """Complete the strategy, and return the summary of all its jobs.
+
+    Args:
+        new: the results of this call of the command.
+        resumed_run_id: the run of the sweep in which an earlier call ran jobs.
+    """
+    strategy.finish()
+    results = {**strategy.known_results, **new}
+    skipped = _other_results(strategy, new, resumed_run_id)
+    best_job = strategy.best_job(results)
+    return SweepSummary(strategy.jobs, results, skipped, best_job, strategy.log_settings)
 
 
 def _other_results(

@@ -97,7 +97,8 @@ def draw_metric_by_parameter(
     panels = figure.subplots(num_rows, num_columns, squeeze=False, sharey=True)
     for axes in panels.ravel()[len(parameters) :]:
         axes.set_axis_off()
-    means, stds = rows[f"{metric}_mean"], rows[f"{metric}_std"]  # NaN, of one seed: no bar.
+    means = rows[f"{metric}_mean"]
+    stds = rows[f"{metric}_std"].astype(float)  # NaN, of one seed: no bar.
     best = rows["best"].to_numpy(dtype=bool)
     for axes, parameter in zip(panels.ravel(), parameters, strict=False):
         is_log = True if parameter in log_parameters else None
