@@ -65,6 +65,13 @@ def test_an_impossible_range_is_refused() -> None:
         compose_config(["augmentation.scale=1.0"])
 
 
+@pytest.mark.parametrize("setting", ["shift", "elastic"])
+def test_images_are_not_moved_by_more_than_half_of_them(setting: str) -> None:
+    config = AugmentationConfig.model_validate({setting: 11})
+    with pytest.raises(ConfigError, match=rf"augmentation\.{setting}: expected at most 10 pixels"):
+        build_augmentation(config, (28, 20, 1))
+
+
 def test_a_square_that_does_not_fit_into_the_images_is_refused() -> None:
     config = AugmentationConfig(erasing=21)
     with pytest.raises(ConfigError, match=r"augmentation\.erasing: expected at most 20 pixels"):

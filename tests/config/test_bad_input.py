@@ -36,7 +36,7 @@ EXAMPLES = [
     ),
     (
         ["train.evaluate_on=test"],
-        r"expected a list. Received: 'test'. Write train.evaluate_on=\[test\]",
+        r"expected a list. Received: 'test'. Write \[test\]",
     ),
     (["optim.type=lamb"], "Use optim.type=keras optim.class_name=Lamb"),
     (["seed=\x1b[31m"], r"seed.*\\x1b"),
@@ -58,7 +58,12 @@ EXAMPLES = [
     ),
     (["model=conv", "--cfg", "jobs"], "--cfg: expected one of job, hydra, all. .* mean job"),
     (["--config-name", "x"], "--config-name: unknown option. Did you mean --config-dir"),
-    (["record=fast", "expect.test_accuracy=0.9"], r"Write expect.test_accuracy=\[…,…\]"),
+    (["record=fast", "expect.test_accuracy=0.9"], r"Write \[…,…\]"),
+    (["optim=adam", "optim.momentum=0.9"], "unknown setting of type adam, only of type sgd or rms"),
+    (
+        ["model=two_layers", "model.layers.hidden1.filters=3"],
+        "hidden1.filters: unknown setting of type dense, only of type conv2d",
+    ),
     (["-m", "lab=glob(9_*)"], r"lab: expected at least one value. Received: lab=glob\(9_\*\)"),
     (["-m", "seed=range(0)"], "seed: expected at least one value"),
     (["-m", "seed=range(1,3,0)"], "seed: expected a step other than 0"),

@@ -18,16 +18,20 @@ def build_augmentation(
         image_shape: height, width and channels of an image.
 
     Raises:
-        ConfigError: the erased square does not fit into an image.
+        ConfigError: the erased square does not fit into an image, or pixels move by more than half
+            of it.
     """
     if config.is_off:
         return None
-    shorter_side = min(image_shape[:2])
-    if config.erasing > shorter_side:
-        raise ConfigError(
-            f"augmentation.erasing: expected at most {shorter_side} pixels, the shorter side of "
-            f"the images. Received: {config.erasing}"
-        )
+    side = min(image_shape[:2])
+    limits = {"shift": side // 2, "elastic": side // 2, "erasing": side}
+    for name, limit in limits.items():
+        value = getattr(config, name)
+        if value > limit:
+            raise ConfigError(
+                f"augmentation.{name}: expected at most {limit} pixels, since the shorter side of "
+                f"the images has {side}. Received: {value:g}"
+            )
     from mnistexp.augmentation.transforms import Augmentation  # Imports TensorFlow.
 
     return Augmentation(config)

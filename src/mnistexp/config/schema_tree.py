@@ -75,6 +75,19 @@ class SchemaTree:
         schemas = self.alternatives(path, config)
         return [name for schema in schemas for name in section_types(schema)]
 
+    def types_with(self, path: Sequence[str], config: Any) -> list[str]:
+        """Return the types of a section that have a setting, whichever type is chosen.
+
+        Args:
+            path: of the setting, `["optim", "momentum"]`.
+        """
+        *parents, section, name = ["", *path] if len(path) == 1 else path
+        schemas = self.alternatives(parents, config)
+        children = [child for schema in schemas if (child := _child(schema, section)) is not None]
+        members = [member for child in children for member in self._alternatives(child, None)]
+        having = [member for member in members if name in member.get("properties", {})]
+        return [name for member in having for name in section_types(member)]
+
     def setting_paths(self, schema: JsonSchema | None = None, prefix: str = "") -> Iterator[str]:
         """Yield the paths of all settings, of all types of sections; not the keys of mappings."""
         for member in self.members(schema or self.root):

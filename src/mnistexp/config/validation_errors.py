@@ -119,7 +119,7 @@ def _format_details(
         hint = f". Give each layer a name: {LAYERS_EXAMPLE}"
     elif kind in ("list_type", "tuple_type") and isinstance(received, str | int | float):
         items = _format_value(received).strip(QUOTES) if kind == "list_type" else "…,…"
-        hint = f". Write {'.'.join(path)}=[{items}]"
+        hint = f". Write [{items}]"
     elif kind == "union_tag_not_found" and path[-2:-1] in (["layers"], ["shortcut"]):
         message, hint = _describe_missing_layer(path, raw)
     return f"{message}. Received: {_format_value(received)}{hint}"
@@ -151,6 +151,10 @@ def _format_unknown_name(received: str, names: Sequence[str]) -> str:
 
 def _format_unknown_setting(path: Sequence[str], raw: Any, tree: SchemaTree) -> str:
     *section, name = path
+    types = tree.types_with(path, raw)
+    if types:
+        chosen = reduce(getitem, section, raw).get("type")
+        return f"unknown setting of type {chosen}, only of type {join_with_or(types)}"
     siblings = [sibling for sibling in tree.children(section, raw) if sibling != name]
     similar = get_close_matches(name, siblings) or [x for x in siblings if _initials(x) == name]
     if similar:
