@@ -1,6 +1,7 @@
 """The Python interface: train from notebooks and scripts."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from mnistexp.dashboard.figure import DashboardFigure
     from mnistexp.inference.classification import Reading
+
+SEVERAL_SETTINGS = re.compile(r"\S+=\S* +[\w./]+=")
+"""Settings in one text, separated by spaces as in a shell."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,11 @@ def run(*overrides: str) -> Result:
             raise InputError(
                 'run: expected settings as texts, run("model=conv", "train.epochs=2"). Received: '
                 f"{override!r}. Options such as -m are for the command line"
+            )
+        if SEVERAL_SETTINGS.match(override):
+            raise InputError(
+                f'run: expected one text for each setting, run("model=conv", "train.epochs=2"). '
+                f"Received: {override!r}"
             )
     result = run_experiment(*compose_config(list(overrides)))
     return Result(

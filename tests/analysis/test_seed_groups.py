@@ -121,12 +121,13 @@ def history(**curves: dict[int, float]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["run_id", "metric", "step", "value"])
 
 
-def test_sampled_curves_have_the_first_and_the_last_step_and_the_value_measured_last() -> None:
+def test_sampled_curves_have_the_first_and_the_last_step_and_the_newest_value_of_each_row() -> None:
     every_10 = {step: step / 100 for step in range(10, 101, 10)}
-    curves = sample_curves(history(run0=every_10, run1={10: 1.0, 60: 6.0}), 4)
+    curves = sample_curves(history(run0=every_10, run1={10: 1.0, 50: 5.0, 60: 6.0}), 4)
     assert curves.index.tolist() == [10, 40, 60, 70, 100]
     assert curves["train_loss", "run0"].tolist() == [0.1, 0.4, 0.6, 0.7, 1.0]
-    assert curves["train_loss", "run1"].tolist()[:3] == [1.0, 1.0, 6.0]
+    # No value is repeated: run1 was not measured between the steps 10 and 40, nor after 60.
+    assert curves["train_loss", "run1"].dropna().to_dict() == {10: 1.0, 60: 6.0}
 
 
 def test_sampled_steps_have_equal_distances_where_a_curve_was_measured_more_often() -> None:

@@ -230,9 +230,7 @@ def test_without_a_checkpoint_the_message_says_what_to_do(mnistexp: Command, fol
     assert "mnistexp rerun" in result.err
     client().set_tag(run_named("whole").info.run_id, "checkpoints", str(folder / "nowhere"))
     finished = mnistexp("resume", "whole").err
-    assert re.search(
-        r"To train longer: mnistexp rerun \w+ --print, and set train.epochs=N", finished
-    )
+    assert re.search(r"To train longer: mnistexp rerun \w+ --print .* set train.steps=N", finished)
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(

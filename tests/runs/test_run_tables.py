@@ -115,15 +115,17 @@ def test_a_history_has_the_latest_value_of_each_run_metric_and_step() -> None:
     assert set(only["metric"]) == {"train_loss"}
     with pytest.raises(InputError, match="Received: 'val_acc'. Did you mean val_accuracy"):
         mnistexp.load_history(runs, ["val_acc"])
+    assert mnistexp.load_history(runs["run_id"].iloc[0], "train_loss").equals(only)
+    assert list(mnistexp.load_runs(columns="seed")) == ["seed"]
     by_name = mnistexp.load_history(runs["name"].iloc[0], ["train_loss"])
     assert by_name.equals(only)
     with pytest.raises(InputError, match="nothing: expected the id or the name"):
         mnistexp.load_history("nothing")
 
 
-@pytest.mark.parametrize("override", ["-m", ["model=conv"]])
+@pytest.mark.parametrize("override", ["-m", ["model=conv"], "model=conv train.steps=10"])
 def test_run_refuses_what_is_no_setting(override: object) -> None:
-    with pytest.raises(InputError, match="run: expected settings as texts"):
+    with pytest.raises(InputError, match="run: expected (settings as texts|one text for each)"):
         mnistexp.run(override)  # type: ignore[arg-type]
 
 

@@ -188,8 +188,8 @@ def sample_curves(history: "pandas.DataFrame", num_steps: int) -> "pandas.DataFr
 
     Returns:
         A row for each step (the index), and a column for each metric and run with its latest value
-        up to that step. So curves that were measured at different steps can be compared. NaN before
-        the first and after the last step of a curve.
+        since the row above. So curves that were measured at slightly different steps can be
+        compared. NaN where there is none.
     """
     import numpy as np
     import pandas
@@ -199,9 +199,12 @@ def sample_curves(history: "pandas.DataFrame", num_steps: int) -> "pandas.DataFr
     table = history.pivot_table(index="step", columns=["metric", "run_id"], values="value")
     steps = pandas.Index(np.linspace(table.index[0], table.index[-1], num_steps))
     rows = np.unique(table.index.astype(float).get_indexer(steps, method="nearest"))
-    has_ended = table.bfill().isna()
-    ends = (~has_ended).sum().to_numpy() - 1
-    return table.ffill().mask(has_ended).iloc[np.union1d(rows, ends)]
+    is_known = table.notna().to_numpy()
+    ends = len(table) - 1 - is_known[::-1].argmax(axis=0)
+    chosen = np.union1d(rows, ends)
+    counts = is_known.cumsum(axis=0)[chosen]
+    has_new = np.diff(counts, axis=0, prepend=0) > 0
+    return table.ffill().iloc[chosen].where(has_new)
 
 
 def average_curves(

@@ -150,6 +150,7 @@ def resolve_config(cfg: DictConfig, source: ConfigSource) -> Config:
     with located_errors(source):
         config = _validate(cfg, source)
         _check_unused_sections(config, source)
+        _check_unused_average(config, source)
         _check_record_protocol(config, source)
     return config
 
@@ -259,6 +260,15 @@ def _check_unused_sections(config: Config, source: ConfigSource) -> None:
                 f"{setting}: model={config.model.type} does not use {section}, so it would have "
                 "no effect. Remove it"
             )
+
+
+def _check_unused_average(config: Config, source: ConfigSource) -> None:
+    """Reject the momentum of a moving average of the weights that is not computed."""
+    if "optim.ema_momentum" in source.overridden and not config.optim.use_ema:
+        raise ConfigError(
+            "optim.ema_momentum: without the moving average of the weights it would have no "
+            "effect. Add optim.use_ema=true, or remove it"
+        )
 
 
 def _check_record_protocol(config: Config, source: ConfigSource) -> None:

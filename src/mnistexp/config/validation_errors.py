@@ -118,7 +118,7 @@ def _format_details(
     elif group == "model/layers" and isinstance(received, list):
         hint = f". Give each layer a name: {LAYERS_EXAMPLE}"
     elif kind in ("list_type", "tuple_type") and isinstance(received, str | int | float):
-        items = _format_value(received).strip(QUOTES) if kind == "list_type" else "…,…"
+        items = _format_value(received).strip(QUOTES) if kind == "list_type" else "A, B"
         hint = f". Write [{items}]"
     elif kind == "union_tag_not_found" and path[-2:-1] in (["layers"], ["shortcut"]):
         message, hint = _describe_missing_layer(path, raw)

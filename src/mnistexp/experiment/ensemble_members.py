@@ -7,7 +7,7 @@ from typing import Any
 from mnistexp.data import DataConfig
 from mnistexp.errors import InputError
 from mnistexp.runs.logged_config import read_logged_settings
-from mnistexp.runs.run_selection import select_runs
+from mnistexp.runs.run_selection import seedless, select_runs
 from mnistexp.tracking import RunRecord, RunStore
 
 MAY_DIFFER = ("train_size", "scale")
@@ -33,13 +33,35 @@ def select_members(store: RunStore, names: Sequence[str]) -> list[RunRecord]:
             )
         if len(finished) < len(runs):
             print(f"{name}: {len(finished)} of {len(runs)} runs have finished", file=sys.stderr)
-        found |= {run.run_id: run for run in finished}
+        found |= {run.run_id: run for run in _of_equal_settings(name, finished)}
     if len(found) < 2:
         raise InputError(
             f"mnistexp ensemble: expected at least two runs. Received: {len(found)}. Name "
             "another run, or a sweep over seeds"
         )
     return list(found.values())
+
+
+def _of_equal_settings(name: str, runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the runs of one name that differ from the newest one in the seed only.
+
+    The runs of a sweep whose names differ are all returned.
+    """
+    newest = runs[-1]
+    if len({seedless(run.name) for run in runs}) > 1:
+        return list(runs)
+    equal = [run for run in runs if _settings_hash(run) == _settings_hash(newest)]
+    if len(equal) < len(runs):
+        print(
+            f"{name}: runs of different settings; {len(equal)} have those of the newest, "
+            f"{newest.run_id}",
+            file=sys.stderr,
+        )
+    return equal
+
+
+def _settings_hash(run: RunRecord) -> str:
+    return run.tags.get("seedless_hash", "")
 
 
 def read_common_data(store: RunStore, members: Sequence[RunRecord]) -> DataConfig:

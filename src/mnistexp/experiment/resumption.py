@@ -145,7 +145,8 @@ def _check_length(store: RunStore, run: RunRecord, logged: Config, config: Confi
     if run.status == "FINISHED" and _num_steps(config) <= _num_steps(logged):
         longer = f"mnistexp resume {run.run_id} train.epochs=N"
         if not _has_checkpoint(store, run):
-            longer = f"mnistexp rerun {run.run_id} --print, and set train.epochs=N"
+            setting = "train.steps" if logged.train.steps is not None else "train.epochs"
+            longer = f"mnistexp rerun {run.run_id} --print shows its command; set {setting}=N there"
         raise InputError(
             f"{run.name}: expected a run that has not finished, or a greater length. Received: "
             f"{run.run_id}, which finished its {_num_steps(logged):,} steps. To train longer: "

@@ -1,7 +1,7 @@
 """Runs and their histories as pandas data frames."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from mnistexp.config.config_groups import EXPERIMENT_GROUPS
 from mnistexp.errors import InputError, did_you_mean
@@ -27,7 +27,7 @@ RESULTS = (
 def load_runs(
     where: str = "",
     *,
-    columns: Sequence[str] | Literal["all"] | None = None,
+    columns: Sequence[str] | str | None = None,
     include_sweeps: bool = False,
     experiment: str = DEFAULT_EXPERIMENT,
     uri: str | None = None,
@@ -36,9 +36,10 @@ def load_runs(
 
     Args:
         where: a filter, `"model = conv_big and test_accuracy > 0.99"`; see `filter_runs`.
-        columns: names of columns, `["name", "optim.learning_rate"]`, or `"all"`: the attributes,
-            then every tag (`tags.device`), every setting under its path (`optim.learning_rate`) or,
-            for a choice, its group (`model`), and the final value of every metric. Default: see
+        columns: a name or names of columns, `["name", "optim.learning_rate"]`, or `"all"`: the
+            attributes, then every tag (`tags.device`), every setting under its path
+            (`optim.learning_rate`) or, for a choice, its group (`model`), and the final value of
+            every metric. Default: see
             Returns.
         include_sweeps: return the runs of sweeps too, not only those of their jobs. A sweep's run
             has no seed and no accuracy.
@@ -59,6 +60,8 @@ def load_runs(
     stored = open_run_store(experiment, uri).runs()
     runs = [run for run in stored if include_sweeps or not run.is_sweep]
     table, found = tabulate_runs(runs), filter_runs(runs, where)
+    if isinstance(columns, str) and columns != "all":
+        columns = [columns]
     names = list(table.columns) if columns == "all" else columns or _default_columns(table, found)
     for name in names:
         if name not in table:
@@ -95,7 +98,7 @@ def _default_columns(table: "pandas.DataFrame", runs: Sequence[RunRecord]) -> li
 
 def load_history(
     runs: "Iterable[str] | pandas.DataFrame",
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[str] | str | None = None,
     *,
     experiment: str = DEFAULT_EXPERIMENT,
     uri: str | None = None,
@@ -107,7 +110,7 @@ def load_history(
 
     Args:
         runs: their ids or names, as `select_runs` takes them, or a table of `load_runs`.
-        metrics: names of metrics. Default: all.
+        metrics: a name or names of metrics. Default: all.
         experiment, uri: as in `load_runs`.
 
     Returns:
@@ -123,6 +126,8 @@ def load_history(
     ids = _find_ids(store, stored, names)
     if metrics is None:
         metrics = sorted({name for run in stored if run.run_id in ids for name in run.metrics})
+    elif isinstance(metrics, str):
+        metrics = [metrics]
     _check_metrics(metrics, {name for run in stored for name in run.metrics})
     return tabulate_histories(store, ids, metrics)
 
