@@ -48,7 +48,12 @@ from mnistexp.config.config_groups import (
 )
 from mnistexp.device import skip_optional_packages
 from mnistexp.errors import InputError, MnistexpError, printable
-from mnistexp.signals import Terminated, repeat_lost_interrupts, sigterm_as_interrupt
+from mnistexp.signals import (
+    Terminated,
+    interrupt_reported,
+    repeat_lost_interrupts,
+    sigterm_as_interrupt,
+)
 from mnistexp.version import __version__
 
 EXAMPLES = """\
@@ -184,6 +189,7 @@ def _failures_reported() -> Iterator[None]:
         _print_failure("\n".join(lines), error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt as interrupt:
+        interrupt_reported.set()
         _print_failure("interrupted", interrupt)
         sys.exit(143 if isinstance(interrupt, Terminated) else 130)
     except (typer.Exit, typer.Abort):

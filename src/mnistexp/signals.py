@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -51,8 +50,12 @@ def sigterm_as_interrupt() -> Iterator[None]:
         yield
 
 
+interrupt_reported = threading.Event()
+"""Set when the user has been told that the process was interrupted."""
+
+
 def acknowledge_interrupts() -> None:
-    """Print `stopping …` if the process still runs a while after Ctrl-C, SIGTERM or SIGHUP.
+    """Print `stopping …` a while after Ctrl-C, SIGTERM or SIGHUP, unless `interrupt_reported`.
 
     Python handles a signal between two instructions of its own. TensorFlow may compile or compute
     for seconds, in which only another thread can print.
@@ -67,8 +70,8 @@ def _print_acknowledgment(pipe: int) -> None:
     """Args: pipe: from which the numbers of arriving signals can be read, a byte each."""
     while os.read(pipe, 1)[0] not in (signal.SIGINT, *TERMINATION_SIGNALS):
         pass
-    time.sleep(ACKNOWLEDGE_SECONDS)
-    print("stopping …", file=sys.stderr, flush=True)
+    if not interrupt_reported.wait(ACKNOWLEDGE_SECONDS):
+        print("stopping …", file=sys.stderr, flush=True)
 
 
 @contextmanager
