@@ -49,7 +49,8 @@ def test_an_interrupted_run_has_the_status_killed_and_keeps_its_metrics(
     (run,) = runs_in(tmp_path)
     assert run.info.status == "KILLED"
     assert run.data.metrics["train_loss"] > 0
-    message, ended, kept, hint = err.splitlines()
+    lines = [line for line in err.splitlines() if line != "stopping …"]
+    message, ended, kept, hint = lines
     assert message == "interrupted"
     position = r"at step [\d,]+ of 1,000,000, epoch \d+/1819, train_loss \d.*"
     assert re.fullmatch(rf"Run conv_big-adam\S*-s0, id {run.info.run_id}, killed {position}", ended)
