@@ -28,10 +28,8 @@ OPTIONS = (
     "--hydra-help",
 )
 """Hydra's options without a value."""
-OPTIONS_WITH_VALUE = (*("--cfg", "-c", "--package", "-p", "--info", "-i"),)
+OPTIONS_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--info", "-i")
 """Hydra's options that take the next argument as their value."""
-
-
 CONFIG_KINDS = ("job", "hydra", "all")
 """What `--cfg` can print."""
 SWEEP_GROUPS = ("hydra/sweeper", "hydra/launcher")
@@ -94,8 +92,7 @@ def _to_hydra_arguments(arguments: list[str], commands: list[str]) -> list[str]:
     """
     groups = list_groups()
     is_shell_completion = bool({"-sc", "--shell-completion"} & set(arguments))
-    settings: list[str] = []
-    options = []
+    settings, options = [], []
     for previous, argument, following in zip(
         ["", *arguments], arguments, [*arguments[1:], ""], strict=False
     ):

@@ -40,6 +40,7 @@ CHOICE = re.compile(r"[^\[{$]*|\[\s*[^\[{$,\]\d][^\[{$]*\]|(choice|glob|range|sh
 HYDRA_RECORDS = ("hydra.overrides", "hydra.runtime")
 """Sections in which Hydra notes what the command line says. They are no settings."""
 DEFAULT_OF_HYDRA = {"hydra.sweeper": "grid", "hydra.launcher": "basic"}
+"""The options that are used if none is chosen, by section."""
 HYDRA_SECTIONS = tuple(f"{section}." for section in DEFAULT_OF_HYDRA)
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, RecursionError)
 """What Hydra raises for overrides and files that cannot be composed; see `format_hydra_error`."""

@@ -81,7 +81,9 @@ class SchemaTree:
         Args:
             path: of the setting, `["optim", "momentum"]`.
         """
-        *parents, section, name = ["", *path] if len(path) == 1 else path
+        if len(path) < 2:  # The root is no section with a type.
+            return []
+        *parents, section, name = path
         schemas = self.alternatives(parents, config)
         children = [child for schema in schemas if (child := _child(schema, section)) is not None]
         members = [member for child in children for member in self._alternatives(child, None)]

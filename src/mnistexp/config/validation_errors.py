@@ -154,7 +154,8 @@ def _format_unknown_setting(path: Sequence[str], raw: Any, tree: SchemaTree) -> 
     types = tree.types_with(path, raw)
     if types:
         chosen = reduce(getitem, section, raw).get("type")
-        return f"unknown setting of type {chosen}, only of type {join_with_or(types)}"
+        of_chosen = f" of type {chosen}" if chosen else ""
+        return f"unknown setting{of_chosen}, only of type {join_with_or(types)}"
     siblings = [sibling for sibling in tree.children(section, raw) if sibling != name]
     similar = get_close_matches(name, siblings) or [x for x in siblings if _initials(x) == name]
     if similar:

@@ -39,8 +39,7 @@ def load_runs(
         columns: a name or names of columns, `["name", "optim.learning_rate"]`, or `"all"`: the
             attributes, then every tag (`tags.device`), every setting under its path
             (`optim.learning_rate`) or, for a choice, its group (`model`), and the final value of
-            every metric. Default: see
-            Returns.
+            every metric. Default: see Returns.
         include_sweeps: return the runs of sweeps too, not only those of their jobs. A sweep's run
             has no seed and no accuracy.
         experiment: the MLflow experiment.
