@@ -10,6 +10,7 @@ from support import train_network
 from mnistexp.config.compose import compose_config
 from mnistexp.data import Data
 from mnistexp.experiment import RunResult, run_experiment
+from mnistexp.train.compiled_trainer import CompiledTrainer
 
 
 def run(*overrides: str) -> RunResult:
@@ -82,6 +83,28 @@ def test_logging_and_evaluating_more_often_does_not_change_the_weights() -> None
         *settings, "train.log_every=3", "train.evaluate_every=7", "train.evaluate_on=[test]"
     )
     assert often.learner.digest() == run(*settings).learner.digest()
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_large_images_are_trained_in_short_calls_with_the_same_result(
+    data: Data, monkeypatch: pytest.MonkeyPatch, xla: bool
+) -> None:
+    settings = ["train.steps=30", "train.log_every=10"]
+    expected, _ = train_network(data, *settings, xla=xla)
+    batches = []
+    monkeypatch.setattr("mnistexp.train.compiled_trainer.MAX_CHUNK_BYTES", 3 * 100 * 28 * 28)
+    run_batches = CompiledTrainer._run_batches
+
+    def note_and_run(trainer: CompiledTrainer, num_steps: int) -> Any:
+        batches.append((num_steps, len(trainer._indices)))
+        return run_batches(trainer, num_steps)
+
+    monkeypatch.setattr(CompiledTrainer, "_run_batches", note_and_run)
+    received, _ = train_network(data, *settings, xla=xla)
+    # A call without a step compiles the loop.
+    assert batches == [(0, 3), *[(3, 3), (3, 3), (3, 3), (1, 3)] * 3]
+    for weight, expected_weight in zip(received.weights, expected.weights, strict=True):
+        np.testing.assert_array_equal(weight, expected_weight)
 
 
 def test_softmax_reaches_91_percent_in_one_epoch() -> None:

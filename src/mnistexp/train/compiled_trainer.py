@@ -1,9 +1,9 @@
 """The fast training loop: many steps in one call of a compiled function.
 
 Keras' own `fit` returns to Python, and copies a batch of floats, at every step. Here the uint8
-images stay on the device. A call receives the indices of a chunk of batches, and a `tf.while_loop`
-gathers the images, scales them, computes the gradient and updates the weights. Imports TensorFlow,
-so import this module only where a network is trained.
+images stay on the device. A call receives the indices of a chunk of batches and gathers their
+images. Then a `tf.while_loop` scales the images of a batch, computes the gradient and updates the
+weights. Imports TensorFlow, so import this module only where a network is trained.
 
 The compilation takes longer than many trainings, and XLA never frees the memory that it has
 allocated. So a process compiles one loop for all networks and optimizers of the same configuration.
@@ -36,6 +36,8 @@ from mnistexp.train.network_copy import copy_network, count_updates
 
 MAX_CHUNK_STEPS = 200
 """Maximum number of steps per call; the loop is compiled for this shape."""
+MAX_CHUNK_BYTES = 64 * 2**20
+"""Maximum size of the images that a call gathers. A call has at least one step."""
 CHUNK_SECONDS = 0.3
 """Maximum duration of a call. Python handles Ctrl-C only between calls."""
 FIRST_CHUNK_STEPS = 20
@@ -123,7 +125,8 @@ class CompiledTrainer(keras.Model):
         self.after_chunk: Callable[[], None] = lambda: None
         self.first_batch: tuple[float, np.ndarray] | None = None
         self._continued_segment = None if start is None else self._restore(start)
-        self.chunk_steps = FIRST_CHUNK_STEPS
+        self._max_chunk_steps = max_chunk_steps(order.batch_size * train.images[:1].nbytes)
+        self.chunk_steps = min(FIRST_CHUNK_STEPS, self._max_chunk_steps)
         self.stop_training = False
         self.train_images = tf.constant(train.images)
         self.train_labels = tf.constant(train.labels, tf.int32)
@@ -224,14 +227,16 @@ class CompiledTrainer(keras.Model):
         """Compile `_run_chunk`, and return also all variables before it and the weights after it.
 
         Reading them copies nothing: TensorFlow copies a variable's value only if the variable
-        changes while another reference to the value exists.
+        changes while another reference to the value exists. The images are gathered outside the
+        loop, because XLA gathers pixel by pixel.
         """
         compiled = tf.function(self._run_chunk, jit_compile=self.jit_compile)
 
-        def run_chunk(*arguments: Any) -> Any:
+        def run_chunk(images: Any, labels: Any, indices: Any, num_steps: Any, seed: Any) -> Any:
             before = [variable.value.read_value() for variable in self.all_variables]
+            chunk = tf.gather(images, indices), tf.gather(labels, indices)
             with tf.control_dependencies(before):
-                result = compiled(*arguments)
+                result = compiled(*chunk, num_steps, seed)
             with tf.control_dependencies(result):
                 after = [weight.value.read_value() for weight in self.network.weights]
             return result, before, after
@@ -242,7 +247,7 @@ class CompiledTrainer(keras.Model):
         begin = time.perf_counter()
         result = self._run(num_steps)
         seconds_per_step = (time.perf_counter() - begin) / num_steps
-        self.chunk_steps = int(np.clip(CHUNK_SECONDS / seconds_per_step, 1, MAX_CHUNK_STEPS))
+        self.chunk_steps = int(np.clip(CHUNK_SECONDS / seconds_per_step, 1, self._max_chunk_steps))
         return result
 
     def _run(self, num_steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -251,7 +256,7 @@ class CompiledTrainer(keras.Model):
         Returns:
             Loss and accuracy of each step that was run.
         """
-        indices = np.zeros((MAX_CHUNK_STEPS, self.order.batch_size), "i4")
+        indices = np.zeros((self._max_chunk_steps, self.order.batch_size), "i4")
         indices[:num_steps] = self.order.take(num_steps)
         self._indices = indices
         self._values_before_chunk = []  # Free them before the next ones are kept.
@@ -290,10 +295,13 @@ class CompiledTrainer(keras.Model):
         done, losses, accuracies, self.latest_predictions = result
         return losses.numpy()[: int(done)], accuracies.numpy()[: int(done)], before
 
-    def _run_chunk(self, images: Any, labels: Any, indices: Any, num_steps: Any, seed: Any) -> Any:
-        """Run the first `num_steps` of the batches, int32 [MAX_CHUNK_STEPS, batch_size].
+    def _run_chunk(self, images: Any, labels: Any, num_steps: Any, seed: Any) -> Any:
+        """Run the first steps of a chunk of batches.
 
         Args:
+            images: uint8 [max_steps, batch_size, height, width, channels].
+            labels: int32 [max_steps, batch_size].
+            num_steps: number of steps to run, int32.
             seed: of the augmentation of the first step, int64 [2]: of the run, and the step.
 
         Returns:
@@ -305,16 +313,15 @@ class CompiledTrainer(keras.Model):
             return tf.logical_and(step < num_steps, tf.math.is_finite(loss))
 
         def body(step: Any, _: Any, first: Any, losses: Any, accuracies: Any) -> Any:
-            batch_labels = tf.gather(labels, indices[step])
             step_seed = seed + tf.stack([tf.zeros_like(seed[1]), tf.cast(step, tf.int64)])
-            batch_images = self._augment_if_set(tf.gather(images, indices[step]), step_seed)
-            loss, predictions = self._step(batch_images, batch_labels)
-            accuracy = tf.reduce_mean(tf.cast(tf.equal(predictions, batch_labels), tf.float32))
+            batch_images = self._augment_if_set(images[step], step_seed)
+            loss, predictions = self._step(batch_images, labels[step])
+            accuracy = tf.reduce_mean(tf.cast(tf.equal(predictions, labels[step]), tf.float32))
             first = tf.where(step == 0, predictions, first)
             return step + 1, loss, first, losses.write(step, loss), accuracies.write(step, accuracy)
 
-        per_step = [tf.TensorArray(tf.float32, MAX_CHUNK_STEPS, element_shape=()) for _ in range(2)]
-        start = (tf.constant(0), tf.constant(0.0), tf.zeros_like(indices[0]), *per_step)
+        per_step = [tf.TensorArray(tf.float32, labels.shape[0], element_shape=()) for _ in range(2)]
+        start = (tf.constant(0), tf.constant(0.0), tf.zeros_like(labels[0]), *per_step)
         done, _, first, losses, accuracies = tf.while_loop(keep_going, body, start)
         return done, losses.stack(), accuracies.stack(), first
 
@@ -372,6 +379,11 @@ class CompiledTrainer(keras.Model):
         logits = self(images, training=False)
         loss = tf.reduce_sum(cross_entropy(labels, logits))
         return loss, tf.cast(predicted_classes(logits), tf.uint8)
+
+
+def max_chunk_steps(batch_bytes: int) -> int:
+    """Return the maximum number of steps per call, from the size of the images of a batch."""
+    return int(np.clip(MAX_CHUNK_BYTES // batch_bytes, 1, MAX_CHUNK_STEPS))
 
 
 def find_or_build_trainer(
