@@ -43,6 +43,7 @@ CHUNK_SECONDS = 0.3
 FIRST_CHUNK_STEPS = 20
 """Number of steps of the first call, before the duration of a step is known."""
 MAX_CACHED_TRAINERS = 4
+EVALUATION_BATCH_SIZE = 1_000
 Augment = Callable[[Any, Any], Any]
 """Images, uint8 [n, height, width, channels], and a seed, int64 [2], to images as float32."""
 
@@ -92,6 +93,7 @@ class CompiledTrainer(keras.Model):
         self.scale = scale
         self.loss_per_image = loss_per_image
         self._augment = augment
+        self.run_evaluation = tf.function(self.evaluate_split)
         self.latest_weights: list[Any] = []
         self._values_before_chunk: list[Any] = []
         self.built = True
@@ -154,6 +156,7 @@ class CompiledTrainer(keras.Model):
         """Set the function that Keras' `fit` calls for each segment."""
         if getattr(self, "train_function", None) is None:
             skip_gradient_sum(self.optimizer)
+            self.evaluate_batch = tf.function(self._evaluate_batch, jit_compile=self.jit_compile)
             self.run_chunk = self._compile_chunk()
             self.train_function = self._run_segment
         # Compiles now, so that the measured speed of the first segment does not include it. A new
@@ -374,7 +377,33 @@ class CompiledTrainer(keras.Model):
         finally:
             _copy_values(current, weights)
 
-    def evaluate_batch(self, images: Any, labels: Any) -> tuple[Any, Any]:
+    def evaluate_split(self, images: Any, labels: Any) -> tuple[Any, Any]:
+        """Evaluate all images of a split, in batches.
+
+        Args:
+            images: uint8 [n, height, width, channels].
+            labels: int32 [n].
+
+        Returns:
+            The sum of the cross-entropies of each batch, and the predictions, uint8 [n].
+        """
+        num_batches = -(-labels.shape[0] // EVALUATION_BATCH_SIZE)
+
+        def body(batch: Any, losses: Any, predictions: Any) -> tuple[Any, Any, Any]:
+            rows = slice(batch * EVALUATION_BATCH_SIZE, (batch + 1) * EVALUATION_BATCH_SIZE)
+            loss, predicted = self.evaluate_batch(images[rows], labels[rows])
+            return batch + 1, losses.write(batch, loss), predictions.write(batch, predicted)
+
+        per_batch = (
+            tf.TensorArray(tf.float32, num_batches, element_shape=()),
+            tf.TensorArray(tf.uint8, num_batches, element_shape=[None], infer_shape=False),
+        )
+        _, losses, predictions = tf.while_loop(
+            lambda batch, *_: batch < num_batches, body, (tf.constant(0), *per_batch)
+        )
+        return losses.stack(), predictions.concat()
+
+    def _evaluate_batch(self, images: Any, labels: Any) -> tuple[Any, Any]:
         """Return the sum of the cross-entropies, and the predictions, uint8 [n]."""
         logits = self(images, training=False)
         loss = tf.reduce_sum(cross_entropy(labels, logits))
@@ -427,7 +456,6 @@ def find_or_build_trainer(
         trainer.compile(type(optimizer).from_config(settings), jit_compile=xla)
         trainer.optimizer.build(trainer.network.trainable_variables)
         count_updates(trainer.network, trainer.optimizer)
-        trainer.run_evaluation = tf.function(trainer.evaluate_batch, jit_compile=xla)
         _TRAINERS[key] = trainer
     _TRAINERS.move_to_end(key)
     if len(_TRAINERS) > MAX_CACHED_TRAINERS:

@@ -23,8 +23,6 @@ from mnistexp.train.snapshot import (
     quantile_edges,
 )
 
-EVALUATION_BATCH_SIZE = 1_000
-
 
 class CompiledEvaluation:
     """Evaluates the model on a split whose images are on the device, once per step."""
@@ -44,16 +42,9 @@ class CompiledEvaluation:
         return self._latest[1]
 
     def _evaluate(self) -> Evaluation:
-        starts = range(0, len(self._host_labels), EVALUATION_BATCH_SIZE)
-        results = [
-            self._model.run_evaluation(
-                self._images[start : start + EVALUATION_BATCH_SIZE],
-                self._labels[start : start + EVALUATION_BATCH_SIZE],
-            )
-            for start in starts
-        ]
-        loss = np.array([loss for loss, _ in results], "f8").sum() / len(self._host_labels)
-        predictions = np.concatenate([predictions.numpy() for _, predictions in results])
+        losses, predictions = self._model.run_evaluation(self._images, self._labels)
+        loss = losses.numpy().sum(dtype="f8") / len(self._host_labels)
+        predictions = predictions.numpy()
         accuracy = float((predictions == self._host_labels).mean())
         return Evaluation(float(loss), accuracy, predictions)
 
