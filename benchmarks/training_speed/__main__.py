@@ -11,20 +11,15 @@ The measured cases replace those of the results file, so a part can be measured 
 """
 
 import argparse
-import sys
-import tempfile
-from contextlib import ExitStack
-from datetime import datetime
 from pathlib import Path
 
 from training_speed.case import BATCH_SIZES, STEPS, Case
-from training_speed.contenders import CONTENDERS, OURS, ContenderProcess
-from training_speed.report import CaseResult, describe_machine, write_report
+from training_speed.contenders import CONTENDERS, OURS
+from training_speed.measurement import measure
+from training_speed.report import write_report
 
 REPORT = Path(__file__).parents[2] / "docs" / "speed.md"
 RESULTS = Path(__file__).with_name("results.json")
-TOO_SLOW = 60
-"""Seconds of a block. A contender that takes longer leaves after the first round."""
 
 
 def main() -> None:
@@ -59,44 +54,6 @@ def parse_options() -> argparse.Namespace:
     if OURS not in options.contenders:
         parser.error(f"--contenders: expected {OURS} among them, to which the others are compared")
     return options
-
-
-def measure(case: Case, names: list[str]) -> CaseResult:
-    """Train with the contenders in turn. Return the seconds of their blocks and the accuracies."""
-    present = [name for name in names if CONTENDERS[name].can_train(case)]
-    result = CaseResult(
-        case.network,
-        case.batch_size,
-        case.steps,
-        f"{datetime.now():%Y-%m-%d %H:%M}",
-        describe_machine(),
-        case.threads,
-    )
-    with ExitStack() as stack:
-        processes = []
-        for number, name in enumerate(present, 1):
-            show_progress(case, f"set-up {number} of {len(present)}: {name}")
-            errors = stack.enter_context(tempfile.TemporaryFile("w+"))
-            process = ContenderProcess(name, case, errors)
-            stack.callback(process.close)
-            result.first_block[name], _ = process.train_block()
-            processes.append(process)
-        for number in range(1, case.blocks):
-            for process in processes:
-                show_progress(case, f"round {number} of {case.blocks - 1}: {process.name}")
-                seconds, cpu_seconds = process.train_block()
-                result.blocks.setdefault(process.name, []).append(seconds)
-                result.cpu_blocks.setdefault(process.name, []).append(cpu_seconds)
-            if number == 1 and case.blocks > 2:
-                processes = [p for p in processes if result.blocks[p.name][0] <= TOO_SLOW]
-        result.accuracy = {process.name: process.read_accuracy() for process in processes}
-    return result
-
-
-def show_progress(case: Case, text: str) -> None:
-    """Write a line to the standard error."""
-    now = f"{datetime.now():%H:%M:%S}"
-    print(f"{now} {case.network}, batch {case.batch_size}: {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

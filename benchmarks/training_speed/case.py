@@ -45,7 +45,7 @@ class Case:
         """Return the case of `to_json`."""
         return cls(**json.loads(text))
 
-    def config(self) -> Config:
+    def config(self, *more_overrides: str) -> Config:
         """Return the settings of mnistexp."""
         overrides = [f"model={self.network}", f"train.batch_size={self.batch_size}"]
         overrides += ["data=mnist_60000", "tracking=none", "train.evaluate_on=[]"]
@@ -57,7 +57,7 @@ class Case:
             for name in NORMALIZATION_LAYERS:
                 layer = f"model.layers.{name}"
                 overrides += [f"{layer}.momentum=0.9", f"{layer}.momentum_warmup=false"]
-        return compose_config(overrides)[0]
+        return compose_config([*overrides, *more_overrides])[0]
 
     def data(self) -> Data:
         """Return the 60,000 training images and the 10,000 test images, uint8."""

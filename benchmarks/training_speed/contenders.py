@@ -49,6 +49,11 @@ def _pytorch(title: str, *, compiled: bool, channels_last: bool) -> Contender:
     return Contender(title, "pytorch_contender", "torch", settings, for_convolutions=channels_last)
 
 
+def _mnistexp(title: str, *overrides: str, call_steps: int | None = None) -> Contender:
+    settings = {"overrides": overrides, "call_steps": call_steps}
+    return Contender(title, "mnistexp_contender", "mnistexp", settings)
+
+
 CONTENDERS = {
     OURS: Contender("mnistexp", "mnistexp_contender", "mnistexp"),
     "keras": _keras("Keras `fit` as it comes"),
@@ -66,6 +71,19 @@ CONTENDERS = {
     ),
     "jax": Contender("JAX, `lax.scan`", "jax_contender", "jax"),
 }
+ALTERNATIVES = {
+    "xla_on": _mnistexp("`device.xla=on`", "device.xla=on"),
+    "xla_off": _mnistexp("`device.xla=off`", "device.xla=off"),
+    "one_thread": _mnistexp("`device.threads=1`", "device.threads=1"),
+    "calls_of_10": _mnistexp("calls of 10 steps", call_steps=10),
+    "calls_of_200": _mnistexp("calls of 200 steps", call_steps=200),
+}
+"""mnistexp with other settings than it chooses itself."""
+
+
+def find_contender(name: str) -> Contender:
+    """Return a contender or an alternative."""
+    return {**CONTENDERS, **ALTERNATIVES}[name]
 
 
 class ContenderProcess:
@@ -126,7 +144,7 @@ class ContenderProcess:
 def main(name: str, case_text: str) -> None:
     """Train in this process, block by block; then send the test accuracy."""
     timer = BlockTimer()
-    contender = CONTENDERS[name]
+    contender = find_contender(name)
     module = importlib.import_module(f"training_speed.{contender.module}")
     timer.send(module.train(Case.from_json(case_text), timer, **contender.settings))
 

@@ -1,18 +1,34 @@
-"""The training loop of mnistexp, with its default settings and without a recording."""
+"""The training loop of mnistexp, without a recording."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from mnistexp.learner.network import NetworkLearner
+from mnistexp.train import compiled_trainer
 from training_speed.block_timer import BlockTimer
 from training_speed.case import Case
 
 
-def train(case: Case, timer: BlockTimer) -> float:
-    """Train; return the test accuracy."""
+def train(
+    case: Case,
+    timer: BlockTimer,
+    *,
+    overrides: Sequence[str] = (),
+    call_steps: int | None = None,
+) -> float:
+    """Train; return the test accuracy.
+
+    Args:
+        overrides: of the default settings.
+        call_steps: number of steps of each call, instead of the one that is chosen.
+    """
+    if call_steps is not None:
+        compiled_trainer.FIRST_CHUNK_STEPS = compiled_trainer.MAX_CHUNK_STEPS = call_steps
+        compiled_trainer.CHUNK_SECONDS = math.inf
     data = case.data()
-    learner = NetworkLearner(case.config(), data)
+    learner = NetworkLearner(case.config(*overrides), data)
 
     def change_block(metrics: Mapping[str, float], step: int) -> None:
         """End a block when its metrics are logged, and begin the next one."""

@@ -1,0 +1,38 @@
+"""Compare what mnistexp chooses itself with the alternatives: XLA, threads, steps of a call.
+
+`PYTHONPATH=benchmarks python -m training_speed.automatic_settings`, part of `make benchmark`. The
+trainings alternate, as those of the contenders do. It prints a table for docs/speed_profile.md: the
+time of each alternative / the time with the defaults. It fails if the defaults are slower than all
+alternatives.
+"""
+
+import statistics
+import sys
+
+from training_speed.case import STEPS, Case
+from training_speed.contenders import ALTERNATIVES, OURS
+from training_speed.measurement import measure
+
+BATCH_SIZE = 100
+NUM_ROUNDS = 5
+NOISE = 0.05
+"""Tolerated part of the time."""
+
+
+def main() -> None:
+    print(f"| default / alternatives | {' | '.join(a.title for a in ALTERNATIVES.values())} |")
+    print(f"|---|{'---:|' * len(ALTERNATIVES)}")
+    slow = []
+    for network, steps in STEPS.items():
+        result = measure(Case(network, BATCH_SIZE, steps, NUM_ROUNDS + 1), [OURS, *ALTERNATIVES])
+        ratios = {name: statistics.median(result.ratios(name)) for name in ALTERNATIVES}
+        cells = " | ".join(f"{ratio:.2f}" for ratio in ratios.values())
+        print(f"| `{network}` | {cells} |", flush=True)
+        if max(ratios.values()) < 1 - NOISE:
+            slow.append(network)
+    if slow:
+        sys.exit(f"The defaults are slower than all alternatives for {', '.join(slow)}.")
+
+
+if __name__ == "__main__":
+    main()
