@@ -164,7 +164,7 @@ def _convolve(images: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any,
     def compute_gradients(gradient: Any) -> tuple[Any, Any]:
         phases = _gradient_by_phases(gradient, kernel)
         by_kernel = _gradient_by_kernel(gradient, images, kernel)
-        return tf.nn.depth_to_space(phases, 2), by_kernel
+        return _pixels_of_blocks(phases), by_kernel
 
     return tf.nn.conv2d(images, kernel, strides=2, padding="SAME"), compute_gradients
 
@@ -177,13 +177,28 @@ def _convolve_blocks(blocks: Any, kernel: Any) -> tuple[Any, Callable[[Any], tup
         blocks: images as blocks of 2×2 pixels, [n, height / 2, width / 2, 4 · channels].
         kernel: [size, size, channels, filters].
     """
-    images = tf.nn.depth_to_space(blocks, 2)
+    images = _pixels_of_blocks(blocks)
 
     def compute_gradients(gradient: Any) -> tuple[Any, Any]:
         phases = _gradient_by_phases(gradient, kernel)
         return phases, _gradient_by_kernel(gradient, images, kernel)
 
     return tf.nn.conv2d(images, kernel, strides=2, padding="SAME"), compute_gradients
+
+
+def _pixels_of_blocks(blocks: Any) -> Any:
+    """Return blocks of 2×2 pixels as images, as `tf.nn.depth_to_space` does, but faster on a CPU.
+
+    Args:
+        blocks: [n, height / 2, width / 2, 4 · channels].
+
+    Returns:
+        [n, height, width, channels].
+    """
+    _, height, width, channels = blocks.shape
+    rows = tf.reshape(blocks, [-1, width, 2, channels // 2])  # Both rows of pixels of a block.
+    images = tf.transpose(rows, [0, 2, 1, 3])
+    return tf.reshape(images, [-1, 2 * height, 2 * width, channels // 4])
 
 
 def _gradient_by_phases(gradient: Any, kernel: Any) -> Any:
