@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format integration soak torture test-gpu benchmark benchmark-recording benchmark-rejection docs clean
+.PHONY: help run test check format integration soak torture test-gpu benchmark benchmark-growth benchmark-recording benchmark-rejection docs clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 21
@@ -43,6 +43,10 @@ test-gpu: $(READY)  ## Run the tests that need an NVIDIA GPU
 
 benchmark: $(READY)  ## Compare the speed with Keras, PyTorch and JAX: docs/speed.md
 	PYTHONPATH=benchmarks $(BIN)/python -m training_speed
+	PYTHONPATH=benchmarks $(BIN)/python -m training_speed.automatic_settings
+
+benchmark-growth: $(READY)  ## Measure how the time grows with images, steps and runs: docs/growth.md
+	$(BIN)/python benchmarks/growth.py
 
 benchmark-recording: $(READY)  ## Measure the cost of recording: docs/recording.md
 	$(BIN)/python benchmarks/recording.py

@@ -1,8 +1,8 @@
 """Measure an evaluation of the test images during a training: `python benchmarks/evaluation.py`.
 
-After each evaluation, the same images pass through a plain Keras network, in a compiled function
-that returns only logits, in batches of the same size, as float32 that is scaled already. It prints
-one row for each network, for docs/speed_profile.md.
+After each evaluation, the same bytes pass through a plain Keras network, in a compiled function that
+returns only logits, in batches of the same size. It prints one row for each network, for
+docs/speed_profile.md.
 """
 
 import statistics
@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from unittest.mock import patch
 
-import numpy as np
 import tensorflow as tf
 
 from mnistexp.config.compose import compose_config
@@ -62,8 +61,10 @@ def measure(network: str) -> tuple[list[float], list[float]]:
 def bare_forward_pass(config: NetworkConfig, data: Data) -> Callable[[], object]:
     """Return a function that computes the logits of the test images with plain Keras."""
     network = build_model(config)
-    compiled = tf.function(lambda images: network(images, training=False))
-    images = tf.constant(data.test.images.astype(np.float32) / 255)
+    compiled = tf.function(
+        lambda images: network(tf.cast(images, tf.float32) * (1 / 255), training=False)
+    )
+    images = tf.constant(data.test.images)
     batches = tf.split(images, len(images) // EVALUATION_BATCH_SIZE)
     return lambda: [compiled(batch).numpy() for batch in batches]
 
