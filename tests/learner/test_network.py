@@ -33,6 +33,15 @@ def test_auto_uses_xla_where_it_is_faster(
     assert use_xla(network_config(f"model={model}"), setting, device) is compiled
 
 
+def test_auto_uses_xla_for_a_long_training_of_a_single_layer() -> None:
+    config, device = network_config("model=softmax"), Device("any", "cpu", "/any:0")
+    assert not use_xla(config, "auto", device, num_steps=19_999)
+    assert use_xla(config, "auto", device, num_steps=20_000)
+    # XLA makes convolutions slower, however long the training is.
+    conv = network_config("model=conv_big")
+    assert not use_xla(conv, "auto", device, num_steps=1_000_000)
+
+
 @pytest.mark.parametrize(
     ("method", "error"),
     [

@@ -43,6 +43,8 @@ NUM_LARGEST_LAYERS = 3
 FAST_IN_XLA = {"dense", "flatten", "activation", "batch_normalization", "residual"}
 """Layers that XLA makes faster on a CPU. It makes convolutions, and the random numbers of dropout,
 up to ten times slower."""
+MIN_STEPS_OF_SINGLE_LAYER = 20_000
+"""With a single dense layer, the compilation costs more than XLA saves in a shorter training."""
 
 
 class NetworkLearner(Learner):
@@ -66,8 +68,14 @@ class NetworkLearner(Learner):
         self._classifier = build_classifier(self._network, config.data.scale)
         self._augmentation = build_augmentation(config.augmentation, data.image_shape)
         augments = self._augmentation is not None
-        self._xla = use_xla(config.model, config.device.xla, self.device, augments=augments)
-        self._cpu_layers = self.device.type == "cpu" and is_onednn_enabled() and not self._xla
+        self._xla = use_xla(
+            config.model,
+            config.device.xla,
+            self.device,
+            num_steps=config.train.num_steps(num_images),
+            augments=augments,
+        )
+        self._cpu_layers = self.device.type == "cpu" and (self._xla or is_onednn_enabled())
         self._last_prediction: tuple[np.ndarray, Predictions] | None = None
         self.summary = summarize(self._network)
 
@@ -303,10 +311,18 @@ def ends_with_softmax(classifier: "keras.Model") -> bool:
     return isinstance(last, keras.layers.Softmax) and last.input.shape == classifier.output_shape
 
 
-def use_xla(model: NetworkConfig, setting: str, device: Device, *, augments: bool = False) -> bool:
+def use_xla(
+    model: NetworkConfig,
+    setting: str,
+    device: Device,
+    *,
+    num_steps: int = 0,
+    augments: bool = False,
+) -> bool:
     """Return whether XLA compiles the training loop: the setting, or what is faster for `auto`.
 
     Args:
+        num_steps: of the training.
         augments: whether the loop also changes the images at random.
     """
     if setting != "auto":
@@ -316,8 +332,9 @@ def use_xla(model: NetworkConfig, setting: str, device: Device, *, augments: boo
     if augments:
         return False
     types = [layer.type for _, layer in walk_layers(model.layers)]
-    # For a single dense layer, compiling costs more than it saves.
-    return set(types) <= FAST_IN_XLA and types.count("dense") > 1
+    if not set(types) <= FAST_IN_XLA:
+        return False
+    return types.count("dense") > 1 or num_steps >= MIN_STEPS_OF_SINGLE_LAYER
 
 
 def summarize(network: Any) -> str:

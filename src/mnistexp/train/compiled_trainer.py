@@ -448,7 +448,7 @@ def find_or_build_trainer(
     )
     if key not in _TRAINERS:
         loss_per_image = find_loss(loss, label_smoothing)
-        copy = copy_network(network, momentum_warmup, cpu_layers=cpu_layers)
+        copy = copy_network(network, momentum_warmup, cpu_layers=cpu_layers, xla=xla)
         trainer = CompiledTrainer(copy, scale, loss_per_image, augment)
         # Keras cannot deserialize a schedule of our own without registering its class, and MLflow
         # pickles registered classes. So pass the object itself.

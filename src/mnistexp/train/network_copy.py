@@ -18,6 +18,7 @@ from mnistexp.train.cpu_layers import (
     gains_by_phases,
 )
 from mnistexp.train.momentum_warmup import WarmUpBatchNormalization
+from mnistexp.train.xla_layers import TransposedGradientDense, gains_by_transposed_gradient
 
 
 class FusedWarmUpBatchNormalization(WarmUpBatchNormalization, FusedBatchNormalization):
@@ -25,7 +26,11 @@ class FusedWarmUpBatchNormalization(WarmUpBatchNormalization, FusedBatchNormaliz
 
 
 def copy_network(
-    network: keras.Model, momentum_warmup: Collection[str], *, cpu_layers: bool = False
+    network: keras.Model,
+    momentum_warmup: Collection[str],
+    *,
+    cpu_layers: bool = False,
+    xla: bool = False,
 ) -> keras.Model:
     """Copy the layers of a network, some of them as layers of another class with equal variables.
 
@@ -33,9 +38,11 @@ def copy_network(
 
     Args:
         momentum_warmup: names of batch-normalization layers whose momentum warms up.
-        cpu_layers: use the layers that train faster on a CPU with oneDNN.
+        cpu_layers: use the layers that train faster on a CPU, with oneDNN or with XLA.
+        xla: whether XLA will compile the copy.
     """
-    classes = _choose_cpu_layers(network) if cpu_layers else {}
+    choose = _choose_xla_layers if xla else _choose_onednn_layers
+    classes = choose(network) if cpu_layers else {}
 
     def copy_layer(layer: Any) -> Any:
         layer_class = classes.get(layer.name, type(layer))
@@ -52,7 +59,16 @@ _WARM_UP_CLASSES = {
 }
 
 
-def _choose_cpu_layers(network: keras.Model) -> dict[str, type[keras.layers.Layer]]:
+def _choose_xla_layers(network: keras.Model) -> dict[str, type[keras.layers.Layer]]:
+    """Return the class of each layer that trains faster as one of `xla_layers`, by name."""
+    return {
+        layer.name: TransposedGradientDense
+        for layer in network.layers
+        if gains_by_transposed_gradient(layer)
+    }
+
+
+def _choose_onednn_layers(network: keras.Model) -> dict[str, type[keras.layers.Layer]]:
     """Return the class of each layer that trains faster as one of `cpu_layers`, by name."""
     classes: dict[str, type[keras.layers.Layer]] = {}
     for layer in network.layers[1:]:  # The first one is the input.

@@ -72,7 +72,7 @@ def fit(
         scale: divisor of the pixels.
         seed: of the order of the images, and of their augmentation.
         xla: compile the loop with XLA.
-        cpu_layers: train with the layers that are faster on a CPU with oneDNN, without XLA.
+        cpu_layers: train with the layers that are faster on a CPU, with oneDNN or with XLA.
         augment: changes the images of each step at random.
         momentum_warmup: names of the batch-normalization layers whose momentum warms up.
         deterministic: whether TensorFlow's determinism is on, which needs a separate compilation.
