@@ -22,7 +22,8 @@ class DeviceConfig(Section):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Precision of the computation in the layers. Weights are always float32."""
     xla: OnOff = "auto"
-    """Compile the training loop with XLA. `auto`: on a GPU, and on a CPU for dense layers only."""
+    """Compile the training loop with XLA. `auto`: on a GPU, and on a CPU for dense layers only; a
+    single dense layer if it has at least 20,000 steps."""
     onednn: OnOff = "auto"
     """Intel's oneDNN operations on a CPU. `auto`: on, unless TF_ENABLE_ONEDNN_OPTS is set."""
     threads: Annotated[Count, Field(le=1024)] | None = None
