@@ -14,7 +14,7 @@ from mnistexp.data import Data, load_data
 from mnistexp.model import NetworkConfig
 from mnistexp.model.layers import Layer, ordered_layers
 
-STEPS = {"softmax": 4_000, "five_layers": 600, "conv_big": 200, "conv_batchnorm": 40}
+STEPS = {"softmax": 600, "five_layers": 600, "conv_big": 200, "conv_batchnorm": 40}
 """Networks, and the steps of one block. 600 steps of 100 images are an epoch."""
 BATCH_SIZES = (32, 100, 512)
 NORMALIZATION_LAYERS = ("norm1", "norm2", "norm3", "norm4")
@@ -50,6 +50,7 @@ class Case:
         overrides = [f"model={self.network}", f"train.batch_size={self.batch_size}"]
         overrides += ["data=mnist_60000", "tracking=none", "train.evaluate_on=[]"]
         overrides += [f"train.steps={self.steps * self.blocks}", f"train.log_every={self.steps}"]
+        overrides.append(f"train.evaluate_every={self.steps}")  # An evaluation ends a segment.
         if self.threads is not None:
             overrides.append(f"device.threads={self.threads}")
         if self.network == "conv_batchnorm":
