@@ -13,7 +13,7 @@ The measured cases replace those of the results file, so a part can be measured 
 import argparse
 from pathlib import Path
 
-from training_speed.case import BATCH_SIZES, STEPS, Case
+from training_speed.case import BATCH_SIZES, STEPS, Case, default_steps
 from training_speed.contenders import CONTENDERS, OURS
 from training_speed.measurement import measure
 from training_speed.report import write_report
@@ -27,7 +27,7 @@ def main() -> None:
     options = parse_options()
     for network in options.networks:
         for batch_size in options.batch_sizes:
-            steps = options.steps or STEPS[network]
+            steps = options.steps or default_steps(network, batch_size)
             case = Case(network, batch_size, steps, options.rounds + 1, options.threads)
             result = measure(case, options.contenders)
             write_report(result, options.results, options.report)

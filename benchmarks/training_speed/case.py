@@ -15,7 +15,8 @@ from mnistexp.model import NetworkConfig
 from mnistexp.model.layers import Layer, ordered_layers
 
 STEPS = {"softmax": 600, "five_layers": 600, "conv_big": 200, "conv_batchnorm": 40}
-"""Networks, and the steps of one block. 600 steps of 100 images are an epoch."""
+"""Networks, and the maximum number of steps of one block."""
+NUM_IMAGES = 60_000
 BATCH_SIZES = (32, 100, 512)
 NORMALIZATION_LAYERS = ("norm1", "norm2", "norm3", "norm4")
 ADAM_EPSILON = 1e-7
@@ -35,6 +36,18 @@ class Case:
     steps: int
     blocks: int
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the length of a block.
+
+        Raises:
+            ValueError: a block is longer than an epoch, at whose end Keras' `fit` would end it.
+        """
+        if self.steps * self.batch_size > NUM_IMAGES:
+            raise ValueError(
+                f"--steps: expected at most {NUM_IMAGES // self.batch_size}, an epoch of batches of "
+                f"{self.batch_size} images. Received: {self.steps}"
+            )
 
     def to_json(self) -> str:
         """Return the case as an argument of a process."""
@@ -83,6 +96,11 @@ class Case:
                 pending = np.concatenate([pending, random.permutation(num_images).astype("i4")])
             yield pending[:size].reshape(self.steps, self.batch_size)
             pending = pending[size:]
+
+
+def default_steps(network: str, batch_size: int) -> int:
+    """Return the steps of one block: at most an epoch, and a multiple of 20."""
+    return min(STEPS[network], NUM_IMAGES // batch_size // 20 * 20)
 
 
 def initial_values(setting: Any, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:

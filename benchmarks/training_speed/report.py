@@ -8,12 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from mnistexp.device import cpu_device
-from training_speed.case import STEPS
+from training_speed.case import NUM_IMAGES, STEPS
 from training_speed.contenders import CONTENDERS, OURS
 
 PACKAGES = {"tensorflow": "TensorFlow", "keras": "Keras", "torch": "PyTorch", "jax": "JAX"}
 TITLES = ("median (s)", "range (s)", "CPU (s)", "ratio", "ratio in each round", "first (s)")
-NUM_IMAGES = 60_000
 
 
 @dataclass
