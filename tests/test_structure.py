@@ -57,6 +57,7 @@ KERAS_MODULES = {
     "train/progress.py",
     "train/snapshot_callback.py",
     "train/tensorboard.py",
+    "train/xla_layers.py",
     "optim/schedules.py",
 }
 """Modules that import heavy packages at the top. Others import these modules inside functions."""
