@@ -191,9 +191,9 @@ def format_page(measured: Sequence[Growth]) -> str:
         amounts = [f"{amount:,}" for amount in growth.seconds]
         seconds = [f"{value:.3g}" for value in growth.seconds.values()]
         rows = [
-            ["", *(f"{amount} {growth.unit}" for amount in amounts), "exponent"],
+            [growth.unit, *amounts, "exponent"],
             ["---", *("---:" for _ in amounts), "---:"],
-            [f"{growth.title}, seconds", *seconds, f"{growth.exponent:.2f}"],
+            [f"seconds of {growth.title}", *seconds, f"{growth.exponent:.2f}"],
         ]
         parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
     return "\n\n".join(parts) + "\n"

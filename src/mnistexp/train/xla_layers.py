@@ -14,7 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 MAX_UNITS = 16
+"""Maximum number of columns of a gradient that XLA multiplies slowly."""
 MIN_INPUTS = 256
+"""Minimum number of inputs, below which the product takes hardly any time."""
 
 
 class TransposedGradientDense(keras.layers.Dense):
