@@ -257,6 +257,23 @@ def test_a_decay_that_depends_on_the_length_allows_no_other_length(
     assert "optim.decay: expected a decay that does not depend on the length" in result.err
 
 
+def test_a_greater_length_does_not_switch_to_xla(
+    mnistexp: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """XLA rounds in another way, so the weights would be those of no training of one kind."""
+    monkeypatch.setattr("mnistexp.learner.network.MIN_STEPS_OF_SINGLE_LAYER", 80)
+    settings = (*SETTINGS, "model=softmax", "optim=sgd")
+    assert mnistexp(*settings, "tracking.run_name=short").exit_code == 0
+    assert run_named("short").data.tags["xla"] == "off"
+    assert mnistexp("resume", "short", "train.steps=80").exit_code == 0
+    resumed = all_runs()[0]
+    assert resumed.data.tags["resumed_from"] == run_named("short").info.run_id
+    assert resumed.data.params["device.xla"] == "off"
+    assert mnistexp(*settings, "train.steps=80", "device.xla=off").exit_code == 0
+    for tag in ("weights_sha256", "config_hash"):
+        assert resumed.data.tags[tag] == all_runs()[0].data.tags[tag]
+
+
 def test_the_command_to_continue_is_printed(
     mnistexp: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,13 +8,11 @@ from support import network_config, train_network
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config_hash import depends_on_threads
 from mnistexp.data import Data
-from mnistexp.device import Device
 from mnistexp.errors import ConfigError
 from mnistexp.learner.network import use_xla
 from mnistexp.model import NetworkConfig, build_classifier, build_model
 from mnistexp.train.layer_statistics import LayerStatistics
 
-CPU = Device("any", "cpu", "/any:0")
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 28, 28, 1), "u1")
 LABELS = np.arange(6, dtype="u1")
 INNER = (
@@ -125,7 +123,7 @@ def test_layers_inside_blocks_decide_about_xla_and_threads(inner: str, is_dense:
     config, _ = compose_config(["model=two_layers", "device=cpu", block])
     assert depends_on_threads(config) != is_dense
     assert isinstance(config.model, NetworkConfig)
-    assert use_xla(config.model, "auto", CPU) == is_dense
+    assert use_xla(config.model, "auto", "cpu") == is_dense
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from mnistexp.config.config_source import ConfigSource
 from mnistexp.dashboard import RECORDING_NAME, ContinuedRecording
 from mnistexp.data import load_data
 from mnistexp.errors import InputError, StoreError
+from mnistexp.learner.network import use_xla
 from mnistexp.model import NetworkConfig
 from mnistexp.optim import LENGTH_DEPENDENT_DECAYS
 from mnistexp.runs.logged_config import (
@@ -131,6 +132,7 @@ def plan_resumption(
     if _num_steps(config) != _num_steps(logged):
         resumption = _as_new_run(resumption, run)
         source = _with_length(source, length)
+        config, source = _with_recorded_xla(config, source, logged, run)
         folder = folder.with_name(f"{folder.name}-{os.urandom(3).hex()}")
     return config, replace(source, folder=folder), resumption
 
@@ -287,6 +289,29 @@ def _as_new_run(resumption: Resumption, run: RunRecord) -> Resumption:
     return replace(
         resumption, run_id=None, checkpoints=checkpoints, known={}, tags={RESUMED_TAG: run.run_id}
     )
+
+
+def _with_recorded_xla(
+    config: Config, source: ConfigSource, logged: Config, run: RunRecord
+) -> tuple[Config, ConfigSource]:
+    """Return the config and the source with the XLA of the run, if its length decided about it.
+
+    XLA rounds in another way, so the steps after a change would belong to neither training.
+    """
+    recorded = run.tags.get("xla")
+    if recorded is None or _uses_xla(config) == _uses_xla(logged):
+        return config, source
+    device = config.device.model_copy(update={"xla": recorded})
+    overrides = (*source.overrides, f"device.xla={recorded}")
+    return config.model_copy(update={"device": device}), replace(source, overrides=overrides)
+
+
+def _uses_xla(config: Config) -> bool:
+    """Return whether XLA compiles the training on a CPU; a GPU does not look at the length."""
+    assert isinstance(config.model, NetworkConfig)
+    augments = not config.augmentation.is_off
+    steps = _num_steps(config)
+    return use_xla(config.model, config.device.xla, "cpu", num_steps=steps, augments=augments)
 
 
 def _with_length(source: ConfigSource, length: Mapping[str, int | None]) -> ConfigSource:

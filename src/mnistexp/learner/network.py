@@ -13,7 +13,7 @@ import numpy as np
 from mnistexp.augmentation import build_augmentation
 from mnistexp.config.config import Config
 from mnistexp.data import Data
-from mnistexp.device import Device, is_onednn_enabled, num_threads, set_up_device
+from mnistexp.device import is_onednn_enabled, num_threads, set_up_device
 from mnistexp.errors import OutOfMemory
 from mnistexp.learner.learner import Learner, describe_images, pin_versions
 from mnistexp.learner.rejection import fit_rejection_rule
@@ -71,7 +71,7 @@ class NetworkLearner(Learner):
         self._xla = use_xla(
             config.model,
             config.device.xla,
-            self.device,
+            self.device.type,
             num_steps=config.train.num_steps(num_images),
             augments=augments,
         )
@@ -314,7 +314,7 @@ def ends_with_softmax(classifier: "keras.Model") -> bool:
 def use_xla(
     model: NetworkConfig,
     setting: str,
-    device: Device,
+    device_type: str,
     *,
     num_steps: int = 0,
     augments: bool = False,
@@ -322,12 +322,13 @@ def use_xla(
     """Return whether XLA compiles the training loop: the setting, or what is faster for `auto`.
 
     Args:
+        device_type: `cpu` or `gpu`.
         num_steps: of the training.
         augments: whether the loop also changes the images at random.
     """
     if setting != "auto":
         return setting == "on"
-    if device.type == "gpu":
+    if device_type == "gpu":
         return True
     if augments:
         return False
