@@ -29,8 +29,8 @@ FILE = Path(__file__).parent / "stored_curves.json"
 NUM_STEPS = 100
 NUM_STEPS_OF_SLOW = 20
 """Of `SLOW_WITH_XLA` with XLA, which takes up to seconds for a step, and is not the default."""
-SLOW_WITH_XLA = ("conv_batchnorm", "conv_small", "conv_fast")
-GROWING = ("conv", "conv_big", "conv_batchnorm", "conv_small", "conv_fast")
+SLOW_WITH_XLA = ("conv_batchnorm", "conv_small", "conv_fast", "conv_deep")
+GROWING = ("conv", "conv_big", "conv_batchnorm", "conv_small", "conv_fast", "conv_deep")
 """Models in which the rounding errors of another processor grow from step to step. A change of the
 first weights by 1e-7 changes the losses by up to 7e-2 within 100 steps, and those with batch
 normalization by 2e-3 at step 5. After the first steps, the tolerance is higher."""
@@ -39,7 +39,7 @@ MAX_GROWTH = 0.15
 MODELS = (
     *("softmax", "linear", "two_layers", "five_layers", "five_layers_dropout"),
     *("five_layers_batchnorm", "conv", "conv_big", "conv_batchnorm"),
-    *("conv_small", "conv_fast"),
+    *("conv_small", "conv_fast", "conv_deep"),
 )
 XLA_SETTINGS = ("off", "on")
 FAST = (

@@ -78,6 +78,7 @@ def test_every_file_starts_with_its_command_time_expectation_and_source(experime
         ("fashion_mnist=7_conv_batchnorm", 708_362),
         ("record=small", 9 * 10 + 9 * 120 + 9 * 192 + 2 * 9 * 256 + 2 * 70 + 16 * 10 + 10),
         ("record=fast", 25 * 16 + 25 * 512 + 9 * 2048 + 2 * 112 + 576 * 10 + 10),
+        ("record=single", 244_522),
         ("notebook=02_dense", 157_000 + 12_000 + 60 + 610),
         ("notebook=03_dense_dropout_decay", 157_000 + 20_000 + 100 + 6_000 + 60 + 610),
     ],

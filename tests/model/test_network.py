@@ -36,6 +36,11 @@ def num_trainable(network: keras.Model) -> int:
         ("conv_big", 244_076),
         # Kernels without biases, offset and scale of each filter, logits.
         ("conv_fast", 25 * 16 + 25 * 512 + 9 * 2048 + 2 * 112 + 576 * 10 + 10),
+        (
+            "conv_deep",
+            25 * 32 + 9 * (32 * 48 + 48 * 48 + 48 * 96 + 2 * 96 * 96)
+            + 2 * (32 + 48 + 48 + 3 * 96) + 96 * 10 + 10,
+        ),
         ("conv_small", 9 * 10 + 9 * 120 + 9 * 192 + 2 * 9 * 256 + 2 * 70 + 16 * 10 + 10),
         # Kernels without biases, one offset for each filter and hidden unit, logits with biases.
         (
