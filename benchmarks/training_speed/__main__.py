@@ -13,7 +13,7 @@ The measured cases replace those of the results file, so a part can be measured 
 import argparse
 from pathlib import Path
 
-from training_speed.case import BATCH_SIZES, STEPS, Case, default_steps
+from training_speed.case import BATCH_SIZES, PRECISIONS, STEPS, Case, default_steps
 from training_speed.contenders import CONTENDERS, OURS
 from training_speed.measurement import measure
 from training_speed.report import write_report
@@ -28,7 +28,8 @@ def main() -> None:
     for network in options.networks:
         for batch_size in options.batch_sizes:
             steps = options.steps or default_steps(network, batch_size)
-            case = Case(network, batch_size, steps, options.rounds + 1, options.threads)
+            blocks = options.rounds + 1
+            case = Case(network, batch_size, steps, blocks, options.threads, options.precision)
             result = measure(case, options.contenders)
             write_report(result, options.results, options.report)
 
@@ -48,6 +49,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument(
         "--threads", type=int, choices=[1], help="compare computing time of one thread"
     )
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--results", type=Path, default=RESULTS, help="a JSON file")
     parser.add_argument("--report", type=Path, default=REPORT, help="a Markdown file")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What every contender trains: network, batch size, data, initial weights and number of steps."""
+"""What every contender trains: network, batch size, precision, data, initial weights and steps."""
 
 import json
 import math
@@ -21,6 +21,8 @@ BATCH_SIZES = (32, 100, 512)
 NORMALIZATION_LAYERS = ("norm1", "norm2", "norm3", "norm4")
 ADAM_EPSILON = 1e-7
 """The default of Keras. PyTorch and JAX users have others, which do not change the speed."""
+PRECISIONS = ("float32", "mixed_bfloat16")
+"""`mixed_bfloat16`: layers compute with bfloat16; weights and loss are float32."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Case:
     """A training in blocks of steps.
 
     steps: of a block. blocks: their number, with the first one, which includes compilation.
-    threads: of one operation; None: all cores.
+    threads: of one operation; None: all cores. precision: one of `PRECISIONS`.
     """
 
     network: str
@@ -36,6 +38,7 @@ class Case:
     steps: int
     blocks: int
     threads: int | None = None
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         """Check the length of a block.
@@ -58,12 +61,18 @@ class Case:
         """Return the case of `to_json`."""
         return cls(**json.loads(text))
 
+    @property
+    def is_mixed(self) -> bool:
+        """Whether the layers compute with bfloat16."""
+        return self.precision == "mixed_bfloat16"
+
     def config(self, *more_overrides: str) -> Config:
         """Return the settings of mnistexp."""
         overrides = [f"model={self.network}", f"train.batch_size={self.batch_size}"]
         overrides += ["data=mnist_60000", "tracking=none", "train.evaluate_on=[]"]
         overrides += [f"train.steps={self.steps * self.blocks}", f"train.log_every={self.steps}"]
         overrides.append(f"train.evaluate_every={self.steps}")  # An evaluation ends a segment.
+        overrides.append(f"device.precision={self.precision}")
         if self.threads is not None:
             overrides.append(f"device.threads={self.threads}")
         if self.network == "conv_batchnorm":
@@ -99,8 +108,9 @@ class Case:
 
 
 def default_steps(network: str, batch_size: int) -> int:
-    """Return the steps of one block: at most an epoch, and a multiple of 20."""
-    return min(STEPS[network], NUM_IMAGES // batch_size // 20 * 20)
+    """Return the steps of one block: at most an epoch, and a multiple of 20 if it has so many."""
+    epoch = NUM_IMAGES // batch_size
+    return min(STEPS[network], epoch // 20 * 20 or epoch)
 
 
 def initial_values(setting: Any, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:

@@ -34,7 +34,7 @@ def train(case: Case, timer: BlockTimer) -> float:
     update = update_by_sgd if optim.type == "sgd" else update_by_adam
     zeros = jax.tree.map(jnp.zeros_like, weights)
     moments = () if optim.type == "sgd" else (zeros, jax.tree.map(jnp.zeros_like, weights))
-    network = partial(apply_network, layers)
+    network = partial(apply_network, layers, jnp.bfloat16 if case.is_mixed else jnp.float32)
 
     def mean_loss(
         weights: Values, averages: Values, batch: Any, batch_labels: Any, key: Any
@@ -110,9 +110,20 @@ def initialize(layers: list[tuple[str, Layer]]) -> tuple[Values, Values]:
 
 
 def apply_network(
-    layers: list[tuple[str, Layer]], weights: Values, averages: Values, values: Any, key: Any
+    layers: list[tuple[str, Layer]],
+    dtype: Any,
+    weights: Values,
+    averages: Values,
+    values: Any,
+    key: Any,
 ) -> tuple[Any, Values]:
-    """Return the logits, and the moving averages after this batch. key: None after the training."""
+    """Return the logits, float32, and the moving averages after this batch.
+
+    Args:
+        dtype: of the computation.
+        key: None after the training.
+    """
+    values, weights = values.astype(dtype), jax.tree.map(lambda w: w.astype(dtype), weights)
     new_averages: Values = {}
     for name, layer in layers:
         match layer:
@@ -140,13 +151,14 @@ def apply_network(
             if layer.use_bias:
                 values = values + weights[name]["bias"]
             values = ACTIVATIONS[layer.activation](values)
-    return values, new_averages
+    return values.astype(jnp.float32), new_averages
 
 
 def normalize(
     layer: BatchNormalization, beta: Any, averages: dict[str, Any], values: Any, *, training: bool
 ) -> tuple[Any, dict[str, Any]]:
     """Normalize by the batch in the training, else by the averages; return the new averages."""
+    dtype, values = values.dtype, values.astype(jnp.float32)
     mean, variance = averages["mean"], averages["variance"]
     if training:
         axes = tuple(range(values.ndim - 1))
@@ -154,7 +166,8 @@ def normalize(
         batch = {"mean": mean, "variance": variance}
         keep = layer.momentum
         averages = {name: keep * averages[name] + (1 - keep) * batch[name] for name in averages}
-    return (values - mean) * lax.rsqrt(variance + layer.epsilon) + beta, averages
+    normalized = (values - mean) * lax.rsqrt(variance + layer.epsilon) + beta
+    return normalized.astype(dtype), averages
 
 
 def update_by_sgd(

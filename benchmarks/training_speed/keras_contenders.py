@@ -49,6 +49,7 @@ def train(
     assert isinstance(config.model, NetworkConfig)
     if case.threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(case.threads)
+    keras.config.set_dtype_policy(case.precision)
     keras.utils.set_random_seed(0)
     network = build_model(config.model)
     model = GatherModel(network, data) if gather else network

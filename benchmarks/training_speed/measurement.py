@@ -24,6 +24,7 @@ def measure(case: Case, names: Iterable[str]) -> CaseResult:
         f"{datetime.now():%Y-%m-%d %H:%M}",
         describe_machine(),
         case.threads,
+        case.precision,
     )
     with ExitStack() as stack:
         processes = []

@@ -11,6 +11,7 @@ from training_speed.block_timer import BlockTimer
 from training_speed.case import ADAM_EPSILON, Case, initial_values
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "linear": nn.Identity}
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def train(case: Case, timer: BlockTimer, *, compiled: bool, channels_last: bool) -> float:
@@ -25,13 +26,14 @@ def train(case: Case, timer: BlockTimer, *, compiled: bool, channels_last: bool)
         torch.set_num_threads(case.threads)
     torch.manual_seed(0)
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    network = build_network(case).to(memory_format=layout)
+    network = build_network(case).to(DEVICE, memory_format=layout)
     optimizer = build_optimizer(case, network)
-    images = torch.from_numpy(data.train.images.transpose(0, 3, 1, 2).copy())
-    labels = torch.from_numpy(data.train.labels.astype("i8"))
+    images = torch.from_numpy(data.train.images.transpose(0, 3, 1, 2).copy()).to(DEVICE)
+    labels = torch.from_numpy(data.train.labels.astype("i8")).to(DEVICE)
 
     def forward(batch: Any, batch_labels: Any) -> tuple[Any, Any]:
-        logits = network(batch.contiguous(memory_format=layout).float() / 255)
+        with torch.autocast(DEVICE, torch.bfloat16, enabled=case.is_mixed):
+            logits = network(batch.contiguous(memory_format=layout).float() / 255).float()
         loss = nn.functional.cross_entropy(logits, batch_labels)
         return loss, (logits.detach().argmax(1) == batch_labels).float().mean()
 
@@ -39,14 +41,14 @@ def train(case: Case, timer: BlockTimer, *, compiled: bool, channels_last: bool)
     batches = case.batches(len(labels))
     for _ in range(case.blocks):
         timer.begin()
-        totals = torch.zeros(2)
-        for indices in torch.from_numpy(next(batches)):
+        totals = torch.zeros(2, device=DEVICE)
+        for indices in torch.from_numpy(next(batches)).to(DEVICE):
             loss, accuracy = compute(images[indices], labels[indices])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             totals += torch.stack([loss.detach(), accuracy])
-        totals.numpy()
+        totals.cpu()  # Waits for the device.
         timer.end()
     return test_accuracy(network, data.test.images, data.test.labels)
 
@@ -127,5 +129,6 @@ def test_accuracy(network: nn.Module, images: np.ndarray, labels: np.ndarray) ->
     network.eval()
     with torch.no_grad():
         pixels = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
-        predicted = [network(part.float() / 255).argmax(1) for part in pixels.split(1000)]
-    return float(np.mean(torch.cat(predicted).numpy() == labels))
+        parts = pixels.to(DEVICE).split(1000)
+        predicted = [network(part.float() / 255).argmax(1) for part in parts]
+    return float(np.mean(torch.cat(predicted).cpu().numpy() == labels))

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import statistics
+import subprocess
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,8 +22,8 @@ class CaseResult:
     """What was measured of a network and a batch size.
 
     steps: of a block. date: local time. machine: processor, versions and load. threads: of one
-    operation; None: all cores. first_block:
-    seconds, with compilation. blocks: seconds of the blocks after it, by contender, one a round.
+    operation; None: all cores. precision: as in `Case`. first_block: seconds, with compilation.
+    blocks: seconds of the blocks after it, by contender, one a round.
     cpu_blocks: their computing time, the sum of all threads. accuracy: on the test images after all blocks.
     """
 
@@ -31,6 +33,7 @@ class CaseResult:
     date: str
     machine: str
     threads: int | None = None
+    precision: str = "float32"
     first_block: dict[str, float] = field(default_factory=dict)
     blocks: dict[str, list[float]] = field(default_factory=dict)
     cpu_blocks: dict[str, list[float]] = field(default_factory=dict)
@@ -59,7 +62,16 @@ class CaseResult:
 def describe_machine() -> str:
     """Return processor, versions, and how many processes wanted to compute before the start."""
     versions = [f"{title} {_version(name)}" for name, title in PACKAGES.items() if _version(name)]
-    return ", ".join([cpu_device().name, *versions, f"load {os.getloadavg()[0]:.1f}"])
+    load = f"load {os.getloadavg()[0]:.1f}"
+    return ", ".join([cpu_device().name, *_gpu_names(), *versions, load])
+
+
+def _gpu_names() -> list[str]:
+    """Return the names that NVIDIA's driver reports, without an import of TensorFlow."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
 
 
 def _version(package: str) -> str | None:
@@ -72,8 +84,8 @@ def _version(package: str) -> str | None:
 def write_report(result: CaseResult, results_file: Path, page: Path) -> None:
     """Put a case into the results file, in place of an earlier one, and write the page."""
     results = [result, *_load_results(results_file)]
-    by_case = {(r.network, r.batch_size, r.threads): r for r in reversed(results)}
-    ordered = sorted(by_case.values(), key=lambda r: (list(STEPS).index(r.network), r.batch_size))
+    by_case = {(r.network, *_group(r)): r for r in reversed(results)}
+    ordered = sorted(by_case.values(), key=lambda r: (*_group(r), list(STEPS).index(r.network)))
     results_file.write_text(json.dumps([asdict(r) for r in ordered], indent=1) + "\n")
     page.write_text(format_page(ordered))
 
@@ -95,9 +107,15 @@ def format_page(results: list[CaseResult]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _group(result: CaseResult) -> tuple[bool, bool, int]:
+    """Return what the results of one table have in common, in the order of the page."""
+    return result.threads is not None, result.precision != "float32", result.batch_size
+
+
 def _title(result: CaseResult) -> str:
     threads = "all cores" if result.threads is None else "computing time of one thread"
-    return f"Batches of {result.batch_size} images, {threads}"
+    precision = "" if result.precision == "float32" else f", {result.precision}"
+    return f"Batches of {result.batch_size} images, {threads}{precision}"
 
 
 def _format_overview(results: list[CaseResult]) -> str:
@@ -163,8 +181,8 @@ HEADER = """# Speed compared with Keras, PyTorch and JAX
 Written by `make benchmark`; do not edit. [Where the time goes](speed_profile.md) explains the figures.
 
 Every contender trains the same network, from the same settings, on the 60,000 images of MNIST in
-float32, with the same optimizer, batch size and number of steps, shuffles in every epoch, and
-measures loss and accuracy in the training. They train in turn, one block of steps each per round.
+float32 (if a title names no other precision), with the same optimizer, batch size and number of
+steps, shuffles in every epoch, and measures loss and accuracy in the training. They train in turn, one block of steps each per round.
 The tables have the seconds for 60,000 images: the median over the rounds, and the range. A ratio is
 the time of a contender / the time of mnistexp in the same round: above 1, mnistexp is faster. With one
 thread (`--threads 1`), the computing time is compared, so the ratios are also valid on a busy machine.

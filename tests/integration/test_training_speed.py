@@ -16,18 +16,23 @@ MIN_RATIOS = {"softmax": 1.5, "five_layers": 1.2}
 OPTIONAL = {"pytorch": ("torch", "PyTorch, eager"), "jax": ("jax", "JAX, `lax.scan`")}
 
 
+def measure(folder: Path, *options: str) -> str:
+    """Measure all contenders without variants in a folder. Return what is printed."""
+    contenders = ["--contenders", "mnistexp", "keras", *OPTIONAL]
+    files = ["--results", str(folder / "results.json"), "--report", str(folder / "speed.md")]
+    command = [sys.executable, "-m", "training_speed", *options, *contenders, *files]
+    done = subprocess.run(command, cwd=CHECKOUT / "benchmarks", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the results and the page of a short measurement."""
     path = tmp_path_factory.mktemp("speed")
     options = ["--networks", *MIN_RATIOS, "--batch-sizes", "100", "--steps", "200", "--rounds", "5"]
-    options += ["--contenders", "mnistexp", "keras", *OPTIONAL]
     options += ["--threads", "1"]  # Other tests have little effect on its computing time.
-    options += ["--results", str(path / "results.json"), "--report", str(path / "speed.md")]
-    command = [sys.executable, "-m", "training_speed", *options]
-    done = subprocess.run(command, cwd=CHECKOUT / "benchmarks", capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "round 5 of 5: mnistexp" in done.stderr
+    assert "round 5 of 5: mnistexp" in measure(path, *options)
     return path
 
 
@@ -62,3 +67,15 @@ def test_a_training_is_faster_than_with_plain_keras(folder: Path, network: str) 
     assert result["threads"] == 1
     seconds = {name: median(blocks) for name, blocks in result["cpu_blocks"].items()}
     assert seconds["keras"] / seconds["mnistexp"] >= MIN_RATIOS[network]
+
+
+@pytest.mark.integration
+def test_bfloat16_and_large_batches_have_a_table_of_their_own(tmp_path: Path) -> None:
+    options = ["--networks", "softmax", "--rounds", "1", "--batch-sizes", "4096"]
+    measure(tmp_path, *options, "--precision", "mixed_bfloat16")
+    (result,) = load_results(tmp_path)
+    assert result["steps"] == 60_000 // 4096
+    for name, accuracy in result["accuracy"].items():
+        assert accuracy > 0.75, name
+    title = "## Batches of 4096 images, all cores, mixed_bfloat16"
+    assert title in (tmp_path / "speed.md").read_text().splitlines()
