@@ -23,8 +23,8 @@ class CaseResult:
 
     steps: of a block. date: local time. machine: processor, versions and load. threads: of one
     operation; None: all cores. precision: as in `Case`. first_block: seconds, with compilation.
-    blocks: seconds of the blocks after it, by contender, one a round.
-    cpu_blocks: their computing time, the sum of all threads. accuracy: on the test images after all blocks.
+    blocks: seconds of the blocks after it, by contender, one a round. cpu_blocks: their computing
+    time, the sum of all threads. accuracy: on the test images after all blocks.
     """
 
     network: str
@@ -107,9 +107,9 @@ def format_page(results: list[CaseResult]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _group(result: CaseResult) -> tuple[bool, bool, int]:
-    """Return what the results of one table have in common, in the order of the page."""
-    return result.threads is not None, result.precision != "float32", result.batch_size
+def _group(result: CaseResult) -> tuple[int, str, int]:
+    """Return what the results of one table have in common; the page has the tables in this order."""
+    return result.threads or 0, result.precision, result.batch_size
 
 
 def _title(result: CaseResult) -> str:
@@ -182,12 +182,12 @@ Written by `make benchmark`; do not edit. [Where the time goes](speed_profile.md
 
 Every contender trains the same network, from the same settings, on the 60,000 images of MNIST in
 float32 (if a title names no other precision), with the same optimizer, batch size and number of
-steps, shuffles in every epoch, and measures loss and accuracy in the training. They train in turn, one block of steps each per round.
-The tables have the seconds for 60,000 images: the median over the rounds, and the range. A ratio is
-the time of a contender / the time of mnistexp in the same round: above 1, mnistexp is faster. With one
-thread (`--threads 1`), the computing time is compared, so the ratios are also valid on a busy machine.
-"CPU" is the computing time of all threads, which other processes disturb less than the seconds; threads
-that wait busily count, too. "first" is the first block, with the compilation; it is not counted. A
-contender whose block takes more than a minute leaves after the first round, without an accuracy. An
-empty cell was not measured. "load" is the number of processes that wanted to compute just before the
-start."""
+steps, shuffles in every epoch, and measures loss and accuracy in the training. They train in turn,
+one block of steps each per round. The tables have the seconds for 60,000 images: the median over
+the rounds, and the range. A ratio is the time of a contender / the time of mnistexp in the same
+round: above 1, mnistexp is faster. With one thread (`--threads 1`), the computing time is compared,
+so the ratios are also valid on a busy machine. "CPU" is the computing time of all threads, which
+other processes disturb less than the seconds; threads that wait busily count, too. "first" is the
+first block, with the compilation; it is not counted. A contender whose block takes more than a
+minute leaves after the first round, without an accuracy. An empty cell was not measured. "load" is
+the number of processes that wanted to compute just before the start."""
