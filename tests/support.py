@@ -157,6 +157,7 @@ def train_network(
         scale=255.0,
         seed=1,
         xla=xla,
+        parts_per_batch=config.device.parts_per_batch,
         augment=build_augmentation(config.augmentation, data.image_shape),
         momentum_warmup=model.momentum_warmup,
         monitors=Monitors(recorder),

@@ -13,7 +13,7 @@ The measured cases replace those of the results file, so a part can be measured 
 import argparse
 from pathlib import Path
 
-from training_speed.case import BATCH_SIZES, PRECISIONS, STEPS, Case, default_steps
+from training_speed.case import BATCH_SIZES, PRECISIONS, STEPS, Case, default_rounds, default_steps
 from training_speed.contenders import CONTENDERS, OURS
 from training_speed.measurement import measure
 from training_speed.report import write_report
@@ -28,7 +28,7 @@ def main() -> None:
     for network in options.networks:
         for batch_size in options.batch_sizes:
             steps = options.steps or default_steps(network, batch_size)
-            blocks = options.rounds + 1
+            blocks = (options.rounds or default_rounds(network)) + 1
             case = Case(network, batch_size, steps, blocks, options.threads, options.precision)
             result = measure(case, options.contenders)
             write_report(result, options.results, options.report)
@@ -44,7 +44,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--networks", nargs="+", choices=STEPS, default=list(STEPS))
     parser.add_argument("--batch-sizes", nargs="+", type=int, default=list(BATCH_SIZES))
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, help="default: by network")
     parser.add_argument("--steps", type=int, help="of a block; default: by network")
     parser.add_argument(
         "--threads", type=int, choices=[1], help="compare computing time of one thread"

@@ -11,6 +11,7 @@ import numpy as np
 from mnistexp.config.compose import compose_config
 from mnistexp.config.config import Config
 from mnistexp.data import Data, load_data
+from mnistexp.learner.network import MIN_STEPS_OF_SINGLE_LAYER
 from mnistexp.model import NetworkConfig
 from mnistexp.model.layers import Layer, ordered_layers
 
@@ -111,6 +112,14 @@ def default_steps(network: str, batch_size: int) -> int:
     """Return the steps of one block: at most an epoch, and a multiple of 20 if it has so many."""
     epoch = NUM_IMAGES // batch_size
     return min(STEPS[network], epoch // 20 * 20 or epoch)
+
+
+def default_rounds(network: str) -> int:
+    """Return the number of rounds.
+
+    A single dense layer trains for so many steps that mnistexp compiles it with XLA.
+    """
+    return MIN_STEPS_OF_SINGLE_LAYER // STEPS[network] if network == "softmax" else 7
 
 
 def initial_values(setting: Any, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:

@@ -14,6 +14,7 @@ from training_speed.block_timer import BlockTimer
 from training_speed.case import Case
 
 OURS = "mnistexp"
+OURS_IN_PARTS = "mnistexp_parts"
 JAX_SINGLE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 
 
@@ -23,6 +24,7 @@ class Contender:
 
     title: for the report. module: in this folder. package: that must be installed. settings: of
     the function `train`. steps_divisor: the steps of a block must be a multiple of it.
+    splits_batches: computes parts of a batch on their own, which batch normalization does not allow.
     """
 
     title: str
@@ -31,10 +33,13 @@ class Contender:
     settings: dict[str, Any] = field(default_factory=dict)
     steps_divisor: int = 1
     for_convolutions: bool = False
+    splits_batches: bool = False
 
     def can_train(self, case: Case) -> bool:
         """Whether its package is installed and the case makes sense for it."""
         if self.for_convolutions and not case.network.startswith("conv"):
+            return False
+        if self.splits_batches and case.network == "conv_batchnorm":
             return False
         return find_spec(self.package) is not None and case.steps % self.steps_divisor == 0
 
@@ -56,6 +61,11 @@ def _mnistexp(title: str, *overrides: str, call_steps: int | None = None) -> Con
 
 CONTENDERS = {
     OURS: Contender("mnistexp", "mnistexp_contender", "mnistexp"),
+    OURS_IN_PARTS: Contender(
+        *("mnistexp, batches in two parts", "mnistexp_contender", "mnistexp"),
+        {"in_parts": True},
+        splits_batches=True,
+    ),
     "keras": _keras("Keras `fit` as it comes"),
     "keras_20": _keras("Keras, 20 steps per execution", 20, jit_compile=False),
     "keras_20_xla": _keras("Keras, 20 steps, XLA", 20, jit_compile=True),

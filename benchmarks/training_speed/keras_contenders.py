@@ -68,10 +68,21 @@ def train(
     if gather:
         model.fit(_index_batches(case, len(data.train)), **settings)
     else:
-        images = data.train.images.astype("f4") / 255
-        model.fit(images, data.train.labels, batch_size=case.batch_size, **settings)
+        count = _images_of_whole_blocks(case, len(data.train))
+        images = data.train.images[:count].astype("f4") / 255
+        model.fit(images, data.train.labels[:count], batch_size=case.batch_size, **settings)
+    assert int(model.optimizer.iterations) == case.blocks * case.steps
     logits = network.predict(data.test.images.astype("f4") / 255, batch_size=1000, verbose=0)
     return float(np.mean(logits.argmax(1) == data.test.labels))
+
+
+def _images_of_whole_blocks(case: Case, num_images: int) -> int:
+    """Return the number of images whose batches are full and fill whole blocks.
+
+    With more images, `fit` would end a block early whenever it has seen all images.
+    """
+    block = case.steps * case.batch_size
+    return num_images // block * block
 
 
 def _index_batches(case: Case, num_images: int) -> tf.data.Dataset:

@@ -17,13 +17,18 @@ def train(
     *,
     overrides: Sequence[str] = (),
     call_steps: int | None = None,
+    in_parts: bool = False,
 ) -> float:
     """Train; return the test accuracy.
 
     Args:
         overrides: of the default settings.
         call_steps: number of steps of each call, instead of the one that is chosen.
+        in_parts: compute two parts of each batch at the same time.
     """
+    if in_parts:
+        is_conv = case.network.startswith("conv")
+        overrides = ["device=cpu_two_parts" if is_conv else "device.parts_per_batch=2", *overrides]
     if call_steps is not None:
         compiled_trainer.FIRST_CHUNK_STEPS = compiled_trainer.MAX_CHUNK_STEPS = call_steps
         compiled_trainer.CHUNK_SECONDS = math.inf

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mnistexp.device import cpu_device
 from training_speed.case import NUM_IMAGES, STEPS
-from training_speed.contenders import CONTENDERS, OURS
+from training_speed.contenders import CONTENDERS, OURS, OURS_IN_PARTS
 
 PACKAGES = {"tensorflow": "TensorFlow", "keras": "Keras", "torch": "PyTorch", "jax": "JAX"}
 TITLES = ("median (s)", "range (s)", "CPU (s)", "ratio", "ratio in each round", "first (s)")
@@ -52,9 +52,9 @@ class CaseResult:
         by_name = self.blocks if self.threads is None else self.cpu_blocks
         return by_name.get(name, [])
 
-    def ratios(self, name: str) -> list[float]:
+    def ratios(self, name: str, own: str = OURS) -> list[float]:
         """Return how many times as long as mnistexp a contender took, round by round."""
-        ours = self.compared(OURS)
+        ours = self.compared(own)
         # A contender that left has fewer rounds.
         return [theirs / own for theirs, own in zip(self.compared(name), ours, strict=False)]
 
@@ -126,9 +126,9 @@ def _format_overview(results: list[CaseResult]) -> str:
     ]
     for name, contender in CONTENDERS.items():
         rows.append([contender.title, *(_format_median(result, name) for result in results)])
-    rows.append(
-        ["**best other / mnistexp**", *(f"**{_lead(result)}**" for result in results)],
-    )
+    for name in (OURS, OURS_IN_PARTS):
+        leads = (_lead(result, name) for result in results)
+        rows.append([f"**best other / {CONTENDERS[name].title}**", *leads])
     return _format_table(rows)
 
 
@@ -138,9 +138,12 @@ def _format_median(result: CaseResult, name: str) -> str:
     return f"{statistics.median(seconds):.3g}" if seconds else ""
 
 
-def _lead(result: CaseResult) -> str:
-    others = [statistics.median(result.ratios(name)) for name in result.blocks if name != OURS]
-    return f"{min(others):.2f}" if others else ""
+def _lead(result: CaseResult, own: str) -> str:
+    """Return in bold how many times as long as `own` the best other contender took."""
+    others = result.blocks.keys() - {OURS, OURS_IN_PARTS}
+    if not others or own not in result.blocks:
+        return ""
+    return f"**{min(statistics.median(result.ratios(name, own)) for name in others):.2f}**"
 
 
 def _format_case(result: CaseResult) -> str:
@@ -190,4 +193,5 @@ so the ratios are also valid on a busy machine. "CPU" is the computing time of a
 other processes disturb less than the seconds; threads that wait busily count, too. "first" is the
 first block, with the compilation; it is not counted. A contender whose block takes more than a
 minute leaves after the first round, without an accuracy. An empty cell was not measured. "load" is
-the number of processes that wanted to compute just before the start."""
+the number of processes that wanted to compute just before the start. "Batches in two parts" is
+`device=cpu_two_parts` for convolutions, and `device.parts_per_batch=2` for dense layers."""

@@ -66,6 +66,19 @@ from mnistexp.errors import ConfigError
         ("data.test_slice=[5,2]", r"data.test_slice: expected start < end. Received: \[5, 2\]"),
         ("data.validation_size=0", "data.validation_size: expected > 0, since train.evaluate_on"),
         ("data.url=ftp://somewhere", "data.url: expected text of the form"),
+        (
+            "model=conv_batchnorm device.parts_per_batch=2",
+            "device.parts_per_batch: expected 1, since layer norm1 normalizes by mean and variance",
+        ),
+        (
+            "model.layers.n={type: keras, class_name: BatchNormalization, after: flatten} "
+            "device.parts_per_batch=2",
+            "device.parts_per_batch: expected 1, since layer n normalizes",
+        ),
+        (
+            "train.batch_size=7 device.parts_per_batch=8",
+            "device.parts_per_batch: expected at most 7, the images of a batch. Received: 8",
+        ),
         ("device.precision=float8", "device.precision: expected one of float32"),
         ("tracking.tags=[a]", "tracking.tags: expected a mapping"),
         ("seed=${nowhere}", "seed: Interpolation key 'nowhere' not found"),

@@ -18,7 +18,7 @@ OPTIONAL = {"pytorch": ("torch", "PyTorch, eager"), "jax": ("jax", "JAX, `lax.sc
 
 def measure(folder: Path, *options: str) -> str:
     """Measure all contenders without variants in a folder. Return what is printed."""
-    contenders = ["--contenders", "mnistexp", "keras", *OPTIONAL]
+    contenders = ["--contenders", "mnistexp", "mnistexp_parts", "keras", *OPTIONAL]
     files = ["--results", str(folder / "results.json"), "--report", str(folder / "speed.md")]
     command = [sys.executable, "-m", "training_speed", *options, *contenders, *files]
     done = subprocess.run(command, cwd=CHECKOUT / "benchmarks", capture_output=True, text=True)
@@ -44,7 +44,7 @@ def load_results(folder: Path) -> list[dict[str, Any]]:
 @pytest.mark.integration
 def test_all_contenders_learn_the_digits_in_the_same_number_of_steps(folder: Path) -> None:
     for result in load_results(folder):
-        assert {"mnistexp", "keras"} <= set(result["accuracy"])
+        assert {"mnistexp", "mnistexp_parts", "keras"} <= set(result["accuracy"])
         for name, accuracy in result["accuracy"].items():
             assert len(result["blocks"][name]) == 5
             assert accuracy > 0.88, name
@@ -67,6 +67,15 @@ def test_a_training_is_faster_than_with_plain_keras(folder: Path, network: str) 
     assert result["threads"] == 1
     seconds = {name: median(blocks) for name, blocks in result["cpu_blocks"].items()}
     assert seconds["keras"] / seconds["mnistexp"] >= MIN_RATIOS[network]
+
+
+@pytest.mark.integration
+def test_blocks_of_keras_have_all_steps_if_they_do_not_fill_an_epoch(tmp_path: Path) -> None:
+    """An epoch has 117 full batches. The contender fails if it has not trained for all steps."""
+    options = ["--networks", "softmax", "--batch-sizes", "512", "--steps", "50", "--rounds", "3"]
+    measure(tmp_path, *options)
+    (result,) = load_results(tmp_path)
+    assert len(result["blocks"]["keras"]) == 3
 
 
 @pytest.mark.integration

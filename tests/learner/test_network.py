@@ -33,8 +33,8 @@ def test_auto_uses_xla_where_it_is_faster(
 
 def test_auto_uses_xla_for_a_long_training_of_a_single_layer() -> None:
     config = network_config("model=softmax")
-    assert not use_xla(config, "auto", "cpu", num_steps=19_999)
-    assert use_xla(config, "auto", "cpu", num_steps=20_000)
+    assert not use_xla(config, "auto", "cpu", num_steps=11_999)
+    assert use_xla(config, "auto", "cpu", num_steps=12_000)
     # XLA makes convolutions slower, however long the training is.
     conv = network_config("model=conv_big")
     assert not use_xla(conv, "auto", "cpu", num_steps=1_000_000)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from support import build_optimization, network_config, train_network
 
 from mnistexp.config.compose import compose_config
@@ -11,6 +12,8 @@ from mnistexp.errors import TrainingDiverged
 from mnistexp.experiment import RunResult, run_experiment
 from mnistexp.model import build_model
 from mnistexp.train.batch_order import BatchOrder
+from mnistexp.train.compiled_trainer import CompiledTrainer
+from mnistexp.train.losses import cross_entropy
 
 
 def run(*overrides: str) -> RunResult:
@@ -39,6 +42,44 @@ def test_the_weights_equal_those_of_plain_keras(data: Data, optim: str, xla: boo
     for weights, expected in zip(network.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_allclose(weights, expected, atol=2e-4)
     assert training.history.last("train_loss") == pytest.approx(np.mean(losses), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("model", "parts", "xla"),
+    [("two_layers", 3, False), ("two_layers", 3, True), ("conv", 2, False)],
+)
+def test_a_batch_in_parts_gives_the_weights_of_the_whole_batch(
+    data: Data, model: str, parts: int, xla: bool
+) -> None:
+    """Also if a batch of 100 images has no equal parts. Only the order of the sums differs."""
+    settings = [f"model={model}", "train.steps=20", "train.evaluate_every=20"]
+    settings += ["model.layers.logits.kernel_regularizer={l2: 0.01}"]
+    whole, training = train_network(data, *settings, xla=xla)
+    in_parts, same = train_network(data, *settings, f"device.parts_per_batch={parts}", xla=xla)
+    for weights, expected in zip(in_parts.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(weights, expected, atol=1e-4)
+    for metric in ("train_loss", "val_loss"):
+        expected_loss = training.history.last(metric)
+        assert same.history.last(metric) == pytest.approx(expected_loss, rel=1e-4)
+
+
+def test_each_part_of_a_batch_has_its_own_dropout(data: Data) -> None:
+    """With the mask of the first part for all, images of equal parts would have equal logits."""
+    network, _ = train_network(data, "model=five_layers_dropout", "train.steps=1")
+    trainer = CompiledTrainer(network, 255.0, cross_entropy, parts_per_batch=2)
+    trainer.compile(keras.optimizers.SGD())
+    part = data.train.images[:50]
+    _, logits, _ = trainer.compute_gradients(np.concatenate([part, part]), tf.zeros(100, tf.int32))
+    assert not np.allclose(logits[:50], logits[50:])
+
+
+def test_a_run_in_parts_can_be_repeated() -> None:
+    settings = ["model=five_layers_dropout", "train.steps=5", "data.train_size=2000"]
+    digests = [
+        run(*settings, *parts).learner.digest()
+        for parts in ([], ["device.parts_per_batch=2"], ["device.parts_per_batch=2"])
+    ]
+    assert digests[0] != digests[1] == digests[2]
 
 
 def test_the_error_for_a_loss_of_nan_names_the_step() -> None:

@@ -13,6 +13,7 @@ from mnistexp.data import DataConfig
 from mnistexp.device import DeviceConfig
 from mnistexp.errors import ConfigError
 from mnistexp.model import ModelConfig, NetworkConfig, check_width
+from mnistexp.model.layers import walk_layers
 from mnistexp.optim import OptimConfig, default_learning_rate
 from mnistexp.schema import Section
 from mnistexp.tracking import TrackingConfig
@@ -106,12 +107,28 @@ class Config(Section):
     def _check_network_training(self) -> None:
         assert isinstance(self.model, NetworkConfig)
         check_width(self.model.layers, self.data.num_classes)
+        if self.device.parts_per_batch > 1:
+            self._check_parts_per_batch(self.model)
         setting = self.train.setting_that_needs_validation
         if setting and self.data.validation_size == 0:
             raise ConfigError(
                 f"data.validation_size: expected > 0, since {setting} uses "
                 "validation images. Received: 0. Alternatively set train.evaluate_on=[] or [test]"
             )
+
+    def _check_parts_per_batch(self, model: NetworkConfig) -> None:
+        parts = self.device.parts_per_batch
+        if parts > self.train.batch_size:
+            raise ConfigError(
+                f"device.parts_per_batch: expected at most {self.train.batch_size}, the images of "
+                f"a batch. Received: {parts}"
+            )
+        for name, layer in walk_layers(model.layers):
+            if "BatchNormalization" in (type(layer).__name__, getattr(layer, "class_name", "")):
+                raise ConfigError(
+                    f"device.parts_per_batch: expected 1, since layer {name} normalizes by mean "
+                    f"and variance of the whole batch. Received: {parts}"
+                )
 
 
 def _count_weighted_layers(model: Any) -> int:

@@ -23,11 +23,14 @@ class DeviceConfig(Section):
     """Precision of the computation in the layers. Weights are always float32."""
     xla: OnOff = "auto"
     """Compile the training loop with XLA. `auto`: on a GPU, and on a CPU for dense layers only; a
-    single dense layer if it has at least 20,000 steps."""
+    single dense layer if it has at least 12,000 steps."""
     onednn: OnOff = "auto"
     """Intel's oneDNN operations on a CPU. `auto`: on, unless TF_ENABLE_ONEDNN_OPTS is set."""
     threads: Annotated[Count, Field(le=1024)] | None = None
     """Maximum number of threads of one operation. Default: all cores."""
+    parts_per_batch: Annotated[int, Field(ge=1, le=64)] = 1
+    """Parts of each batch that are computed at the same time, for a faster training on a CPU: with
+    convolutions together with `threads: 1`, with dense layers together with XLA."""
     deterministic: bool = False
     """Reject operations whose result can vary between runs; some are slower on a GPU."""
 

@@ -43,7 +43,7 @@ NUM_LARGEST_LAYERS = 3
 FAST_IN_XLA = {"dense", "flatten", "activation", "batch_normalization", "residual"}
 """Layers that XLA makes faster on a CPU. It makes convolutions, and the random numbers of dropout,
 up to ten times slower."""
-MIN_STEPS_OF_SINGLE_LAYER = 20_000
+MIN_STEPS_OF_SINGLE_LAYER = 12_000
 """With a single dense layer, the compilation costs more than XLA saves in a shorter training."""
 
 
@@ -114,6 +114,7 @@ class NetworkLearner(Learner):
                 seed=self._config.seed,
                 xla=self._xla,
                 cpu_layers=self._cpu_layers,
+                parts_per_batch=self._config.device.parts_per_batch,
                 augment=self._augmentation,
                 momentum_warmup=self._model_config.momentum_warmup,
                 deterministic=self._config.device.deterministic,

@@ -79,6 +79,7 @@ class CompiledTrainer(keras.Model):
         scale: float,
         loss_per_image: LossPerImage,
         augment: Augment | None = None,
+        parts_per_batch: int = 1,
     ) -> None:
         """Create the model.
 
@@ -87,12 +88,14 @@ class CompiledTrainer(keras.Model):
             scale: divisor of the pixels.
             loss_per_image: what the training minimizes.
             augment: changes the images of each step at random; must be hashable.
+            parts_per_batch: parts of a batch that are computed at the same time in a step.
         """
         super().__init__(name="compiled_trainer")
         self.network = network
         self.scale = scale
         self.loss_per_image = loss_per_image
         self._augment = augment
+        self._parts_per_batch = parts_per_batch
         self.run_evaluation = tf.function(self.evaluate_split)
         self.latest_weights: list[Any] = []
         self._values_before_chunk: list[Any] = []
@@ -341,12 +344,20 @@ class CompiledTrainer(keras.Model):
         The gradients include the penalties of the layers.
         """
         with tf.GradientTape() as tape:
-            logits = self(images, training=True)
+            logits = self._training_logits(images)
             loss = tf.reduce_mean(self.loss_per_image(labels, logits))
             penalties = [tf.cast(penalty, tf.float32) for penalty in self.network.losses]
             total = tf.add_n([loss, *penalties])
             scaled_loss = self.optimizer.scale_loss(total)  # Changes it for float16 only.
         return loss, logits, tape.gradient(scaled_loss, self.network.trainable_weights)
+
+    def _training_logits(self, images: Any) -> Any:
+        """Return the logits of a batch, computed in parts that do not wait for each other."""
+        if self._parts_per_batch == 1:
+            return self(images, training=True)
+        sizes = [len(part) for part in np.array_split(range(len(images)), self._parts_per_batch)]
+        parts = tf.split(images, sizes)
+        return tf.concat([self(part, training=True) for part in parts], axis=0)
 
     def _reported_loss(self, loss: Any, labels: Any, logits: Any) -> Any:
         """Return the mean cross-entropy, or the minimized loss if that is not finite.
@@ -426,6 +437,7 @@ def find_or_build_trainer(
     augment: Augment | None,
     xla: bool,
     cpu_layers: bool,
+    parts_per_batch: int,
     momentum_warmup: Collection[str],
     deterministic: bool,
 ) -> CompiledTrainer:
@@ -442,6 +454,7 @@ def find_or_build_trainer(
         augment,
         xla,
         cpu_layers,
+        parts_per_batch,
         frozenset(momentum_warmup),
         keras.config.dtype_policy().name,
         deterministic,
@@ -449,7 +462,7 @@ def find_or_build_trainer(
     if key not in _TRAINERS:
         loss_per_image = find_loss(loss, label_smoothing)
         copy = copy_network(network, momentum_warmup, cpu_layers=cpu_layers, xla=xla)
-        trainer = CompiledTrainer(copy, scale, loss_per_image, augment)
+        trainer = CompiledTrainer(copy, scale, loss_per_image, augment, parts_per_batch)
         # Keras cannot deserialize a schedule of our own without registering its class, and MLflow
         # pickles registered classes. So pass the object itself.
         settings = {**optimizer.get_config(), "learning_rate": schedule}

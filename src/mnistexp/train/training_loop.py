@@ -52,6 +52,7 @@ def fit(
     seed: int,
     xla: bool,
     cpu_layers: bool = False,
+    parts_per_batch: int = 1,
     augment: "Augment | None" = None,
     momentum_warmup: Collection[str] = (),
     deterministic: bool = False,
@@ -73,6 +74,7 @@ def fit(
         seed: of the order of the images, and of their augmentation.
         xla: compile the loop with XLA.
         cpu_layers: train with the layers that are faster on a CPU, with oneDNN or with XLA.
+        parts_per_batch: parts of each batch that are computed at the same time.
         augment: changes the images of each step at random.
         momentum_warmup: names of the batch-normalization layers whose momentum warms up.
         deterministic: whether TensorFlow's determinism is on, which needs a separate compilation.
@@ -103,6 +105,7 @@ def fit(
         augment=augment,
         xla=xla,
         cpu_layers=cpu_layers,
+        parts_per_batch=parts_per_batch,
         momentum_warmup=momentum_warmup,
         deterministic=deterministic,
     )
