@@ -36,6 +36,9 @@ from mnistexp.train.network_copy import copy_network, count_updates
 
 MAX_CHUNK_STEPS = 200
 """Maximum number of steps per call; the loop is compiled for this shape."""
+SHORT_CHUNK_STEPS = 100
+"""The shape for trainings whose segments are at most as long. A call gathers the images for all
+steps of its shape, even if it runs fewer."""
 MAX_CHUNK_BYTES = 64 * 2**20
 """Maximum size of the images that a call gathers. A call has at least one step."""
 CHUNK_SECONDS = 0.3
@@ -110,6 +113,7 @@ class CompiledTrainer(keras.Model):
         order: BatchOrder,
         seed: int = 0,
         start: Checkpoint | None = None,
+        segment_steps: int = MAX_CHUNK_STEPS,
     ) -> Iterator[None]:
         """Train in place of this network and optimizer, inside the `with` block.
 
@@ -118,6 +122,7 @@ class CompiledTrainer(keras.Model):
         Args:
             seed: of the augmentation.
             start: continue here.
+            segment_steps: steps of the longest segment.
         """
         if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)  # As `compile` does.
@@ -130,7 +135,8 @@ class CompiledTrainer(keras.Model):
         self.after_chunk: Callable[[], None] = lambda: None
         self.first_batch: tuple[float, np.ndarray] | None = None
         self._continued_segment = None if start is None else self._restore(start)
-        self._max_chunk_steps = max_chunk_steps(order.batch_size * train.images[:1].nbytes)
+        batch_bytes = order.batch_size * train.images[:1].nbytes
+        self._max_chunk_steps = max_chunk_steps(batch_bytes, segment_steps)
         self.chunk_steps = min(FIRST_CHUNK_STEPS, self._max_chunk_steps)
         self.stop_training = False
         self.train_images = tf.constant(train.images)
@@ -421,9 +427,16 @@ class CompiledTrainer(keras.Model):
         return loss, tf.cast(predicted_classes(logits), tf.uint8)
 
 
-def max_chunk_steps(batch_bytes: int) -> int:
-    """Return the maximum number of steps per call, from the size of the images of a batch."""
-    return int(np.clip(MAX_CHUNK_BYTES // batch_bytes, 1, MAX_CHUNK_STEPS))
+def max_chunk_steps(batch_bytes: int, segment_steps: int = MAX_CHUNK_STEPS) -> int:
+    """Return the maximum number of steps per call.
+
+    Args:
+        batch_bytes: size of the images of a batch.
+        segment_steps: steps of the longest segment.
+    """
+    is_short = segment_steps <= SHORT_CHUNK_STEPS
+    steps = min(SHORT_CHUNK_STEPS, MAX_CHUNK_STEPS) if is_short else MAX_CHUNK_STEPS
+    return int(np.clip(MAX_CHUNK_BYTES // batch_bytes, 1, steps))
 
 
 def find_or_build_trainer(

@@ -123,7 +123,8 @@ def fit(
         for callback in callbacks:
             if hasattr(callback, "close"):  # Keras has no hook that also runs after a failure.
                 stack.callback(callback.close)
-        stack.enter_context(model.training(network, optimizer, train, order, seed, start))
+        longest = max((last - first for first, last in segments), default=0)
+        stack.enter_context(model.training(network, optimizer, train, order, seed, start, longest))
         _fit_segments(model, segments, callbacks)
     earlier_seconds = start.seconds if start is not None else 0.0
     seconds = time.perf_counter() - begin
