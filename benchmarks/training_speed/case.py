@@ -117,7 +117,8 @@ def default_steps(network: str, batch_size: int) -> int:
 def default_rounds(network: str) -> int:
     """Return the number of rounds.
 
-    A single dense layer trains for so many steps that mnistexp compiles it with XLA.
+    A single dense layer trains for so many steps that mnistexp compiles it with XLA, unless the
+    batches are so large that an epoch has fewer steps than `STEPS`.
     """
     return MIN_STEPS_OF_SINGLE_LAYER // STEPS[network] if network == "softmax" else 7
 

@@ -53,10 +53,15 @@ class CaseResult:
         return by_name.get(name, [])
 
     def ratios(self, name: str, own: str = OURS) -> list[float]:
-        """Return how many times as long as mnistexp a contender took, round by round."""
-        ours = self.compared(own)
+        """Return how many times as long as `own` a contender took, round by round.
+
+        Args:
+            name: of the contender.
+            own: `OURS` or `OURS_IN_PARTS`.
+        """
         # A contender that left has fewer rounds.
-        return [theirs / own for theirs, own in zip(self.compared(name), ours, strict=False)]
+        pairs = zip(self.compared(name), self.compared(own), strict=False)
+        return [theirs / ours for theirs, ours in pairs]
 
 
 def describe_machine() -> str:

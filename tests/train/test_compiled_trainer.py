@@ -12,7 +12,7 @@ from mnistexp.errors import TrainingDiverged
 from mnistexp.experiment import RunResult, run_experiment
 from mnistexp.model import build_model
 from mnistexp.train.batch_order import BatchOrder
-from mnistexp.train.compiled_trainer import CompiledTrainer
+from mnistexp.train.compiled_trainer import CompiledTrainer, max_chunk_steps
 from mnistexp.train.losses import cross_entropy
 
 
@@ -71,6 +71,17 @@ def test_each_part_of_a_batch_has_its_own_dropout(data: Data) -> None:
     part = data.train.images[:50]
     _, logits, _ = trainer.compute_gradients(np.concatenate([part, part]), tf.zeros(100, tf.int32))
     assert not np.allclose(logits[:50], logits[50:])
+
+
+@pytest.mark.parametrize(
+    ("batch_bytes", "segment_steps", "steps"),
+    [(78_400, 100, 100), (78_400, 101, 200), (78_400, 1, 100), (2**20, 1000, 64), (2**27, 50, 1)],
+)
+def test_a_call_has_at_most_the_steps_of_a_segment_and_64_mib_of_images(
+    batch_bytes: int, segment_steps: int, steps: int
+) -> None:
+    """Short segments have one number of steps, so that trainings share the compiled loop."""
+    assert max_chunk_steps(batch_bytes, segment_steps) == steps
 
 
 def test_a_run_in_parts_can_be_repeated() -> None:

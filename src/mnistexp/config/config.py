@@ -13,7 +13,7 @@ from mnistexp.data import DataConfig
 from mnistexp.device import DeviceConfig
 from mnistexp.errors import ConfigError
 from mnistexp.model import ModelConfig, NetworkConfig, check_width
-from mnistexp.model.layers import walk_layers
+from mnistexp.model.layers import BatchNormalization, walk_layers
 from mnistexp.optim import OptimConfig, default_learning_rate
 from mnistexp.schema import Section
 from mnistexp.tracking import TrackingConfig
@@ -124,7 +124,8 @@ class Config(Section):
                 f"a batch. Received: {parts}"
             )
         for name, layer in walk_layers(model.layers):
-            if "BatchNormalization" in (type(layer).__name__, getattr(layer, "class_name", "")):
+            keras_class = getattr(layer, "class_name", "")
+            if isinstance(layer, BatchNormalization) or keras_class == "BatchNormalization":
                 raise ConfigError(
                     f"device.parts_per_batch: expected 1, since layer {name} normalizes by mean "
                     f"and variance of the whole batch. Received: {parts}"

@@ -35,10 +35,10 @@ from mnistexp.train.losses import LossPerImage, cross_entropy, find_loss
 from mnistexp.train.network_copy import copy_network, count_updates
 
 MAX_CHUNK_STEPS = 200
-"""Maximum number of steps per call; the loop is compiled for this shape."""
+"""Maximum number of steps per call. The loop is compiled for this number, and a call gathers the
+images of so many steps, even if it runs fewer."""
 SHORT_CHUNK_STEPS = 100
-"""The shape for trainings whose segments are at most as long. A call gathers the images for all
-steps of its shape, even if it runs fewer."""
+"""The maximum for a training whose segments are no longer than this."""
 MAX_CHUNK_BYTES = 64 * 2**20
 """Maximum size of the images that a call gathers. A call has at least one step."""
 CHUNK_SECONDS = 0.3
@@ -427,16 +427,17 @@ class CompiledTrainer(keras.Model):
         return loss, tf.cast(predicted_classes(logits), tf.uint8)
 
 
-def max_chunk_steps(batch_bytes: int, segment_steps: int = MAX_CHUNK_STEPS) -> int:
+def max_chunk_steps(batch_bytes: int, segment_steps: int) -> int:
     """Return the maximum number of steps per call.
 
     Args:
         batch_bytes: size of the images of a batch.
         segment_steps: steps of the longest segment.
     """
-    is_short = segment_steps <= SHORT_CHUNK_STEPS
-    steps = min(SHORT_CHUNK_STEPS, MAX_CHUNK_STEPS) if is_short else MAX_CHUNK_STEPS
-    return int(np.clip(MAX_CHUNK_BYTES // batch_bytes, 1, steps))
+    maximum = MAX_CHUNK_STEPS
+    if segment_steps <= SHORT_CHUNK_STEPS:
+        maximum = min(SHORT_CHUNK_STEPS, maximum)
+    return int(np.clip(MAX_CHUNK_BYTES // batch_bytes, 1, maximum))
 
 
 def find_or_build_trainer(
